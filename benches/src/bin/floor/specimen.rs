@@ -1,0 +1,97 @@
+//! The token that is measured, and the key it is signed with.
+
+use std::error::Error;
+
+use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
+use agentauth_core::{Clock as _, SystemClock};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
+use serde_json::json;
+
+pub(crate) const ISSUER: &str = "https://id.example.com";
+pub(crate) const AUDIENCE: &str = "https://tools.example.com/mcp";
+pub(crate) const SUBJECT: &str = "8c1f7a52-6f0e-4b7e-9d55-2b1d3a90c7e4";
+
+const SUMMARISER: &str = "spiffe://agents.example.com/summariser";
+const ASSISTANT: &str = "spiffe://agents.example.com/assistant";
+
+/// Longer than any run.
+const LIFETIME_SECS: u64 = 3600;
+
+/// A key, a token signed with it, and the same token with one bit of the signature flipped.
+pub(crate) struct Specimen {
+    pub(crate) key: SigningKey,
+    pub(crate) genuine: Token,
+    pub(crate) forged: Token,
+}
+
+/// A token as a verifier gets it, and what is left of it for the bare signature check.
+pub(crate) struct Token {
+    pub(crate) text: String,
+    pub(crate) signature: Vec<u8>,
+    signing_input_bytes: usize,
+}
+
+impl Specimen {
+    pub(crate) fn new(algorithm: Algorithm) -> Result<Self, Box<dyn Error>> {
+        let key = SigningKey::generate(algorithm)?;
+        let text = key.sign(TokenType::AccessToken, claims().as_bytes())?;
+        let (signing_input, signature) = text.rsplit_once('.').ok_or("a compact JWS has dots")?;
+        let signature = BASE64URL.decode(signature)?;
+        let genuine = Token::new(signing_input, signature.clone());
+        let forged = Token::new(signing_input, with_one_bit_flipped(signature));
+        Ok(Self { key, genuine, forged })
+    }
+}
+
+impl Token {
+    fn new(signing_input: &str, signature: Vec<u8>) -> Self {
+        let text = format!("{signing_input}.{}", BASE64URL.encode(&signature));
+        Self { text, signature, signing_input_bytes: signing_input.len() }
+    }
+
+    /// The bytes that are signed: header, dot, payload.
+    pub(crate) fn signing_input(&self) -> &[u8] {
+        self.text.as_bytes().get(..self.signing_input_bytes).unwrap_or_default()
+    }
+}
+
+fn with_one_bit_flipped(mut signature: Vec<u8>) -> Vec<u8> {
+    let middle = signature.len() / 2;
+    if let Some(byte) = signature.get_mut(middle) {
+        *byte ^= 1;
+    }
+    signature
+}
+
+/// The summariser acts for the subject; it was asked to by the assistant, which acted before it.
+fn claims() -> String {
+    let now = SystemClock.now().secs();
+    json!({
+        "iss": ISSUER,
+        "sub": SUBJECT,
+        "aud": AUDIENCE,
+        "exp": now + LIFETIME_SECS,
+        "nbf": now,
+        "iat": now,
+        "jti": "Zm9yLW9uZS11c2Utb25seQ",
+        "client_id": SUMMARISER,
+        "scope": "records:read records:list motions:file",
+        "act": { "sub": SUMMARISER, "act": { "sub": ASSISTANT } },
+        "cnf": { "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg0" }
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_has_the_size_that_the_help_says() {
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+            let specimen = Specimen::new(algorithm).unwrap();
+            assert!((600..=900).contains(&specimen.genuine.text.len()), "{}", specimen.genuine.text.len());
+        }
+    }
+}

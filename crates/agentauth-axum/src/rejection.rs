@@ -1,0 +1,103 @@
+use std::fmt;
+
+use agentauth_core::policy::ArgumentsError;
+use agentauth_core::{Evidence, ScopeError};
+use agentauth_tower::refuse;
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+/// A refusal, as a handler's error: it answers with the status, challenge and body that the refusal asks for.
+#[derive(Debug)]
+pub struct Rejection(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Refused(agentauth_core::Rejection),
+    /// The arguments of the call cannot be authorised in any form.
+    Arguments(ArgumentsError),
+    /// The server's own mistake.
+    Server(&'static str),
+}
+
+impl Rejection {
+    pub(crate) const fn server(text: &'static str) -> Self {
+        Self(Kind::Server(text))
+    }
+
+    /// The stable machine code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match &self.0 {
+            Kind::Refused(rejection) => rejection.code(),
+            Kind::Arguments(error) => error.code(),
+            Kind::Server(_) => "server_error",
+        }
+    }
+
+    /// The engine's refusal, if it was the engine that refused.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&agentauth_core::Rejection> {
+        match &self.0 {
+            Kind::Refused(rejection) => Some(rejection),
+            _ => None,
+        }
+    }
+}
+
+impl From<agentauth_core::Rejection> for Rejection {
+    fn from(rejection: agentauth_core::Rejection) -> Self {
+        Self(Kind::Refused(rejection))
+    }
+}
+
+impl From<ArgumentsError> for Rejection {
+    fn from(error: ArgumentsError) -> Self {
+        Self(Kind::Arguments(error))
+    }
+}
+
+impl From<ScopeError> for Rejection {
+    /// A handler named an action that no scope could name.
+    fn from(_: ScopeError) -> Self {
+        Self::server("the name of an action is not a scope: fix the handler")
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Refused(rejection) => rejection.fmt(f),
+            Kind::Arguments(error) => error.fmt(f),
+            Kind::Server(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        match self.0 {
+            Kind::Refused(rejection) => refuse::<Body>(rejection),
+            Kind::Arguments(_) => json(StatusCode::BAD_REQUEST, r#"{"error":"invalid_request"}"#),
+            Kind::Server(text) => {
+                tracing::error!("{text}");
+                json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"server_error"}"#)
+            }
+        }
+    }
+}
+
+fn json(status: StatusCode, body: &'static str) -> Response {
+    (status, [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// The refusal of a request that shows nothing, recorded like every other.
+pub(crate) async fn no_credentials(auth: &agentauth_core::AgentAuth) -> Rejection {
+    match auth.authenticate(Evidence::none()).await {
+        Err(rejection) => rejection.into(),
+        Ok(_) => Rejection::server("a request without evidence was verified"),
+    }
+}

@@ -1,0 +1,14 @@
+//! Extractors, routers and connections, each rule proven by what is answered and recorded.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test says what it expects by failing"
+)]
+mod extract;
+mod mtls;
+mod routers;
+mod support;

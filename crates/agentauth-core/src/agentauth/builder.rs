@@ -1,0 +1,184 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::{AgentAuth, Inner};
+use crate::audit::{AuditKey, AuditSink};
+use crate::delegation::AgentTrust;
+use crate::identity::{IssuerId, NameError, ResourceId};
+use crate::policy::{NoPolicy, PolicyEngine};
+use crate::random::{Random, RandomUnavailable, SystemRandom};
+use crate::rejection::metadata_url;
+use crate::scope::{ScopeError, ScopeImplications};
+use crate::time::{Clock, SystemClock};
+use crate::token::{IssuerConfigError, TokenVerifier, TrustedIssuer};
+
+/// Settings of an [`AgentAuth`].
+#[must_use]
+pub struct AgentAuthBuilder {
+    resource: String,
+    issuers: Vec<TrustedIssuer>,
+    agents: Option<AgentTrust>,
+    policy: Arc<dyn PolicyEngine>,
+    implications: ScopeImplications,
+    requires_delegation: bool,
+    scopes_supported: String,
+    sinks: Vec<Arc<dyn AuditSink>>,
+    audit_key: Option<AuditKey>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+/// Settings that do not make an engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The resource identifier is malformed.
+    #[error(transparent)]
+    Resource(#[from] NameError),
+    /// A trusted issuer cannot be configured so.
+    #[error(transparent)]
+    Issuer(#[from] IssuerConfigError),
+    /// The resource is one of the trusted issuers. Tokens for an issuer are there to be exchanged, and would count as
+    /// access tokens here.
+    #[error("resource `{0}` is a trusted issuer; give the resource server an identifier of its own")]
+    ResourceIsIssuer(ResourceId),
+    /// No issuer is trusted, so no token could be.
+    #[error("no issuer is trusted, so no token could be accepted: call .issuer(...)")]
+    NoIssuer,
+    /// There is nowhere to record decisions.
+    #[error("no audit sink is configured, and a decision that is not recorded is refused: call .audit(...)")]
+    NoAudit,
+    /// The supported scopes are malformed.
+    #[error("the supported scopes are malformed: {0}")]
+    Scopes(#[from] ScopeError),
+    /// No key for the audit record could be made.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+}
+
+impl AgentAuthBuilder {
+    pub(super) fn new(resource: &str) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            issuers: Vec::new(),
+            agents: None,
+            policy: Arc::new(NoPolicy),
+            implications: ScopeImplications::new(),
+            requires_delegation: false,
+            scopes_supported: String::new(),
+            sinks: Vec::new(),
+            audit_key: None,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
+    }
+
+    /// Who may say "Alice delegated to this agent". Required; may be called for several issuers.
+    pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// Who may say "this is the lawyer". Without it, no certificate is believed, and tokens bound to one are
+    /// refused.
+    pub fn agents(mut self, agents: AgentTrust) -> Self {
+        self.agents = Some(agents);
+        self
+    }
+
+    /// What is permitted within what was delegated. Without it, no action is.
+    pub fn policy(mut self, policy: impl PolicyEngine + 'static) -> Self {
+        self.policy = Arc::new(policy);
+        self
+    }
+
+    /// Where decisions are recorded. Required; may be called for several sinks, all of which must take a record.
+    pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
+        self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// The key under which token ids are hashed in the record: a fresh one unless set, so that records of
+    /// different processes cannot be joined by token.
+    pub fn audit_key(mut self, key: AuditKey) -> Self {
+        self.audit_key = Some(key);
+        self
+    }
+
+    /// Which scopes include which others.
+    pub fn implications(mut self, implications: ScopeImplications) -> Self {
+        self.implications = implications;
+        self
+    }
+
+    /// Refuses callers that represent no one: every action must be on behalf of a principal, by an agent that the
+    /// issuer names as such.
+    pub const fn require_delegation(mut self) -> Self {
+        self.requires_delegation = true;
+        self
+    }
+
+    /// The scopes to list in the metadata document, joined by spaces.
+    pub fn scopes_supported(mut self, scopes: &str) -> Self {
+        scopes.clone_into(&mut self.scopes_supported);
+        self
+    }
+
+    /// The clock: the system's unless set.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The source of evaluation ids: the system's unless set.
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the offending value.
+    pub fn build(self) -> Result<AgentAuth, ConfigError> {
+        let resource = ResourceId::new(&self.resource)?;
+        if self.issuers.is_empty() {
+            return Err(ConfigError::NoIssuer);
+        }
+        if self.sinks.is_empty() {
+            return Err(ConfigError::NoAudit);
+        }
+        let tokens = TokenVerifier::new(resource.clone(), self.issuers)?;
+        let issuers: Vec<IssuerId> = tokens.issuers().cloned().collect();
+        if issuers.iter().any(|issuer| issuer.as_str() == resource.as_str()) {
+            return Err(ConfigError::ResourceIsIssuer(resource));
+        }
+        let audit_key = match self.audit_key {
+            Some(key) => key,
+            None => AuditKey::generate(&*self.random)?,
+        };
+        Ok(AgentAuth {
+            inner: Arc::new(Inner {
+                metadata_url: metadata_url(&resource),
+                resource,
+                tokens,
+                issuers,
+                agents: self.agents,
+                policy: self.policy,
+                implications: self.implications,
+                requires_delegation: self.requires_delegation,
+                scopes_supported: self.scopes_supported.parse()?,
+                sinks: self.sinks,
+                audit_key,
+                clock: self.clock,
+                random: self.random,
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for AgentAuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentAuthBuilder").field("resource", &self.resource).finish_non_exhaustive()
+    }
+}

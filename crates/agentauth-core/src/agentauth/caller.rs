@@ -1,0 +1,208 @@
+//! A verified caller, and what it may ask for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{AgentAuth, NO_ID, Permit, Recorded, deny};
+use crate::audit::{ActionRecord, DelegationRecord, Record, RecordKind};
+use crate::delegation::{Delegation, DelegationError, Mode, SubjectToken};
+use crate::evidence::Evidence;
+use crate::identity::svid::X509Svid;
+use crate::identity::{AgentId, PrincipalId};
+use crate::policy::{Action, AuthzRequest, Decision, Effect, Resource};
+use crate::rejection::{Refusal, Rejection};
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+
+/// A verified caller: this agent, for this principal, with this authority. Only
+/// [`AgentAuth::authenticate`] makes one. Clones are cheap and share one caller.
+#[derive(Clone)]
+pub struct Caller {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    auth: AgentAuth,
+    delegation: Delegation,
+    evidence: Evidence,
+    evaluation_id: Box<str>,
+}
+
+impl Caller {
+    pub(super) fn new(auth: AgentAuth, delegation: Delegation, evidence: Evidence, evaluation_id: Box<str>) -> Self {
+        Self { inner: Arc::new(Inner { auth, delegation, evidence, evaluation_id }) }
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn agent(&self) -> &AgentId {
+        self.inner.delegation.actor()
+    }
+
+    /// On whose behalf. For an agent that acts for itself, that is the agent.
+    #[must_use]
+    pub fn principal(&self) -> &PrincipalId {
+        self.inner.delegation.principal()
+    }
+
+    /// In what capacity.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.inner.delegation.mode()
+    }
+
+    /// The scopes that were delegated.
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeSet {
+        self.inner.delegation.authority().scopes()
+    }
+
+    /// The whole delegation, but for its history.
+    #[must_use]
+    pub fn delegation(&self) -> &Delegation {
+        &self.inner.delegation
+    }
+
+    /// The agent that the connection proved, if it proved one.
+    #[must_use]
+    pub fn peer(&self) -> Option<&X509Svid> {
+        self.inner.evidence.peer.as_deref()
+    }
+
+    /// The id under which this caller's verification stands in the record.
+    #[must_use]
+    pub fn evaluation_id(&self) -> &str {
+        &self.inner.evaluation_id
+    }
+
+    /// The token this caller came with, to be exchanged for a narrower one for the next server. It cannot be
+    /// forwarded: see [`SubjectToken`].
+    #[must_use]
+    pub fn subject_token(&self) -> Option<SubjectToken> {
+        self.inner.evidence.token.as_ref().ok().and_then(Option::as_ref).cloned().map(SubjectToken)
+    }
+
+    /// Asks whether `action` is permitted: inside what was delegated, and by the policy, now, with its arguments.
+    /// The decision is recorded before it is given; the tool then runs with the permit.
+    ///
+    /// # Errors
+    /// [`Rejection`], with the first of: an expired delegation, a missing scope, the policy's denial, a record that
+    /// could not be kept.
+    pub async fn authorize<A>(&self, action: Action<A>) -> Result<Permit<A>, Rejection> {
+        let auth = &self.inner.auth;
+        let now = auth.now();
+        let (id, failure) = self.id_for_decision();
+        let mut record = self.record(&id, now);
+        record.action = Some(ActionRecord {
+            name: action.name.as_str().into(),
+            resource: action.resource.as_ref().map(Resource::to_record),
+            arguments: Some(action.arguments.digest()),
+        });
+        let needed = ScopeSet::from(&action.scope);
+        let malformed = action.resource.as_ref().filter(|resource| !resource.is_well_formed());
+        let failure = failure.or_else(|| malformed.map(|_| Refusal::Resource));
+        let refusal = match failure.map_or_else(|| self.check_authority(&needed, now), Err) {
+            Err(refusal) => Some(refusal),
+            Ok(()) => {
+                let decision = self.decide(&action, now).await;
+                record.policy_version = Some(auth.inner.policy.version().into());
+                record.reasons = decision.reasons().to_vec();
+                match decision.effect() {
+                    Effect::Deny => Some(Refusal::of_decision(&decision)),
+                    // The policy may have taken its time.
+                    Effect::Allow => self.check_authority(&needed, auth.now()).err(),
+                }
+            }
+        };
+        self.conclude(record, refusal).await?;
+        Ok(Permit::new(auth.clone(), id, self.inner.evaluation_id.clone(), action))
+    }
+
+    /// Requires `needed` of the delegation, for a whole route for instance, and records the answer.
+    ///
+    /// # Errors
+    /// [`Rejection`]: an expired delegation, a missing scope, a record that could not be kept.
+    pub fn require_scopes(&self, needed: &ScopeSet) -> Recorded<()> {
+        let auth = &self.inner.auth;
+        let now = auth.now();
+        let (id, failure) = self.id_for_decision();
+        let refusal = failure.or_else(|| self.check_authority(needed, now).err());
+        let mut record = self.record(&id, now);
+        let name = format!("require {needed}").into();
+        record.action = Some(ActionRecord { name, resource: None, arguments: None });
+        self.conclude(record, refusal)
+    }
+
+    /// An id for a decision; without one, the decision is a refusal, and is recorded all the same.
+    fn id_for_decision(&self) -> (Box<str>, Option<Refusal>) {
+        match self.inner.auth.new_id() {
+            Ok(id) => (id, None),
+            Err(refusal) => (NO_ID.into(), Some(refusal)),
+        }
+    }
+
+    fn record(&self, id: &str, now: Timestamp) -> Record {
+        let auth = &self.inner.auth;
+        let mut record = auth.record(RecordKind::Decision, id, now);
+        record.authentication_id = Some(self.inner.evaluation_id.clone());
+        record.delegation = Some(DelegationRecord::of(&self.inner.delegation, &auth.inner.audit_key));
+        record.peer = self.peer().map(|peer| peer.id().clone());
+        record
+    }
+
+    /// What was delegated, at this moment: a caller may be kept for longer than its credentials last.
+    fn check_authority(&self, needed: &ScopeSet, now: Timestamp) -> Result<(), Refusal> {
+        let delegation = &self.inner.delegation;
+        if now.secs() >= delegation.lifetime.refused_from.secs() {
+            return Err(DelegationError::Expired.into());
+        }
+        self.inner.auth.check_peer(self.peer(), now)?;
+        if self.inner.auth.inner.implications.covers(delegation.authority().scopes(), needed) {
+            Ok(())
+        } else {
+            Err(Refusal::Scope { needed: needed.clone() })
+        }
+    }
+
+    async fn decide<A>(&self, action: &Action<A>, now: Timestamp) -> Decision {
+        let delegation = &self.inner.delegation;
+        let request = AuthzRequest {
+            agent: delegation.actor(),
+            principal: delegation.principal(),
+            mode: delegation.mode(),
+            issuer: delegation.issuer(),
+            depth: delegation.depth(),
+            authority: delegation.authority(),
+            action: action.name.as_str(),
+            resource: action.resource.as_ref(),
+            arguments: &action.arguments,
+            now,
+        };
+        match self.inner.auth.inner.policy.decide(&request).await {
+            Ok(decision) => decision,
+            Err(error) => Decision::failed(&error),
+        }
+    }
+
+    fn conclude(&self, mut record: Record, refusal: Option<Refusal>) -> Recorded<()> {
+        let auth = &self.inner.auth;
+        let answer = match refusal {
+            None => Ok(()),
+            Some(refusal) => {
+                deny(&mut record, &refusal);
+                Err(auth.reject(refusal, &record.evaluation_id))
+            }
+        };
+        auth.recorded(answer, record)
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("agent", self.agent())
+            .field("principal", self.principal())
+            .field("mode", &self.mode())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! The engine that walks a request through the rooms, in their order.
+
+mod builder;
+mod caller;
+mod permit;
+mod recorded;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use builder::{AgentAuthBuilder, ConfigError};
+pub use caller::Caller;
+pub use permit::Permit;
+pub use recorded::Recorded;
+pub(crate) use recorded::Recording;
+
+use crate::audit::{AuditKey, AuditSink, DelegationRecord, RECORD_VERSION, Record, RecordKind};
+use crate::binding;
+use crate::delegation::{AgentTrust, Delegation, DelegationError, Mode};
+use crate::evidence::Evidence;
+use crate::identity::svid::X509Svid;
+use crate::identity::{IssuerId, ResourceId};
+use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
+use crate::random::{Random, unique_id};
+use crate::rejection::{Refusal, Rejection};
+use crate::scope::{ScopeImplications, ScopeSet};
+use crate::time::{Clock, Timestamp};
+use crate::token::TokenVerifier;
+
+/// What stands in place of an evaluation id when the random source has failed. Nothing is allowed under it.
+pub(crate) const NO_ID: &str = "unavailable";
+
+/// Agent auth for one resource server: answers which agent is calling, on whose behalf, with what authority, and
+/// whether an action is permitted; and keeps the record.
+///
+/// Clones share one engine. See the [crate documentation](crate) for a walk through it.
+#[derive(Clone)]
+pub struct AgentAuth {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    resource: ResourceId,
+    metadata_url: Box<str>,
+    tokens: TokenVerifier,
+    issuers: Vec<IssuerId>,
+    agents: Option<AgentTrust>,
+    policy: Arc<dyn PolicyEngine>,
+    implications: ScopeImplications,
+    requires_delegation: bool,
+    scopes_supported: ScopeSet,
+    sinks: Vec<Arc<dyn AuditSink>>,
+    audit_key: AuditKey,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl AgentAuth {
+    /// Begins the engine of the resource server with the identifier `resource`: an absolute URI, which is the
+    /// audience that tokens must be for (RFC 8707).
+    pub fn builder(resource: &str) -> AgentAuthBuilder {
+        AgentAuthBuilder::new(resource)
+    }
+
+    /// Verifies a caller: identity, token, binding, delegation. The answer is recorded before it is given.
+    ///
+    /// # Errors
+    /// The returned future answers with a [`Rejection`]; its [`Refusal`] is the first rule that failed.
+    pub fn authenticate(&self, evidence: Evidence) -> Recorded<Caller> {
+        let now = self.inner.clock.now();
+        let peer = evidence.peer.clone();
+        let (id, delegation) = match self.new_id() {
+            Ok(id) => (id, self.examine(&evidence, now)),
+            Err(refusal) => (NO_ID.into(), Err(refusal)),
+        };
+        let mut record = self.record(RecordKind::Authentication, &id, now);
+        record.peer = peer.as_ref().map(|peer| peer.id().clone());
+        let answer = match delegation {
+            Ok(delegation) => {
+                record.delegation = Some(DelegationRecord::of(&delegation, &self.inner.audit_key));
+                Ok(Caller::new(self.clone(), delegation, evidence, id))
+            }
+            Err(refusal) => {
+                deny(&mut record, &refusal);
+                Err(self.reject(refusal, &id))
+            }
+        };
+        self.recorded(answer, record)
+    }
+
+    /// This server's identifier.
+    #[must_use]
+    pub fn resource(&self) -> &ResourceId {
+        &self.inner.resource
+    }
+
+    /// The issuers whose tokens are accepted.
+    #[must_use]
+    pub fn issuers(&self) -> &[IssuerId] {
+        &self.inner.issuers
+    }
+
+    /// The scopes that this server says exist (RFC 9728 §2 `scopes_supported`).
+    #[must_use]
+    pub fn scopes_supported(&self) -> &ScopeSet {
+        &self.inner.scopes_supported
+    }
+
+    /// The roots under which agents prove their identity, if any are configured.
+    #[must_use]
+    pub fn agents(&self) -> Option<&AgentTrust> {
+        self.inner.agents.as_ref()
+    }
+
+    /// Where this server's metadata is found (RFC 9728 §3.1).
+    #[must_use]
+    pub fn metadata_url(&self) -> &str {
+        &self.inner.metadata_url
+    }
+
+    /// The present moment by the engine's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The courtroom's order: each step reads only what earlier steps verified.
+    fn examine(&self, evidence: &Evidence, now: Timestamp) -> Result<Delegation, Refusal> {
+        let peer = evidence.peer.as_deref();
+        self.check_peer(peer, now)?;
+        let token = evidence.token.as_ref().map_err(|error| *error)?.as_ref().ok_or(Refusal::NoCredentials)?;
+        let token = self.inner.tokens.verify(token.reveal(), now)?;
+        let binding = binding::check(token.confirmation, peer)?;
+        let delegation = Delegation::accept(token, binding, peer, self.inner.agents.as_ref())?;
+        if self.inner.requires_delegation && delegation.mode() != Mode::OnBehalfOf {
+            return Err(DelegationError::Required(delegation.actor().clone()).into());
+        }
+        Ok(delegation)
+    }
+
+    /// A connection can outlive its certificate, or its trust domain's place in the configuration.
+    fn check_peer(&self, peer: Option<&X509Svid>, now: Timestamp) -> Result<(), Refusal> {
+        match (peer, &self.inner.agents) {
+            (None, _) => Ok(()),
+            (Some(peer), Some(trust)) => Ok(trust.recheck(peer, now)?),
+            (Some(peer), None) => {
+                Err(crate::identity::svid::SvidError::UnknownTrustDomain(peer.id().trust_domain()).into())
+            }
+        }
+    }
+
+    fn new_id(&self) -> Result<Box<str>, Refusal> {
+        unique_id(&*self.inner.random).map_err(|_| Refusal::Random)
+    }
+
+    fn reject(&self, refusal: Refusal, evaluation_id: &str) -> Rejection {
+        Rejection::new(refusal, evaluation_id, &self.inner.metadata_url)
+    }
+
+    /// A record of something that was allowed, until [`deny`] says otherwise.
+    fn record(&self, kind: RecordKind, evaluation_id: &str, time: Timestamp) -> Record {
+        Record {
+            version: RECORD_VERSION,
+            kind,
+            evaluation_id: evaluation_id.into(),
+            time,
+            server: self.inner.resource.as_str().into(),
+            effect: Effect::Allow,
+            code: "allowed",
+            reasons: Vec::new(),
+            authentication_id: None,
+            delegation: None,
+            peer: None,
+            action: None,
+            policy_version: None,
+            issued: None,
+        }
+    }
+
+    /// `answer`, once `record` is kept.
+    fn recorded<T>(&self, answer: Result<T, Rejection>, record: Record) -> Recorded<T> {
+        Recorded::new(self.clone(), answer, record)
+    }
+
+    fn append(&self, record: Record) -> Recording {
+        Recording::begin(&self.inner.sinks, record)
+    }
+}
+
+/// Makes `record` one of a denial.
+fn deny(record: &mut Record, refusal: &Refusal) {
+    record.effect = Effect::Deny;
+    record.code = refusal.code();
+    if record.reasons.is_empty() {
+        record.reasons.push(Reason::new(ReasonKind::Refused, refusal.to_string()));
+    }
+}
+
+impl fmt::Debug for AgentAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentAuth")
+            .field("resource", &self.inner.resource)
+            .field("issuers", &self.inner.issuers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! Answers that are given once they are on record.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use smallvec::SmallVec;
+
+use super::{AgentAuth, deny};
+use crate::audit::{Append, AuditError, AuditSink, Record, RecordKind};
+use crate::rejection::{Refusal, Rejection};
+
+/// An answer that is given once it is recorded: a future of `Result<T, Rejection>`.
+#[must_use = "nothing is answered before this is awaited"]
+#[derive(Debug)]
+pub struct Recorded<T> {
+    answer: Option<Result<T, Rejection>>,
+    recording: Recording,
+    auth: AgentAuth,
+    kind: RecordKind,
+    id: Box<str>,
+}
+
+impl<T> Recorded<T> {
+    /// Refuses, since the record could not be kept everywhere. Sinks that did take it are told so.
+    fn correct(&self, error: AuditError) -> Rejection {
+        let refusal = Refusal::Audit(error);
+        let mut correction = self.auth.record(self.kind, &self.id, self.auth.now());
+        deny(&mut correction, &refusal);
+        // Not waited for: the sink that failed may never answer, and the refusal stands in any case.
+        drop(Recording::begin(&self.auth.inner.sinks, correction));
+        self.auth.reject(refusal, &self.id)
+    }
+
+    /// `answer`, once `record` is kept.
+    pub(super) fn new(auth: AgentAuth, answer: Result<T, Rejection>, record: Record) -> Self {
+        let id = record.evaluation_id.clone();
+        let kind = record.kind;
+        let recording = Recording::begin(&auth.inner.sinks, record);
+        Self { answer: Some(answer), recording, auth, kind, id }
+    }
+}
+
+/// Nothing in it is pinned: it is a value, and the waits of the sinks.
+impl<T> Unpin for Recorded<T> {}
+
+impl<T> Future for Recorded<T> {
+    type Output = Result<T, Rejection>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let recorded = ready!(Pin::new(&mut self.recording).poll(context));
+        // Taken in any case: an answer whose record failed must not be there for a second poll.
+        let answer = self.answer.take().ok_or(AuditError::Closed);
+        Poll::Ready(match recorded.and(answer) {
+            Ok(answer) => answer,
+            Err(error) => Err(self.correct(error)),
+        })
+    }
+}
+
+/// The wait for all sinks to have taken one record. They work side by side; one failure is a failure.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    waiting: SmallVec<[Append; 2]>,
+    failure: Option<AuditError>,
+}
+
+impl Recording {
+    pub(crate) fn begin(sinks: &[Arc<dyn AuditSink>], record: Record) -> Self {
+        let record = Arc::new(record);
+        Self { waiting: sinks.iter().map(|sink| sink.append(Arc::clone(&record))).collect(), failure: None }
+    }
+}
+
+impl Future for Recording {
+    type Output = Result<(), AuditError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { waiting, failure } = &mut *self;
+        waiting.retain(|append| match Pin::new(append).poll(context) {
+            Poll::Pending => true,
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(error)) => {
+                failure.get_or_insert(error);
+                false
+            }
+        });
+        if waiting.is_empty() { Poll::Ready(failure.take().map_or(Ok(()), Err)) } else { Poll::Pending }
+    }
+}

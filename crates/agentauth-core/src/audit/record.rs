@@ -1,0 +1,201 @@
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use serde::Serialize;
+
+use crate::binding::Binding;
+use crate::delegation::{Delegation, Mode};
+use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId, SpiffeId};
+use crate::policy::{Effect, Reason, Resource};
+use crate::random::{Random, RandomUnavailable, hex};
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+
+/// The version of this record's shape.
+pub const RECORD_VERSION: u32 = 1;
+
+/// One line of the record: what was asked, by whom, for whom, what was answered, and why.
+///
+/// The fields are the audit minimum of the WIMSE agent drafts (agent, subject, tool and resource, action and
+/// decision, time and correlation id) and what it takes to explain the decision later. There is no field that a
+/// token, a proof, a key or an argument's value could be in: tokens appear as a keyed hash of their id, arguments
+/// as the digest of their canonical form.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Record {
+    /// [`RECORD_VERSION`].
+    pub version: u32,
+    /// What kind of event this is.
+    pub kind: RecordKind,
+    /// Unique to the event; a refusal tells it to the caller. An outcome has the id of its decision.
+    pub evaluation_id: Box<str>,
+    /// When, in UTC.
+    pub time: Timestamp,
+    /// Who decided: the resource server or the issuer.
+    pub server: Box<str>,
+    /// What the answer was. An outcome has its decision's; its `code` says how the action ended.
+    pub effect: Effect,
+    /// The stable machine code of the answer.
+    pub code: &'static str,
+    /// Why, for the operator.
+    pub reasons: Vec<Reason>,
+    /// The evaluation that verified the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication_id: Option<Box<str>>,
+    /// Who acts, for whom, and how that is known. Absent if no one was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<DelegationRecord>,
+    /// The agent that the connection proved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<SpiffeId>,
+    /// What was to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionRecord>,
+    /// Which version of the policies answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<Box<str>>,
+    /// The token that was issued, for an exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued: Option<IssuedRecord>,
+}
+
+/// What kind of event a record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RecordKind {
+    /// A caller was verified, or refused.
+    Authentication,
+    /// An action was permitted, or refused.
+    Decision,
+    /// A permitted action has been carried out, or has failed.
+    Outcome,
+    /// A token was issued, or refused.
+    Issuance,
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authentication => "authentication",
+            Self::Decision => "decision",
+            Self::Outcome => "outcome",
+            Self::Issuance => "issuance",
+        })
+    }
+}
+
+/// Who acts for whom, as far as it was verified.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct DelegationRecord {
+    /// The current actor.
+    pub agent: AgentId,
+    /// On whose behalf.
+    pub principal: PrincipalId,
+    /// In what capacity.
+    pub mode: Mode,
+    /// The earlier actors, the most recent first. Here, and nowhere else, the whole chain can be read.
+    pub earlier_actors: Vec<AgentId>,
+    /// The scopes in force.
+    pub scopes: ScopeSet,
+    /// The audience of the token.
+    pub audience: ResourceId,
+    /// Who vouches for it.
+    pub issuer: IssuerId,
+    /// How the presenter was tied to the token.
+    pub binding: Binding,
+    /// The keyed hash of the token's id: the same token has the same hash in this log, and only in this log.
+    pub token: Box<str>,
+    /// When the delegation ends.
+    pub expires: Timestamp,
+}
+
+/// What was to be done.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ActionRecord {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it is done to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Resource>,
+    /// The SHA-256 of the canonical arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Box<str>>,
+}
+
+/// A token that was issued.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct IssuedRecord {
+    /// Whose authority it carries (`sub`).
+    pub subject: Box<str>,
+    /// Who may act with it, the current actor first. Empty for a principal's consent and for an agent's own token.
+    pub actors: Vec<AgentId>,
+    /// For a principal's consent: the agent that may exchange it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<AgentId>,
+    /// The one server it is for.
+    pub audience: ResourceId,
+    /// The scopes that were granted.
+    pub scopes: ScopeSet,
+    /// The keyed hash of its id.
+    pub token: Box<str>,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// The key under which identifiers are hashed before they are recorded.
+///
+/// With a key of its own, a log can be joined with itself, and not with anything else. The key belongs to the
+/// deployment: processes that share it write joinable logs.
+#[derive(Clone)]
+pub struct AuditKey(hmac::Key);
+
+impl AuditKey {
+    /// The key with these 32 bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// A fresh key, gone with the process.
+    pub(crate) fn generate(random: &dyn Random) -> Result<Self, RandomUnavailable> {
+        let mut bytes = [0; 32];
+        random.fill(&mut bytes)?;
+        Ok(Self::new(&bytes))
+    }
+
+    /// The first 128 bits of the keyed hash of `id` as `issuer` gave it.
+    pub(crate) fn hash(&self, issuer: &IssuerId, id: &str) -> Box<str> {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(issuer.as_str().as_bytes());
+        context.update(&[0]);
+        context.update(id.as_bytes());
+        hex(context.sign().as_ref().get(..16).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for AuditKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuditKey([redacted])")
+    }
+}
+
+impl DelegationRecord {
+    pub(crate) fn of(delegation: &Delegation, key: &AuditKey) -> Self {
+        Self {
+            agent: delegation.actor.clone(),
+            principal: delegation.principal.clone(),
+            mode: delegation.mode,
+            earlier_actors: delegation.history.earlier.clone(),
+            scopes: delegation.authority.scopes().clone(),
+            audience: delegation.audience.clone(),
+            issuer: delegation.issuer.clone(),
+            binding: delegation.binding,
+            token: key.hash(&delegation.issuer, &delegation.token_id),
+            expires: delegation.lifetime.expires,
+        }
+    }
+}

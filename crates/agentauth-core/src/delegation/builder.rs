@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::issuer::{Inner, Resource};
+use super::{AgentTrust, Issuer, IssuerError};
+use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId};
+use crate::jose::SigningKey;
+use crate::random::{Random, SystemRandom};
+use crate::scope::{ScopeImplications, ScopeSet};
+use crate::text::Excerpt;
+use crate::time::{Clock, SystemClock};
+use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, TrustedIssuer};
+
+/// A delegation should not outlive the task it is for.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+
+/// A day: beyond it, a token is a standing credential.
+const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
+
+/// Settings of an [`Issuer`].
+#[derive(Debug)]
+#[must_use]
+pub struct IssuerBuilder {
+    id: String,
+    key: SigningKey,
+    agents: Option<AgentTrust>,
+    resources: Vec<NewResource>,
+    implications: ScopeImplications,
+    max_actors: usize,
+    lifetime: Duration,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+#[derive(Debug)]
+struct NewResource {
+    id: String,
+    scopes: String,
+    operator: Option<AgentId>,
+}
+
+impl IssuerBuilder {
+    pub(super) fn new(id: &str, key: SigningKey) -> Self {
+        Self {
+            id: id.to_owned(),
+            key,
+            agents: None,
+            resources: Vec::new(),
+            implications: ScopeImplications::new(),
+            max_actors: DEFAULT_MAX_ACTORS,
+            lifetime: DEFAULT_LIFETIME,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
+    }
+
+    /// Who may be a client: agents that prove themselves by an SVID of these trust domains. Required.
+    pub fn agents(mut self, agents: AgentTrust) -> Self {
+        self.agents = Some(agents);
+        self
+    }
+
+    /// A server that tokens may be issued for, and the scopes that exist there, joined by spaces.
+    pub fn resource(mut self, id: &str, scopes: &str) -> Self {
+        self.resources.push(NewResource { id: id.to_owned(), scopes: scopes.to_owned(), operator: None });
+        self
+    }
+
+    /// As [`IssuerBuilder::resource`], for a server that is itself an agent: `operator` may exchange the tokens
+    /// that were sent to this server for tokens to the next one.
+    pub fn resource_operated_by(mut self, id: &str, scopes: &str, operator: SpiffeId) -> Self {
+        let operator = Some(operator.into());
+        self.resources.push(NewResource { id: id.to_owned(), scopes: scopes.to_owned(), operator });
+        self
+    }
+
+    /// Which scopes include which others, so that a broad scope can be narrowed to one it includes.
+    pub fn implications(mut self, implications: ScopeImplications) -> Self {
+        self.implications = implications;
+        self
+    }
+
+    /// How many actors a chain may have: 4 unless set, at most 16.
+    pub const fn max_actors(mut self, limit: usize) -> Self {
+        self.max_actors = limit;
+        self
+    }
+
+    /// How long tokens last at most: 5 minutes unless set, at most a day. No token outlives what it was made from.
+    pub const fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// The clock: the system's unless set.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The source of token identifiers: the system's unless set.
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`IssuerError`], with the offending value.
+    pub fn build(self) -> Result<Issuer, IssuerError> {
+        if self.lifetime < Duration::from_secs(1) || self.lifetime > MAX_LIFETIME {
+            return Err(IssuerError::Lifetime(self.lifetime.as_secs()));
+        }
+        if !(1..=HARD_MAX_ACTORS).contains(&self.max_actors) {
+            return Err(IssuerError::MaxActors(self.max_actors));
+        }
+        if self.id.contains('?') {
+            // RFC 8414 §2; its endpoints are made by adding to its path.
+            return Err(IssuerError::Query(Excerpt::of(&self.id)));
+        }
+        let id = IssuerId::new(&self.id)?;
+        let own_audience = ResourceId::new(&self.id)?;
+        let keys = Arc::new(self.key.public_key_set().map_err(IssuerError::Key)?);
+        let tokens_for = |audience: &ResourceId| {
+            let itself = TrustedIssuer::rfc8693(&self.id, Keys::from_source(Arc::clone(&keys)));
+            let itself = itself.max_actors(self.max_actors).leeway(Duration::ZERO);
+            TokenVerifier::new(audience.clone(), vec![itself]).map_err(IssuerError::Verifier)
+        };
+
+        let mut resources = BTreeMap::new();
+        for new in self.resources {
+            let id = ResourceId::new(&new.id)?;
+            let ceiling: ScopeSet =
+                new.scopes.parse().map_err(|error| IssuerError::Scopes { resource: id.clone(), error })?;
+            let resource = Resource { ceiling, operator: new.operator, tokens: tokens_for(&id)? };
+            if id == own_audience || resources.insert(id.clone(), resource).is_some() {
+                return Err(IssuerError::DuplicateResource(id));
+            }
+        }
+        let own_tokens = tokens_for(&own_audience)?;
+        Ok(Issuer {
+            inner: Arc::new(Inner {
+                id,
+                own_audience,
+                own_tokens,
+                key: self.key,
+                keys,
+                agents: self.agents.ok_or(IssuerError::NoAgentTrust)?,
+                resources,
+                implications: self.implications,
+                max_actors: self.max_actors,
+                lifetime: self.lifetime,
+                clock: self.clock,
+                random: self.random,
+            }),
+        })
+    }
+}

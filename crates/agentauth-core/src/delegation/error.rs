@@ -1,0 +1,179 @@
+use crate::identity::{AgentId, NameError, ResourceId, SpiffeId};
+use crate::random::RandomUnavailable;
+use crate::scope::ScopeSet;
+use crate::text::Excerpt;
+use crate::token::TokenError;
+
+/// Why a verified token is not a delegation that this server accepts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DelegationError {
+    /// The token names an agent of a trust domain for which no bundle is configured, or one that its issuer may not
+    /// name.
+    #[error("agent {0} belongs to a trust domain that is not trusted here, or that the issuer may not name")]
+    AgentUntrusted(AgentId),
+    /// The token names one agent and the connection is another's: a lawyer with someone else's bar card.
+    #[error("the token names agent {actor}, but the connection is {peer}'s")]
+    ActorIsNotPeer {
+        /// The agent that the token names.
+        actor: AgentId,
+        /// The agent that the connection proved.
+        peer: SpiffeId,
+    },
+    /// This server acts only on delegations, and the caller represents no one.
+    #[error("agent {0} represents no one, and this server requires a delegation")]
+    Required(AgentId),
+    /// The delegation has ended since the caller was verified.
+    #[error("the delegation has expired since it was verified")]
+    Expired,
+}
+
+impl DelegationError {
+    /// The stable machine code of this refusal.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AgentUntrusted(_) => "agent_untrusted",
+            Self::ActorIsNotPeer { .. } => "actor_is_not_peer",
+            Self::Required(_) => "delegation_required",
+            Self::Expired => "delegation_expired",
+        }
+    }
+}
+
+/// Why a token exchange was refused (RFC 8693 §2.2.2).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The client has not proven who it is, or its certificate is no longer good.
+    #[error("the client is not authenticated by an SVID of a trusted trust domain")]
+    ClientUnauthenticated,
+    /// The request lacks a parameter, repeats one, or gives one a value that is not supported.
+    #[error("the request is malformed: {0}")]
+    Malformed(&'static str),
+    /// The grant type is neither token exchange nor client credentials.
+    #[error("the grant type is not supported")]
+    GrantUnsupported,
+    /// The subject token is refused.
+    #[error("the subject token is refused: {0}")]
+    SubjectToken(TokenError),
+    /// The subject token is bound to a key, and the client is neither its holder nor the server it was meant for.
+    #[error("the subject token is bound to another client's key")]
+    SubjectTokenNotHeld,
+    /// The actor token is refused.
+    #[error("the actor token is refused: {0}")]
+    ActorToken(TokenError),
+    /// The actor token does not stand for an agent by itself, bound to the agent's key.
+    #[error("the actor token must be an agent's own token, bound to the agent's certificate")]
+    ActorTokenUnsuitable,
+    /// Nothing says that this actor may act for this subject: actor splicing, or a missing consent.
+    #[error("agent {0} may not act for the subject: neither may_act nor the current actor says so")]
+    ActorNotPermitted(AgentId),
+    /// The chain of actors would become longer than the limit.
+    #[error("the chain would have {found} actors, {limit} are allowed")]
+    TooDeep {
+        /// How long the chain would be.
+        found: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// No token can be issued for the target.
+    #[error("no tokens are issued for this target")]
+    TargetUnknown,
+    /// More was asked for than the subject token holds.
+    #[error("scopes `{asked}` were asked for, the subject token holds `{held}`")]
+    ScopeWidened {
+        /// What was asked for.
+        asked: ScopeSet,
+        /// What the subject token holds.
+        held: ScopeSet,
+    },
+    /// Nothing is left that could be granted at the target.
+    #[error("no scope is left that could be granted at this target")]
+    ScopeEmpty,
+    /// One of the inputs has no lifetime left to pass on.
+    #[error("the inputs have no lifetime left")]
+    NoLifetime,
+    /// The issuer could not sign or make an identifier.
+    #[error("the issuer cannot issue at the moment")]
+    Unavailable,
+}
+
+impl ExchangeError {
+    /// The stable machine code of this refusal.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ClientUnauthenticated => "exchange_client_unauthenticated",
+            Self::Malformed(_) => "exchange_malformed",
+            Self::GrantUnsupported => "exchange_grant_unsupported",
+            Self::SubjectToken(error) | Self::ActorToken(error) => error.code(),
+            Self::SubjectTokenNotHeld => "exchange_subject_not_held",
+            Self::ActorTokenUnsuitable => "exchange_actor_unsuitable",
+            Self::ActorNotPermitted(_) => "exchange_actor_not_permitted",
+            Self::TooDeep { .. } => "exchange_too_deep",
+            Self::TargetUnknown => "exchange_target_unknown",
+            Self::ScopeWidened { .. } => "exchange_scope_widened",
+            Self::ScopeEmpty => "exchange_scope_empty",
+            Self::NoLifetime => "exchange_no_lifetime",
+            Self::Unavailable => "exchange_unavailable",
+        }
+    }
+
+    /// The `error` of the OAuth answer (RFC 8693 §2.2.2, RFC 6749 §5.2): all a client is told.
+    #[must_use]
+    pub const fn oauth_error(&self) -> &'static str {
+        match self {
+            Self::ClientUnauthenticated => "invalid_client",
+            Self::GrantUnsupported => "unsupported_grant_type",
+            Self::TargetUnknown => "invalid_target",
+            Self::ScopeWidened { .. } | Self::ScopeEmpty => "invalid_scope",
+            Self::Unavailable => "temporarily_unavailable",
+            _ => "invalid_request",
+        }
+    }
+}
+
+impl From<RandomUnavailable> for ExchangeError {
+    fn from(_: RandomUnavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+/// Why an [`Issuer`](super::Issuer) cannot be configured so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssuerError {
+    /// The identifier of the issuer or of a resource is malformed.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The issuer's identifier has a query (RFC 8414 §2).
+    #[error("issuer `{0}` has a query; an issuer is a URL without one")]
+    Query(Excerpt),
+    /// A resource is configured twice.
+    #[error("resource `{0}` is configured twice")]
+    DuplicateResource(ResourceId),
+    /// A scope list is malformed.
+    #[error("the scopes of resource `{resource}` are malformed: {error}")]
+    Scopes {
+        /// The resource.
+        resource: ResourceId,
+        /// What is wrong with its scopes.
+        error: crate::scope::ScopeError,
+    },
+    /// A token lifetime of 0, or of more than a day.
+    #[error("a token lifetime of {0} s is outside 1 s to 86400 s")]
+    Lifetime(u64),
+    /// An actor limit of 0, or over 16.
+    #[error("a limit of {0} actors is outside 1 to 16")]
+    MaxActors(usize),
+    /// No agent can authenticate: [`IssuerBuilder::agents`](super::IssuerBuilder::agents) was not called.
+    #[error("no agent trust is configured, so no client could authenticate: call .agents(...)")]
+    NoAgentTrust,
+    /// The signing key cannot be published.
+    #[error("the signing key cannot be used: {0}")]
+    Key(crate::jose::KeyError),
+    /// The issuer cannot trust its own tokens; its settings contradict each other.
+    #[error(transparent)]
+    Verifier(crate::token::IssuerConfigError),
+}

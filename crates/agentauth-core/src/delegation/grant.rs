@@ -1,0 +1,77 @@
+//! The claims of a token that is issued.
+
+use serde::Serialize;
+
+use crate::identity::{AgentId, IssuerId, ResourceId};
+use crate::jose::base64url;
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+
+/// All that goes into a token.
+pub(super) struct Grant<'a> {
+    pub(super) subject: &'a str,
+    pub(super) client: &'a str,
+    pub(super) audience: &'a ResourceId,
+    pub(super) scopes: ScopeSet,
+    pub(super) actors: &'a [AgentId],
+    pub(super) may_act: Option<&'a AgentId>,
+    pub(super) certificate: Option<&'a [u8; 32]>,
+    pub(super) now: Timestamp,
+    pub(super) expires: Timestamp,
+}
+
+#[derive(Serialize)]
+struct IssuedClaims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    client_id: &'a str,
+    iat: u64,
+    exp: u64,
+    jti: &'a str,
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
+    scope: &'a ScopeSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Box<ActClaim<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    may_act: Option<Box<ActClaim<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<CnfClaim>,
+}
+
+#[derive(Serialize)]
+struct ActClaim<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Box<Self>>,
+}
+
+#[derive(Serialize)]
+struct CnfClaim {
+    #[serde(rename = "x5t#S256")]
+    x5t_s256: String,
+}
+
+impl Grant<'_> {
+    /// The claims of RFC 9068 §2.2, with `act` and `may_act` (RFC 8693 §4) and `cnf` (RFC 8705 §3.1).
+    pub(super) fn claims<'a>(&'a self, issuer: &'a IssuerId, id: &'a str) -> impl Serialize + 'a {
+        let named = |agent: &'a AgentId, act| {
+            let namespace = if let AgentId::Named { issuer, .. } = agent { issuer } else { issuer };
+            Some(Box::new(ActClaim { iss: namespace.as_str(), sub: agent.name(), act }))
+        };
+        IssuedClaims {
+            iss: issuer.as_str(),
+            sub: self.subject,
+            aud: self.audience.as_str(),
+            client_id: self.client,
+            iat: self.now.secs(),
+            exp: self.expires.secs(),
+            jti: id,
+            scope: &self.scopes,
+            act: self.actors.iter().rev().fold(None, |inner, actor| named(actor, inner)),
+            may_act: self.may_act.and_then(|agent| named(agent, None)),
+            cnf: self.certificate.map(|thumbprint| CnfClaim { x5t_s256: base64url::encode(thumbprint) }),
+        }
+    }
+}

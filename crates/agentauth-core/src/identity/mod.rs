@@ -1,0 +1,9 @@
+//! Who is it? Names of agents and principals, and the proof of an agent's name.
+
+mod names;
+mod spiffe_id;
+pub mod svid;
+
+pub(crate) use names::MAX_NAME_BYTES;
+pub use names::{AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, ResourceId};
+pub use spiffe_id::{SpiffeId, SpiffeIdError, TrustDomain};

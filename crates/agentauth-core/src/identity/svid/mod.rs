@@ -1,0 +1,9 @@
+//! SPIFFE verifiable identity documents: the proof that a workload has its SPIFFE ID.
+
+mod bundle;
+mod error;
+mod x509;
+
+pub use bundle::{BundleError, TrustBundles};
+pub use error::SvidError;
+pub use x509::{X509Svid, verify_x509_svid};

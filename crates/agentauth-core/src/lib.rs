@@ -1,0 +1,33 @@
+#![doc = include_str!("lib.md")]
+
+mod agentauth;
+pub mod audit;
+pub mod binding;
+pub mod delegation;
+mod evidence;
+pub mod identity;
+pub mod jose;
+pub mod policy;
+mod random;
+mod rejection;
+pub mod scope;
+mod text;
+mod time;
+pub mod token;
+mod token_service;
+
+pub use agentauth::{AgentAuth, AgentAuthBuilder, Caller, ConfigError, Permit, Recorded};
+pub use binding::Binding;
+pub use delegation::{AgentTrust, Delegation, Issuer, Mode, SubjectToken};
+pub use evidence::{Evidence, RequestError};
+pub use identity::{
+    AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, ResourceId, SpiffeId, SpiffeIdError, TrustDomain,
+};
+pub use policy::{Action, Arguments, AuthzRequest, Decision, PolicyEngine};
+pub use random::{Random, RandomUnavailable, SystemRandom};
+pub use rejection::{Refusal, Rejection};
+pub use scope::{Authority, Scope, ScopeError, ScopeImplications, ScopeSet};
+pub use text::Excerpt;
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use token::TrustedIssuer;
+pub use token_service::{TokenRefusal, TokenService};

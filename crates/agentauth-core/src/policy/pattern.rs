@@ -1,0 +1,148 @@
+//! Whom and what a rule is for.
+
+use super::Resource;
+use crate::identity::{AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, SpiffeId, SpiffeIdError};
+
+/// Which agents a rule is for.
+#[derive(Debug, Clone)]
+pub struct Agents(AgentPattern);
+
+#[derive(Debug, Clone)]
+enum AgentPattern {
+    Any,
+    Exactly(AgentId),
+    Below(SpiffeId),
+}
+
+impl Agents {
+    /// Every agent.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self(AgentPattern::Any)
+    }
+
+    /// This agent only.
+    #[must_use]
+    pub fn exactly(agent: impl Into<AgentId>) -> Self {
+        Self(AgentPattern::Exactly(agent.into()))
+    }
+
+    /// The agent with this SPIFFE ID, and those whose IDs lie below it by whole path segments.
+    ///
+    /// # Errors
+    /// [`SpiffeIdError`].
+    pub fn below(spiffe_id: &str) -> Result<Self, SpiffeIdError> {
+        Ok(Self(AgentPattern::Below(spiffe_id.parse()?)))
+    }
+
+    pub(super) fn contains(&self, agent: &AgentId) -> bool {
+        match &self.0 {
+            AgentPattern::Any => true,
+            AgentPattern::Exactly(named) => named == agent,
+            AgentPattern::Below(ancestor) => agent.spiffe_id().is_some_and(|id| id.is_below(ancestor)),
+        }
+    }
+}
+
+impl Agents {
+    /// For a rule that denies: an agent does not slip past its name by showing less proof of it.
+    pub(super) fn covers(&self, agent: &AgentId) -> bool {
+        let claimed = || agent.name().parse::<SpiffeId>();
+        self.contains(agent)
+            || match &self.0 {
+                AgentPattern::Any => true,
+                AgentPattern::Exactly(named) => named.spiffe_id().is_some_and(|id| claimed().as_ref() == Ok(id)),
+                AgentPattern::Below(ancestor) => claimed().is_ok_and(|id| id.is_below(ancestor)),
+            }
+    }
+}
+
+/// On whose behalf a rule lets agents act.
+#[derive(Debug, Clone)]
+pub struct Principals(PrincipalPattern);
+
+#[derive(Debug, Clone)]
+enum PrincipalPattern {
+    Any,
+    Exactly(PrincipalId),
+    Itself,
+}
+
+impl Principals {
+    /// Everyone for whom agents act. That does not include the agents themselves: see [`Principals::itself`].
+    #[must_use]
+    pub const fn any() -> Self {
+        Self(PrincipalPattern::Any)
+    }
+
+    /// The agent itself: it represents no one.
+    #[must_use]
+    pub const fn itself() -> Self {
+        Self(PrincipalPattern::Itself)
+    }
+
+    /// The principal that `issuer` calls `subject`.
+    ///
+    /// # Errors
+    /// [`NameError`] if `issuer` is no issuer identifier.
+    pub fn exactly(issuer: &str, subject: &str) -> Result<Self, NameError> {
+        Ok(Self(PrincipalPattern::Exactly(PrincipalId::new(IssuerId::new(issuer)?, subject))))
+    }
+
+    pub(super) fn contains(&self, principal: &PrincipalId) -> bool {
+        match (&self.0, principal.kind()) {
+            (PrincipalPattern::Any, kind) => kind == PrincipalKind::Subject,
+            (PrincipalPattern::Exactly(named), _) => named == principal,
+            (PrincipalPattern::Itself, kind) => kind == PrincipalKind::Client,
+        }
+    }
+
+    /// For a rule that denies: nobody slips past "any".
+    pub(super) fn covers(&self, principal: &PrincipalId) -> bool {
+        match &self.0 {
+            PrincipalPattern::Any => true,
+            PrincipalPattern::Exactly(named) => named.has_name_of(principal),
+            PrincipalPattern::Itself => self.contains(principal),
+        }
+    }
+}
+
+/// On what a rule lets agents act.
+#[derive(Debug, Clone)]
+pub struct Resources(ResourcePattern);
+
+#[derive(Debug, Clone)]
+enum ResourcePattern {
+    Any,
+    Kind(Box<str>),
+    Exactly(Resource),
+}
+
+impl Resources {
+    /// Every resource, and actions that have none.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self(ResourcePattern::Any)
+    }
+
+    /// Every resource of one kind.
+    #[must_use]
+    pub fn of_kind(kind: &str) -> Self {
+        Self(ResourcePattern::Kind(kind.into()))
+    }
+
+    /// One resource.
+    #[must_use]
+    pub fn exactly(kind: &str, id: &str) -> Self {
+        Self(ResourcePattern::Exactly(Resource { kind: kind.into(), id: id.into() }))
+    }
+
+    pub(super) fn contains(&self, resource: Option<&Resource>) -> bool {
+        match (&self.0, resource) {
+            (ResourcePattern::Any, _) => true,
+            (ResourcePattern::Kind(kind), Some(resource)) => *kind == resource.kind,
+            (ResourcePattern::Exactly(named), Some(resource)) => named == resource,
+            (_, None) => false,
+        }
+    }
+}

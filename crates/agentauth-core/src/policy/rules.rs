@@ -1,0 +1,307 @@
+//! The built-in rules: for those who need no policy language.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::limit::Limit;
+use super::pattern::{Agents, Principals, Resources};
+use super::{AuthzRequest, Decision, Effect, PolicyEngine, PolicyError, Reason, ReasonKind, Resource};
+use crate::delegation::Mode;
+use crate::random::hex;
+use crate::text::Excerpt;
+
+/// One rule: it allows or denies when all of its parts match.
+///
+/// Every part must be stated, so that a forgotten one is an error and not "everything".
+///
+/// ```
+/// use agentauth_core::policy::{Agents, Limit, Principals, Resources, Rule, Rules};
+///
+/// let rules = Rules::new([
+///     Rule::allow("lawyers-file-for-alice")
+///         .agents(Agents::below("spiffe://court.example/agent/lawyer")?)
+///         .principals(Principals::exactly("https://sts.court.example", "alice")?)
+///         .action("motions:file")
+///         .resources(Resources::exactly("case", "2026-17"))
+///         .argument("title", Limit::max_length(200))
+///         .argument("fee", Limit::between(0, 500)),
+///     Rule::deny("nobody-seals")
+///         .agents(Agents::any())
+///         .principals(Principals::any())
+///         .action("records:seal")
+///         .resources(Resources::any()),
+/// ])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Rule {
+    id: Box<str>,
+    effect: Effect,
+    agents: Option<Agents>,
+    principals: Option<Principals>,
+    action: Option<Box<str>>,
+    resources: Option<Resources>,
+    /// These arguments, and no others, may be given.
+    arguments: BTreeMap<Box<str>, Limit>,
+    any_arguments: bool,
+    client_only: bool,
+}
+
+/// A set of rules that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesError {
+    /// A rule leaves one of its parts open.
+    #[error("rule `{rule}` does not say which {part} it is for; say any() if it is for all")]
+    Incomplete {
+        /// The rule.
+        rule: Box<str>,
+        /// The part that is missing.
+        part: &'static str,
+    },
+    /// Two rules have one name, so the record could not tell them apart.
+    #[error("rule `{0}` stands twice")]
+    Duplicate(Box<str>),
+    /// An explicit deny looks at arguments: an argument left out would slip past it.
+    #[error("deny rule `{0}` has argument limits; state what is allowed instead")]
+    DenyWithArguments(Box<str>),
+}
+
+impl Rule {
+    /// A rule that allows.
+    pub fn allow(id: &str) -> Self {
+        Self::new(id, Effect::Allow)
+    }
+
+    /// A rule that denies, whatever other rules allow.
+    pub fn deny(id: &str) -> Self {
+        Self::new(id, Effect::Deny)
+    }
+
+    /// Which agents.
+    pub fn agents(mut self, agents: Agents) -> Self {
+        self.agents = Some(agents);
+        self
+    }
+
+    /// On whose behalf.
+    pub fn principals(mut self, principals: Principals) -> Self {
+        self.principals = Some(principals);
+        self
+    }
+
+    /// Which action, by its exact name.
+    pub fn action(mut self, name: &str) -> Self {
+        self.action = Some(name.into());
+        self
+    }
+
+    /// On which resources.
+    pub fn resources(mut self, resources: Resources) -> Self {
+        self.resources = Some(resources);
+        self
+    }
+
+    /// Within which limit the argument `name` must be. An argument that has a limit must be given, and one that has
+    /// none must not be.
+    pub fn argument(mut self, name: &str, limit: Limit) -> Self {
+        self.arguments.insert(name.into(), limit);
+        self
+    }
+
+    /// Lets the action have any arguments at all. Without this, and without limits, it must have none.
+    pub const fn any_arguments(mut self) -> Self {
+        self.any_arguments = true;
+        self
+    }
+
+    /// Lets the rule allow clients that hold a principal's token without a word about delegation
+    /// ([`Mode::ClientOnly`]): plain OAuth, where the client is whatever its user lets it be. A rule that denies
+    /// covers them in any case.
+    pub const fn even_client_only(mut self) -> Self {
+        self.client_only = true;
+        self
+    }
+
+    fn new(id: &str, effect: Effect) -> Self {
+        Self {
+            id: id.into(),
+            effect,
+            agents: None,
+            principals: None,
+            action: None,
+            resources: None,
+            arguments: BTreeMap::new(),
+            any_arguments: false,
+            client_only: false,
+        }
+    }
+
+    fn complete(self) -> Result<CompleteRule, RulesError> {
+        let missing = |part| RulesError::Incomplete { rule: self.id.clone(), part };
+        let agents = self.agents.ok_or_else(|| missing("agents"))?;
+        let principals = self.principals.ok_or_else(|| missing("principals"))?;
+        let action = self.action.ok_or_else(|| missing("action"))?;
+        let resources = self.resources.ok_or_else(|| missing("resources"))?;
+        if self.effect == Effect::Deny && !self.arguments.is_empty() {
+            return Err(RulesError::DenyWithArguments(self.id));
+        }
+        Ok(CompleteRule {
+            id: self.id,
+            effect: self.effect,
+            agents,
+            principals,
+            action,
+            resources,
+            arguments: self.arguments,
+            any_arguments: self.any_arguments,
+            client_only: self.client_only,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct CompleteRule {
+    id: Box<str>,
+    effect: Effect,
+    agents: Agents,
+    principals: Principals,
+    action: Box<str>,
+    resources: Resources,
+    arguments: BTreeMap<Box<str>, Limit>,
+    any_arguments: bool,
+    client_only: bool,
+}
+
+/// The built-in policy engine: a list of rules. What no rule allows is denied; an explicit deny wins.
+#[derive(Debug)]
+pub struct Rules {
+    rules: Vec<CompleteRule>,
+    version: Box<str>,
+}
+
+impl Rules {
+    /// Checks `rules` and puts them into force.
+    ///
+    /// # Errors
+    /// [`RulesError`], with the name of the rule.
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, RulesError> {
+        let mut complete: Vec<CompleteRule> = Vec::new();
+        for rule in rules {
+            if complete.iter().any(|known| known.id == rule.id) {
+                return Err(RulesError::Duplicate(rule.id));
+            }
+            complete.push(rule.complete()?);
+        }
+        // The debug form spells out every part of every rule, so it changes whenever what is permitted does.
+        let version = hex(digest(&SHA256, format!("{complete:?}").as_bytes()).as_ref());
+        Ok(Self { rules: complete, version })
+    }
+
+    fn answer(&self, request: &AuthzRequest<'_>) -> Decision {
+        let mut nearest = Nearest::NoPair;
+        let mut allowed = None;
+        for rule in &self.rules {
+            if !rule.is_about(request) {
+                continue;
+            }
+            let target = *rule.action == *request.action && rule.resources.contains(request.resource);
+            match (rule.effect, target) {
+                (Effect::Deny, true) => return rule.denies(),
+                (Effect::Allow, true) => match rule.refused_argument(request) {
+                    None => allowed = allowed.or(Some(rule)),
+                    Some(argument) => nearest = nearest.max(Nearest::Argument(rule.id.clone(), argument)),
+                },
+                (Effect::Allow, false) => nearest = nearest.max(Nearest::Pair),
+                (Effect::Deny, false) => {}
+            }
+        }
+        match allowed {
+            Some(rule) => rule.allows(),
+            None => nearest.denies(request),
+        }
+    }
+}
+
+#[async_trait]
+impl PolicyEngine for Rules {
+    async fn decide(&self, request: &AuthzRequest<'_>) -> Result<Decision, PolicyError> {
+        Ok(self.answer(request))
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+impl CompleteRule {
+    fn allows(&self) -> Decision {
+        Decision::allow(Reason::new(ReasonKind::Permitted, "a rule allows it").of_policy(&self.id))
+    }
+
+    fn denies(&self) -> Decision {
+        Decision::deny(Reason::new(ReasonKind::Forbidden, "a rule denies it").of_policy(&self.id))
+    }
+
+    /// Whether this rule is about this agent acting for this principal, in this capacity.
+    fn is_about(&self, request: &AuthzRequest<'_>) -> bool {
+        match self.effect {
+            Effect::Deny => self.principals.covers(request.principal) && self.agents.covers(request.agent),
+            Effect::Allow => {
+                self.principals.contains(request.principal)
+                    && self.agents.contains(request.agent)
+                    && (request.mode != Mode::ClientOnly || self.client_only)
+            }
+        }
+    }
+
+    /// The first argument that keeps this rule from applying: outside its limit, missing, or not foreseen.
+    fn refused_argument(&self, request: &AuthzRequest<'_>) -> Option<Box<str>> {
+        let outside = self
+            .arguments
+            .iter()
+            .find(|(name, limit)| !request.arguments.get(name).is_some_and(|value| limit.contains(value)))
+            .map(|(name, limit)| format!("argument `{name}` is not {limit}").into());
+        outside.or_else(|| {
+            if self.any_arguments {
+                return None;
+            }
+            let unforeseen = request.arguments.names().find(|name| !self.arguments.contains_key(*name));
+            unforeseen.map(|name| format!("argument `{}` is not foreseen", Excerpt::of(name)).into())
+        })
+    }
+}
+
+/// How close a request came to being allowed: what its denial is explained by.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Nearest {
+    /// No rule is about this agent acting for this principal.
+    NoPair,
+    /// Rules are, but for other actions or resources.
+    Pair,
+    /// A rule allows the action, with other arguments.
+    Argument(Box<str>, Box<str>),
+}
+
+impl Nearest {
+    fn denies(self, request: &AuthzRequest<'_>) -> Decision {
+        Decision::deny(match self {
+            Self::NoPair => {
+                let text = format!("no rule lets {} act for {}", request.agent, request.principal);
+                Reason::new(ReasonKind::ActorNotAuthorized, text)
+            }
+            Self::Pair => {
+                let on = |resource: &Resource| {
+                    format!(" on {} `{}`", Excerpt::of(&resource.kind), Excerpt::of(&resource.id))
+                };
+                let resource = request.resource.map_or_else(String::new, on);
+                let text = format!("no rule allows `{}`{resource}", request.action);
+                Reason::new(ReasonKind::NotPermitted, text)
+            }
+            Self::Argument(rule, text) => Reason::new(ReasonKind::ArgumentOutsideLimit, text).of_policy(&rule),
+        })
+    }
+}

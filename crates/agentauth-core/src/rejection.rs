@@ -1,0 +1,309 @@
+//! The one place that maps a refusal to a status, a challenge and a public code.
+
+use std::fmt;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::audit::AuditError;
+use crate::binding::BindingError;
+use crate::delegation::DelegationError;
+use crate::evidence::RequestError;
+use crate::identity::ResourceId;
+use crate::identity::svid::SvidError;
+use crate::policy::{Decision, ReasonKind};
+use crate::scope::ScopeSet;
+use crate::token::TokenError;
+
+/// Why a request was refused: the typed reason, for programs and operators. Callers are not told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Nothing was shown.
+    #[error("the request carries no credentials")]
+    NoCredentials,
+    /// The credentials cannot be read.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The connection's identity is no longer good.
+    #[error("the connection's identity is refused: {0}")]
+    Identity(#[from] SvidError),
+    /// The token is refused.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The presenter does not hold the key that the token is bound to.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+    /// The token is no delegation that is accepted here.
+    #[error(transparent)]
+    Delegation(#[from] DelegationError),
+    /// The action names a resource whose name could not be stored and shown.
+    #[error("the name of the action's resource is empty, longer than 2048 bytes, or has control characters")]
+    Resource,
+    /// The delegation does not hold the scope.
+    #[error("the delegation does not include scope `{needed}`")]
+    Scope {
+        /// All that the operation needs.
+        needed: ScopeSet,
+    },
+    /// The policy does not permit the action.
+    #[error("{text}")]
+    Policy {
+        /// What kind of ground decided.
+        kind: ReasonKind,
+        /// The sentence for the operator.
+        text: Box<str>,
+    },
+    /// The record could not be kept.
+    #[error("the decision could not be recorded: {0}")]
+    Audit(#[from] AuditError),
+    /// No identifier could be made.
+    #[error("the random source is unavailable")]
+    Random,
+}
+
+impl Refusal {
+    pub(crate) fn of_decision(decision: &Decision) -> Self {
+        let text = decision.reasons().first().map_or("the policy gave no reason", crate::policy::Reason::text);
+        Self::Policy { kind: decision.ground_of_denial(), text: text.into() }
+    }
+
+    /// The stable machine code of this refusal.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no_credentials",
+            Self::Request(error) => error.code(),
+            Self::Identity(error) => error.code(),
+            Self::Token(error) => error.code(),
+            Self::Binding(error) => error.code(),
+            Self::Delegation(error) => error.code(),
+            Self::Resource => "resource_malformed",
+            Self::Scope { .. } => "insufficient_scope",
+            Self::Policy { kind, .. } => kind.code(),
+            Self::Audit(_) => "audit_unavailable",
+            Self::Random => "random_unavailable",
+        }
+    }
+
+    /// The answer: a status, and the `error` of the challenge and the body (RFC 6750 §3.1, OAuth actor profile).
+    const fn answer(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Request(_) | Self::Resource => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::NoCredentials => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::Token(TokenError::KeysUnavailable(_))
+            | Self::Audit(_)
+            | Self::Random
+            | Self::Policy { kind: ReasonKind::PolicyFailed, .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
+            Self::Identity(_) | Self::Token(_) | Self::Binding(_) | Self::Delegation(_) => {
+                (StatusCode::UNAUTHORIZED, "invalid_token")
+            }
+            Self::Scope { .. } => (StatusCode::FORBIDDEN, "insufficient_scope"),
+            Self::Policy { kind: ReasonKind::ActorNotAuthorized, .. } => (StatusCode::FORBIDDEN, "actor_unauthorized"),
+            Self::Policy { .. } => (StatusCode::FORBIDDEN, "access_denied"),
+        }
+    }
+}
+
+/// A refusal, ready to be answered: what the operator may know, and what the caller may.
+///
+/// The caller learns a status, one OAuth error word and the `evaluation_id` under which the operator finds the
+/// rest in the record.
+#[derive(Clone)]
+pub struct Rejection {
+    inner: Box<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    refusal: Refusal,
+    evaluation_id: Box<str>,
+    metadata_url: Box<str>,
+}
+
+impl Rejection {
+    pub(crate) fn new(refusal: Refusal, evaluation_id: &str, metadata_url: &str) -> Self {
+        let inner = Inner { refusal, evaluation_id: evaluation_id.into(), metadata_url: metadata_url.into() };
+        Self { inner: Box::new(inner) }
+    }
+
+    /// The typed reason.
+    #[must_use]
+    pub fn refusal(&self) -> &Refusal {
+        &self.inner.refusal
+    }
+
+    /// The stable machine code, such as `token_expired`. For operators: the public answer does not have it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.inner.refusal.code()
+    }
+
+    /// The id under which this refusal stands in the record.
+    #[must_use]
+    pub fn evaluation_id(&self) -> &str {
+        &self.inner.evaluation_id
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.inner.refusal.answer().0
+    }
+
+    /// The one word that the caller is told.
+    #[must_use]
+    pub fn public_error(&self) -> &'static str {
+        self.inner.refusal.answer().1
+    }
+
+    /// The `WWW-Authenticate` value (RFC 6750 §3, RFC 9728 §5.1), where a better token could help.
+    #[must_use]
+    pub fn challenge(&self) -> Option<HeaderValue> {
+        let mut challenge = format!("Bearer resource_metadata=\"{}\"", self.inner.metadata_url);
+        match (&self.inner.refusal, self.status()) {
+            (Refusal::NoCredentials, _) => {}
+            (Refusal::Scope { needed }, _) => {
+                // The grammar of scopes has no character that a quoted string would need to escape.
+                challenge.push_str(&format!(", error=\"insufficient_scope\", scope=\"{needed}\""));
+            }
+            (_, StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST) => {
+                challenge.push_str(&format!(", error=\"{}\"", self.public_error()));
+            }
+            _ => return None,
+        }
+        HeaderValue::try_from(challenge).ok()
+    }
+
+    /// The headers of the answer.
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(3);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge() {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        headers
+    }
+
+    /// The body of the answer: the public word and the evaluation id, as JSON.
+    #[must_use]
+    pub fn body(&self) -> String {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: &'a str,
+            evaluation_id: &'a str,
+        }
+        let body = Body { error: self.public_error(), evaluation_id: &self.inner.evaluation_id };
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Rejection {
+    /// The sentence for the operator.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.inner.refusal, self.code())
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("refusal", &self.inner.refusal)
+            .field("evaluation_id", &self.inner.evaluation_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Where the metadata of `resource` is found: the well-known name goes between host and path (RFC 9728 §3.1).
+pub(crate) fn metadata_url(resource: &ResourceId) -> Box<str> {
+    const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+    let text = resource.as_str();
+    let authority_start = text.find("://").map_or(0, |at| at.saturating_add(3));
+    let path_start = text
+        .get(authority_start..)
+        .and_then(|rest| rest.find(['/', '?']))
+        .map_or(text.len(), |at| authority_start.saturating_add(at));
+    let (origin, path) = text.split_at_checked(path_start).unwrap_or((text, ""));
+    let path = if path == "/" { "" } else { path };
+    format!("{origin}{WELL_KNOWN}{path}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_well_known_name_goes_between_host_and_path() {
+        for (resource, expected) in [
+            ("https://a.example", "https://a.example/.well-known/oauth-protected-resource"),
+            ("https://a.example/", "https://a.example/.well-known/oauth-protected-resource"),
+            ("https://a.example:8443/mcp/x", "https://a.example:8443/.well-known/oauth-protected-resource/mcp/x"),
+            ("https://a.example/mcp?k=v", "https://a.example/.well-known/oauth-protected-resource/mcp?k=v"),
+            ("https://a.example?k=v", "https://a.example/.well-known/oauth-protected-resource?k=v"),
+        ] {
+            assert_eq!(&*metadata_url(&ResourceId::new(resource).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn a_refusal_tells_the_caller_one_word() {
+        let policy = |kind| Refusal::Policy { kind, text: "secret grounds".into() };
+        for (refusal, status, error, challenge) in [
+            (Refusal::NoCredentials, 401, "unauthenticated", Some("Bearer resource_metadata=\"u\"")),
+            (
+                RequestError::TokenInQuery.into(),
+                400,
+                "invalid_request",
+                Some("Bearer resource_metadata=\"u\", error=\"invalid_request\""),
+            ),
+            (
+                TokenError::Expired(5).into(),
+                401,
+                "invalid_token",
+                Some("Bearer resource_metadata=\"u\", error=\"invalid_token\""),
+            ),
+            (
+                BindingError::CertificateMissing.into(),
+                401,
+                "invalid_token",
+                Some("Bearer resource_metadata=\"u\", error=\"invalid_token\""),
+            ),
+            (
+                SvidError::Expired.into(),
+                401,
+                "invalid_token",
+                Some("Bearer resource_metadata=\"u\", error=\"invalid_token\""),
+            ),
+            (
+                DelegationError::Expired.into(),
+                401,
+                "invalid_token",
+                Some("Bearer resource_metadata=\"u\", error=\"invalid_token\""),
+            ),
+            (TokenError::KeysUnavailable(crate::Excerpt::of("x")).into(), 503, "temporarily_unavailable", None),
+            (
+                Refusal::Scope { needed: "a b".parse().unwrap() },
+                403,
+                "insufficient_scope",
+                Some("Bearer resource_metadata=\"u\", error=\"insufficient_scope\", scope=\"a b\""),
+            ),
+            (policy(ReasonKind::ActorNotAuthorized), 403, "actor_unauthorized", None),
+            (policy(ReasonKind::Forbidden), 403, "access_denied", None),
+            (policy(ReasonKind::PolicyFailed), 503, "temporarily_unavailable", None),
+            (AuditError::Full.into(), 503, "temporarily_unavailable", None),
+            (Refusal::Random, 503, "temporarily_unavailable", None),
+        ] {
+            let rejection = Rejection::new(refusal, "id-1", "u");
+            assert_eq!(rejection.status().as_u16(), status, "{rejection}");
+            assert_eq!(rejection.body(), format!(r#"{{"error":"{error}","evaluation_id":"id-1"}}"#));
+            assert_eq!(rejection.challenge().as_ref().map(|value| value.to_str().unwrap()), challenge, "{rejection}");
+        }
+    }
+}

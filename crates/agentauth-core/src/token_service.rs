@@ -1,0 +1,152 @@
+//! An issuer whose every answer is recorded, and its wire format (RFC 8693 §2, RFC 6749 §5).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::agentauth::{NO_ID, Recording};
+use crate::audit::{AuditKey, AuditSink, IssuedRecord, RECORD_VERSION, Record, RecordKind};
+use crate::delegation::{Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, token_response};
+use crate::identity::ResourceId;
+use crate::identity::svid::X509Svid;
+use crate::policy::{Effect, Reason, ReasonKind};
+use crate::random::{SystemRandom, unique_id};
+
+/// An [`Issuer`] at work: it answers requests and records each answer before giving it.
+///
+/// Clones share one service.
+#[derive(Clone)]
+pub struct TokenService {
+    issuer: Issuer,
+    sinks: Arc<[Arc<dyn AuditSink>]>,
+    audit_key: AuditKey,
+}
+
+/// Why a request for a token was refused, with the id under which that is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct TokenRefusal {
+    /// The reason.
+    pub error: ExchangeError,
+    /// Where it stands in the record.
+    pub evaluation_id: Box<str>,
+}
+
+impl TokenService {
+    /// The service of `issuer`, recording in `sink`. Token ids are hashed with a key that lasts as long as the
+    /// service; [`TokenService::audit_key`] sets another.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Unavailable`] if no key can be made.
+    pub fn new(issuer: Issuer, sink: impl AuditSink + 'static) -> Result<Self, ExchangeError> {
+        let audit_key = AuditKey::generate(&SystemRandom)?;
+        Ok(Self { issuer, sinks: Arc::new([Arc::new(sink) as Arc<dyn AuditSink>]), audit_key })
+    }
+
+    /// Hashes token ids with `key`, as another process does, so that the two records can be joined.
+    #[must_use]
+    pub fn audit_key(mut self, key: AuditKey) -> Self {
+        self.audit_key = key;
+        self
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// [`Issuer::consent`], recorded.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`].
+    pub async fn consent(&self, consent: &Consent) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(None, self.issuer.consent(consent)).await
+    }
+
+    /// [`Issuer::agent_token`], recorded.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`].
+    pub async fn agent_token(&self, client: &X509Svid, audience: &ResourceId) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(Some(client), self.issuer.agent_token(client, audience)).await
+    }
+
+    /// [`Issuer::exchange`], recorded.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`].
+    pub async fn exchange(&self, client: &X509Svid, request: &ExchangeRequest) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(Some(client), self.issuer.exchange(client, request)).await
+    }
+
+    /// Answers a token request that came as a form (RFC 8693 §2.1, RFC 6749 §4.4.2) from `client`, the verified
+    /// peer of the connection. Returns the JSON body of the answer.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`]; its [`ExchangeError::oauth_error`] is what the client is told.
+    pub async fn answer_form(&self, client: Option<&X509Svid>, form: &[u8]) -> Result<String, TokenRefusal> {
+        let issued = match (client, Form::parse(form)) {
+            (None, _) => self.conclude(None, Err(ExchangeError::ClientUnauthenticated)).await,
+            (Some(client), Ok(Form::Exchange(request))) => self.exchange(client, &request).await,
+            (Some(client), Ok(Form::OwnToken(audience))) => self.agent_token(client, &audience).await,
+            (Some(client), Err(error)) => self.conclude(Some(client), Err(error)).await,
+        }?;
+        token_response(&issued).map_err(|error| TokenRefusal { error, evaluation_id: NO_ID.into() })
+    }
+
+    async fn conclude(
+        &self,
+        client: Option<&X509Svid>,
+        answer: Result<IssuedToken, ExchangeError>,
+    ) -> Result<IssuedToken, TokenRefusal> {
+        let refuse = |error, evaluation_id| TokenRefusal { error, evaluation_id };
+        let (id, answer) = match unique_id(self.issuer.random()) {
+            Ok(id) => (id, answer),
+            Err(_) => (NO_ID.into(), Err(ExchangeError::Unavailable)),
+        };
+        let mut record = Record {
+            version: RECORD_VERSION,
+            kind: RecordKind::Issuance,
+            evaluation_id: id.clone(),
+            time: self.issuer.now(),
+            server: self.issuer.id().as_str().into(),
+            effect: Effect::Allow,
+            code: "issued",
+            reasons: Vec::new(),
+            authentication_id: None,
+            delegation: None,
+            peer: client.map(|client| client.id().clone()),
+            action: None,
+            policy_version: None,
+            issued: None,
+        };
+        match &answer {
+            Ok(issued) => {
+                record.issued = issued.origin.as_ref().map(|origin| IssuedRecord {
+                    subject: origin.subject.clone(),
+                    actors: origin.actors.clone(),
+                    may_act: origin.may_act.clone(),
+                    audience: origin.audience.clone(),
+                    scopes: issued.scopes.clone(),
+                    token: self.audit_key.hash(self.issuer.id(), &origin.id),
+                    expires: issued.expires,
+                });
+            }
+            Err(error) => {
+                record.effect = Effect::Deny;
+                record.code = error.code();
+                record.reasons = vec![Reason::new(ReasonKind::Refused, error.to_string())];
+            }
+        }
+        match Recording::begin(&self.sinks, record).await {
+            Ok(()) => answer.map_err(|error| refuse(error, id)),
+            Err(_) => Err(refuse(ExchangeError::Unavailable, id)),
+        }
+    }
+}
+
+impl fmt::Debug for TokenService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenService").field("issuer", self.issuer.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,16 @@
+//! The layers as services, each rule proven by what is answered, sent and recorded.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test says what it expects by failing"
+)]
+#[cfg(feature = "client")]
+mod client;
+mod inbound;
+mod outbound;
+mod scopes;
+mod support;

@@ -1,0 +1,103 @@
+//! An agent: its own identity, its own connections.
+
+use std::sync::Arc;
+
+use agentauth_core::delegation::ExchangeRequest;
+use agentauth_core::identity::svid::X509Svid;
+use agentauth_core::{Clock as _, ResourceId, ScopeSet, SpiffeId, SubjectToken, SystemClock};
+use agentauth_examples::ca::{Ca, Identity};
+use agentauth_tower::DelegationLayer;
+use agentauth_tower::client::{HttpExchanger, HttpsClient};
+use agentauth_tower::outbound::DelegationService;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, Uri};
+use http_body_util::Full;
+use serde_json::Value;
+use tower::Layer as _;
+
+use crate::Error;
+
+/// An agent with an SVID of its own, which every connection it makes is proven with.
+pub(crate) struct Agent {
+    identity: Identity,
+    svid: Arc<X509Svid>,
+    client: HttpsClient,
+    token_endpoint: Uri,
+}
+
+impl Agent {
+    pub(crate) fn new(ca: &Ca, path: &str, sts: &ResourceId) -> Result<Self, Error> {
+        let identity = ca.mint(path)?;
+        let svid = Arc::new(ca.trust()?.verify(&identity.chain, SystemClock.now())?);
+        let client = HttpsClient::new(ca.client_config(Some(&identity))?);
+        Ok(Self { identity, svid, client, token_endpoint: format!("{sts}/token").parse()? })
+    }
+
+    pub(crate) const fn id(&self) -> &SpiffeId {
+        &self.identity.id
+    }
+
+    /// The last part of the agent's SPIFFE ID, to be shown.
+    pub(crate) fn name(&self) -> &str {
+        self.id().path().rsplit('/').next().unwrap_or_default()
+    }
+
+    pub(crate) const fn svid(&self) -> &Arc<X509Svid> {
+        &self.svid
+    }
+
+    /// An HTTP client whose requests carry a delegation of `scopes` for `audience`, exchanged from `subject`.
+    pub(crate) fn delegated(
+        &self,
+        subject: &SubjectToken,
+        audience: &ResourceId,
+        scopes: &str,
+    ) -> Result<DelegationService<HttpsClient>, Error> {
+        let exchanger = HttpExchanger::new(self.client.clone(), self.token_endpoint.clone());
+        let scopes: ScopeSet = scopes.parse()?;
+        let layer = DelegationLayer::new(exchanger, audience.clone(), scopes).subject(subject.clone());
+        Ok(layer.layer(self.client.clone()))
+    }
+
+    /// Asks the token service for an exchange, and shows its whole answer.
+    pub(crate) async fn ask_exchange(&self, request: &ExchangeRequest) -> Result<Response<Bytes>, Error> {
+        self.ask_token_service(request.to_form()).await
+    }
+
+    /// A delegation from the token service, as text: for acts that use it in ways that no client of ours would.
+    pub(crate) async fn exchange(&self, request: &ExchangeRequest) -> Result<String, Error> {
+        token_in(&self.ask_exchange(request).await?)
+    }
+
+    /// The agent's own token for `audience`, which speaks for no one else.
+    pub(crate) async fn own_token(&self, audience: &ResourceId) -> Result<String, Error> {
+        token_in(&self.ask_token_service(format!("grant_type=client_credentials&resource={audience}")).await?)
+    }
+
+    /// A request with a token as it is, or with none.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        token: Option<&str>,
+    ) -> Result<Response<Bytes>, Error> {
+        if let Some(token) = token {
+            request.headers_mut().insert(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}"))?);
+        }
+        Ok(self.client.send(request, 64 * 1024).await?)
+    }
+
+    async fn ask_token_service(&self, form: String) -> Result<Response<Bytes>, Error> {
+        let mut request = Request::new(Full::from(form));
+        *request.method_mut() = Method::POST;
+        request.uri_mut().clone_from(&self.token_endpoint);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        self.send(request, None).await
+    }
+}
+
+fn token_in(answer: &Response<Bytes>) -> Result<String, Error> {
+    let answer: Value = serde_json::from_slice(answer.body())?;
+    let token = answer.get("access_token").and_then(Value::as_str);
+    Ok(token.ok_or_else(|| format!("the token service refused: {answer}"))?.to_owned())
+}

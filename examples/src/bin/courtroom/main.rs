@@ -1,0 +1,42 @@
+//! The trial: agents, a token service, a court and a records office, on loopback, with real keys, TLS and tokens.
+//!
+//! Alice lets her lawyer act for her. The lawyer files a motion; the lawyer's clerk fetches a record with a narrower
+//! delegation. Then everything that must fail is tried. Each answer is compared with the reason it must have; the
+//! reasons are read from the record, where the servers wrote them before they answered.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that shows something prints it")]
+
+mod agent;
+mod forgery;
+mod report;
+mod servers;
+mod trial;
+mod world;
+
+use std::process::ExitCode;
+
+use world::World;
+
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("courtroom: the trial could not be held: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run() -> Result<usize, Error> {
+    let world = World::open().await?;
+    println!("The court sits at {}, the records office at {}.\n", world.court, world.records);
+    let acts = trial::hold(&world).await?;
+    report::acts(&acts);
+    report::record(&world.record_of_the_day()?);
+    world.close()?;
+    Ok(report::verdict(&acts))
+}

@@ -1,0 +1,79 @@
+//! What is printed.
+
+use serde_json::Value;
+
+use crate::trial::Act;
+
+pub(crate) fn acts(acts: &[Act]) {
+    println!("{:<48} {:<10} {:<8} {:<12} reason", "act", "who", "for", "verdict");
+    println!("{}", "-".repeat(112));
+    for act in acts {
+        let verdict = if act.code == "allowed" { "allowed" } else { "denied" };
+        let verdict = format!("{verdict} {}", act.status);
+        let surprise =
+            if act.is_surprise() { format!("   SURPRISE: expected {}", act.expected) } else { String::new() };
+        println!("{:<48} {:<10} {:<8} {verdict:<12} {}{surprise}", act.title, act.who, act.for_whom, act.code);
+    }
+}
+
+pub(crate) fn record(lines: &[Value]) {
+    println!("\nThe record of the day: {} entries, each on disk before its answer was given.\n", lines.len());
+    println!("{:<12} {:<14} {:<7} {:<28} {:<30} for, and what", "time", "kind", "effect", "code", "agent (after whom)");
+    println!("{}", "-".repeat(140));
+    for line in lines {
+        println!(
+            "{:<12} {:<14} {:<7} {:<28} {:<30} {}",
+            text(line, "/time").get(11..23).unwrap_or_default(),
+            text(line, "/kind"),
+            text(line, "/effect"),
+            text(line, "/code"),
+            agents(line),
+            subject(line),
+        );
+    }
+}
+
+pub(crate) fn verdict(acts: &[Act]) -> usize {
+    let allowed = acts.iter().filter(|act| act.code == "allowed").count();
+    let surprises = acts.iter().filter(|act| act.is_surprise()).count();
+    println!(
+        "\ncourtroom: {} acts, {allowed} allowed, {} denied, {surprises} surprises",
+        acts.len(),
+        acts.len().saturating_sub(allowed)
+    );
+    surprises
+}
+
+/// Who acted, and in brackets through whom the authority came. An outcome is its decision's.
+fn agents(line: &Value) -> String {
+    let actors: Vec<&str> = ["/delegation/agent", "/delegation/earlier_actors", "/issued/actors"]
+        .into_iter()
+        .filter_map(|pointer| line.pointer(pointer))
+        .flat_map(|agents| agents.as_array().map_or(std::slice::from_ref(agents), Vec::as_slice))
+        .filter_map(|agent| agent.get("spiffe").and_then(Value::as_str))
+        .map(name)
+        .collect();
+    match actors.split_first() {
+        Some((agent, [])) => (*agent).into(),
+        Some((agent, earlier)) => format!("{agent} ({})", earlier.join(", ")),
+        None => line.get("peer").and_then(Value::as_str).map_or("-", name).into(),
+    }
+}
+
+fn subject(line: &Value) -> String {
+    let principal = line.pointer("/delegation/principal/subject").or_else(|| line.pointer("/issued/subject"));
+    let principal = principal.and_then(Value::as_str).map_or("-", name);
+    let action = text(line, "/action/name");
+    let resource = text(line, "/action/resource/id");
+    let granted = text(line, "/issued/scopes");
+    format!("{principal} {action} {resource} {granted}").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn text<'v>(line: &'v Value, pointer: &str) -> &'v str {
+    line.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The last part of a SPIFFE ID.
+fn name(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}

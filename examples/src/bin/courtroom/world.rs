@@ -1,0 +1,100 @@
+//! Everyone and everything that the trial needs.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agentauth_core::audit::JsonLinesFile;
+use agentauth_core::delegation::{Consent, IssuerBuilder};
+use agentauth_core::jose::{Algorithm, SigningKey};
+use agentauth_core::{Clock as _, Issuer, ManualClock, ResourceId, SystemClock, TokenService};
+use agentauth_examples::ca::Ca;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::agent::Agent;
+use crate::{Error, servers};
+
+pub(crate) const TRUST_DOMAIN: &str = "court.example";
+
+/// Alice's case, and Bob's.
+pub(crate) const ALICES_CASE: &str = "2026-17";
+pub(crate) const BOBS_CASE: &str = "2026-18";
+
+/// Three servers on loopback, and the agents that call them.
+pub(crate) struct World {
+    pub(crate) ca: Ca,
+    pub(crate) sts: ResourceId,
+    pub(crate) court: ResourceId,
+    pub(crate) records: ResourceId,
+    /// The token service, for what only happens inside it: a principal's consent.
+    pub(crate) service: TokenService,
+    /// The public key of the token service, as it publishes it.
+    pub(crate) public_jwk: String,
+    /// The same issuer a day ago, and without a limit to its chains: what old and reckless tokens come from.
+    pub(crate) yesterday: Issuer,
+    pub(crate) reckless: Issuer,
+    pub(crate) lawyer: Agent,
+    pub(crate) clerk: Agent,
+    pub(crate) thief: Agent,
+    folder: PathBuf,
+}
+
+impl World {
+    pub(crate) async fn open() -> Result<Self, Error> {
+        let ca = Ca::new(TRUST_DOMAIN)?;
+        let folder = std::env::temp_dir().join(format!("courtroom-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let record = Arc::new(JsonLinesFile::open(folder.join("record.jsonl"))?);
+
+        let [sts_socket, court_socket, records_socket] = [bind().await?, bind().await?, bind().await?];
+        let [sts, court, records] = [resource(&sts_socket)?, resource(&court_socket)?, resource(&records_socket)?];
+
+        let key = SigningKey::generate(Algorithm::EdDsa)?;
+        let (public_jwk, pkcs8) = (key.public_jwk().to_owned(), key.to_pkcs8()?);
+        let issuer = |key| -> Result<IssuerBuilder, Error> {
+            Ok(Issuer::builder(sts.as_str(), key)
+                .agents(ca.trust()?)
+                .resource(court.as_str(), "motions:file motions:read")
+                .resource(records.as_str(), "records:read"))
+        };
+        let same_key = || SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8);
+        let a_day_ago = ManualClock::at(SystemClock.now().minus(Duration::from_secs(86_400)));
+        let yesterday = issuer(same_key()?)?.clock(Arc::new(a_day_ago)).build()?;
+        let reckless = issuer(same_key()?)?.max_actors(16).build()?;
+        let service = TokenService::new(issuer(key)?.build()?, Arc::clone(&record))?;
+
+        servers::open_token_service(sts_socket, &ca, service.clone())?;
+        servers::open_court(court_socket, &ca, &court, &service, Arc::clone(&record))?;
+        servers::open_records(records_socket, &ca, &records, &service, record)?;
+
+        let agent = |path| Agent::new(&ca, path, &sts);
+        let (lawyer, clerk, thief) = (agent("/agent/lawyer")?, agent("/agent/clerk")?, agent("/agent/thief")?);
+        Ok(Self { sts, court, records, service, public_jwk, yesterday, reckless, lawyer, clerk, thief, folder, ca })
+    }
+
+    /// Alice has signed in at the token service, and lets her lawyer act for her.
+    pub(crate) fn alices_consent(&self) -> Consent {
+        let scopes = "motions:file motions:read records:read".parse().unwrap_or_default();
+        Consent::new("alice", self.lawyer.id().clone(), scopes)
+    }
+
+    /// Every record that the servers have written, in order.
+    pub(crate) fn record_of_the_day(&self) -> Result<Vec<Value>, Error> {
+        let lines = fs::read_to_string(self.folder.join("record.jsonl"))?;
+        lines.lines().map(|line| serde_json::from_str(line).map_err(Error::from)).collect()
+    }
+
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        Ok(fs::remove_dir_all(&self.folder)?)
+    }
+}
+
+async fn bind() -> Result<TcpListener, Error> {
+    Ok(TcpListener::bind("127.0.0.1:0").await?)
+}
+
+fn resource(socket: &TcpListener) -> Result<ResourceId, Error> {
+    Ok(ResourceId::new(&format!("https://{}", socket.local_addr()?))?)
+}
