@@ -1,6 +1,6 @@
 //! The tool server as an axum application: what a newcomer copies.
 
-use agentauth_axum::{AgentAuthLayer, Caller, Rejection, RequireScopesLayer, resource_metadata};
+use agentauth_axum::{AgentAuthLayer, Caller, Rejection, RequireBindingLayer, RequireScopesLayer, resource_metadata};
 use agentauth_core::policy::{Arguments, AuthzRequest, Decision, PolicyEngine, PolicyError, Reason, ReasonKind};
 use agentauth_core::{Action, AgentAuth, Mode, ScopeError};
 use async_trait::async_trait;
@@ -15,13 +15,22 @@ use serde_json::{Value, json};
 /// The routes that [`router`] has.
 pub const ROUTES: [&str; 2] = ["/whoami", "/tools/{name}"];
 
-/// A scope that a whole route requires, beside what its handler asks for.
+/// What a whole route requires, beside what its handler asks for.
 #[derive(Debug, Clone)]
 pub struct Requirement {
-    /// The scope.
-    pub scope: String,
     /// One of [`ROUTES`].
     pub route: String,
+    /// What its callers need.
+    pub need: Need,
+}
+
+/// What a route can require of its callers.
+#[derive(Debug, Clone)]
+pub enum Need {
+    /// A scope.
+    Scope(String),
+    /// A token that is bound to its holder's key.
+    BoundToken,
 }
 
 /// `GET /whoami`, `POST /tools/{name}` and the metadata document, guarded by `auth`.
@@ -38,7 +47,10 @@ pub fn router(auth: &AgentAuth, required: &[Requirement]) -> Result<Router, Scop
 
 fn require(mut method: MethodRouter, route: &str, required: &[Requirement]) -> Result<MethodRouter, ScopeError> {
     for requirement in required.iter().filter(|requirement| requirement.route == route) {
-        method = method.layer(RequireScopesLayer::new(&requirement.scope)?);
+        method = match &requirement.need {
+            Need::Scope(scope) => method.layer(RequireScopesLayer::new(scope)?),
+            Need::BoundToken => method.layer(RequireBindingLayer::new()),
+        };
     }
     Ok(method)
 }

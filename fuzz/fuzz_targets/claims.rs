@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
-use agentauth_core::token::TokenVerifier;
+use agentauth_core::token::{Profile, Reading, TokenClaims, TokenError, TokenVerifier};
 use agentauth_core::{ResourceId, Timestamp, TrustedIssuer};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
@@ -16,6 +16,7 @@ const AUDIENCE: &str = "https://tools.example.com/mcp";
 const DELEGATING: &str = "https://id.example.com";
 const PLAIN: &str = "https://plain.example.com";
 const SHARED: &str = "https://shared.example.com";
+const UNTYPED: &str = "https://untyped.example.com";
 const MAX_ACTORS: usize = 4;
 const NOW: u64 = 1_800_000_000;
 const LEEWAY: u64 = 30;
@@ -27,29 +28,65 @@ static KEY: LazyLock<SigningKey> = LazyLock::new(|| {
     SigningKey::from_pkcs8(Algorithm::EdDsa, &[&PKCS8_OF_ED25519, &private[..]].concat()).unwrap()
 });
 
+/// An issuer whose tokens do not say their kind, and have claims of their own.
+#[derive(Debug)]
+struct Untyped;
+
+impl Profile for Untyped {
+    fn name(&self) -> &'static str {
+        "untyped"
+    }
+
+    fn accepts(&self, token_type: TokenType) -> bool {
+        token_type == TokenType::Jwt
+    }
+
+    fn claims(&self) -> &'static [&'static str] {
+        &["azp", "scp", "roles", "is_agent"]
+    }
+
+    fn read(&self, claims: &TokenClaims<'_>) -> Result<Reading, TokenError> {
+        let (user, client) = (claims.principal(claims.required("sub")?), claims.client(claims.required("azp")?));
+        claims.words("roles")?;
+        let scopes = claims.scopes("scp")?;
+        let by_client = if claims.flag("is_agent") { Reading::delegated } else { Reading::client_only };
+        Ok(by_client(user, client).with_scopes(scopes))
+    }
+}
+
 static VERIFIER: LazyLock<TokenVerifier> = LazyLock::new(|| {
     let keys = || KEY.public_key_set().unwrap();
     let issuers = vec![
         TrustedIssuer::rfc8693(DELEGATING, keys()),
         TrustedIssuer::rfc9068(PLAIN, keys()),
         TrustedIssuer::rfc8693(SHARED, keys()).dangerous().allow_shared_audience(),
+        TrustedIssuer::new(UNTYPED, keys(), Untyped),
     ];
     TokenVerifier::new(ResourceId::new(AUDIENCE).unwrap(), issuers).unwrap()
 });
 
 fuzz_target!(|payload: &[u8]| {
-    let token = KEY.sign(TokenType::AccessToken, payload).unwrap();
-    match VERIFIER.verify(&token, Timestamp::from_secs(NOW)) {
-        Ok(_) => check_accepted(&serde_json::from_slice(payload).unwrap()),
-        Err(error) => assert!(!error.code().is_empty() && is_loggable(&error.to_string())),
+    for kind in [TokenType::AccessToken, TokenType::Jwt] {
+        let token = KEY.sign(kind, payload).unwrap();
+        match VERIFIER.verify(&token, Timestamp::from_secs(NOW)) {
+            Ok(_) => check_accepted(&serde_json::from_slice(payload).unwrap(), kind),
+            Err(error) => assert!(!error.code().is_empty() && is_loggable(&error.to_string())),
+        }
     }
 });
 
 /// An accepted token says what it must, in the eyes of a general JSON parser too.
-fn check_accepted(claims: &Value) {
+fn check_accepted(claims: &Value, kind: TokenType) {
     let issuer = claims["iss"].as_str().unwrap();
-    assert!([DELEGATING, PLAIN, SHARED].contains(&issuer));
-    for required in ["sub", "client_id", "jti"] {
+    let required: &[&str] = if kind == TokenType::Jwt {
+        assert_eq!(issuer, UNTYPED);
+        assert!(["nonce", "at_hash", "c_hash", "s_hash", "events"].iter().all(|foreign| claims.get(foreign).is_none()));
+        &["sub", "azp"]
+    } else {
+        assert!([DELEGATING, PLAIN, SHARED].contains(&issuer));
+        &["sub", "client_id", "jti"]
+    };
+    for required in required {
         let text = claims[required].as_str().unwrap();
         assert!(!text.is_empty() && !text.contains(char::is_control), "{required}");
     }
@@ -73,7 +110,7 @@ fn check_actors(outermost: &Value, issuer: &str) {
         assert!(!actor["sub"].as_str().unwrap().is_empty());
         found += 1;
     }
-    assert!(found == 0 || issuer != PLAIN);
+    assert!(found == 0 || ![PLAIN, UNTYPED].contains(&issuer));
     assert!(found <= MAX_ACTORS);
     assert!(found > 0 || outermost.is_null());
 }

@@ -4,13 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 
+use crate::binding::client_certificate::{ClientCertificate, ClientCertificateError};
+use crate::binding::dpop::{self, DpopError, Scheme};
 use crate::identity::svid::X509Svid;
 use crate::jose::MAX_TOKEN_BYTES;
 use crate::text::Secret;
 
-/// Everything a caller shows about itself: a token, and the identity that its connection proved.
+/// Everything a caller shows about itself: a token, a proof that it may hold it, and the identity that its connection
+/// proved.
 ///
 /// Showing something proves nothing yet; [`AgentAuth::authenticate`](crate::AgentAuth::authenticate) does. Without
 /// HTTP, the same evidence comes from agent code:
@@ -22,8 +25,27 @@ use crate::text::Secret;
 /// ```
 #[derive(Clone)]
 pub struct Evidence {
-    pub(crate) token: Result<Option<Secret>, RequestError>,
+    pub(crate) credentials: Result<Option<Credentials>, RequestError>,
     pub(crate) peer: Option<Arc<X509Svid>>,
+    /// The certificate that a trusted proxy passed on.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// A token, and how it was sent.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) token: Secret,
+    pub(crate) scheme: Scheme,
+    /// A proof of possession, and the method and URI of the request that it must be for.
+    pub(crate) proof: Result<Option<Proof>, DpopError>,
+}
+
+/// A DPoP proof, and the method and URI of the request it came with.
+#[derive(Clone)]
+pub(crate) struct Proof {
+    pub(crate) jws: Secret,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
 }
 
 /// Why the credentials of a request cannot even be read (RFC 6750 §3.1 `invalid_request`).
@@ -33,9 +55,15 @@ pub enum RequestError {
     /// More than one `Authorization` header: which one counts would be a guess.
     #[error("the request has more than one Authorization header")]
     CredentialsRepeated,
-    /// The `Authorization` header is not `Bearer`, one space, and a token.
+    /// The `Authorization` header is not a scheme, one space, and a token.
     #[error("the Authorization header is malformed")]
     CredentialsMalformed,
+    /// The client certificate that a proxy passed on cannot be read, or did not come from a proxy that may pass one on.
+    #[error("the client certificate that was passed on is refused: {0}")]
+    ClientCertificate(ClientCertificateError),
+    /// A `Client-Cert` header from someone who is not the proxy that may send one (RFC 9440 §4).
+    #[error("the request has a Client-Cert header, and does not come from the trusted proxy")]
+    ClientCertificateUntrusted,
     /// A token in the query string ends up in logs and histories (RFC 9700 §4.3.2).
     #[error("the request carries a token in its query string; send it in the Authorization header")]
     TokenInQuery,
@@ -49,6 +77,8 @@ impl RequestError {
             Self::CredentialsRepeated => "credentials_repeated",
             Self::CredentialsMalformed => "credentials_malformed",
             Self::TokenInQuery => "credentials_in_query",
+            Self::ClientCertificate(error) => error.code(),
+            Self::ClientCertificateUntrusted => "client_cert_untrusted",
         }
     }
 }
@@ -57,22 +87,23 @@ impl Evidence {
     /// Nothing.
     #[must_use]
     pub const fn none() -> Self {
-        Self { token: Ok(None), peer: None }
+        Self::of(Ok(None))
     }
 
     /// A token.
     #[must_use]
     pub fn bearer(token: &str) -> Self {
-        Self { token: Ok(Some(Secret::new(token))), peer: None }
+        Self::of(Ok(Some(Credentials { token: Secret::new(token), scheme: Scheme::Bearer, proof: Ok(None) })))
     }
 
-    /// What an HTTP request shows in its head (RFC 6750 §2.1).
+    /// What an HTTP request shows in its head (RFC 6750 §2.1, RFC 9449 §7.1). `uri` is the one that the client sent: a
+    /// proof of possession is compared with its path.
     ///
-    /// A scheme other than `Bearer` counts as no credentials. A request that is malformed is refused when it is
-    /// authenticated, so that the refusal is recorded.
+    /// A scheme other than `Bearer` and `DPoP` counts as no credentials. A request that is malformed is refused when it
+    /// is authenticated, so that the refusal is recorded.
     #[must_use]
-    pub fn from_http(headers: &HeaderMap, uri: &Uri) -> Self {
-        Self { token: bearer_token(headers, uri), peer: None }
+    pub fn from_http(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        Self::of(credentials(method, uri, headers))
     }
 
     /// And the agent that the TLS connection proved.
@@ -82,45 +113,104 @@ impl Evidence {
         self
     }
 
+    /// And the client certificate that a proxy passed on, which must be trusted to (RFC 9440 §4). The connection is then
+    /// the proxy's, and says nothing about the caller.
+    #[must_use]
+    pub fn with_client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.certificate = Some(Arc::new(certificate));
+        self.peer = None;
+        self
+    }
+
+    /// Refused for `error`, as the caller will be told and the record will say.
+    #[must_use]
+    pub const fn refused(error: RequestError) -> Self {
+        Self::of(Err(error))
+    }
+
     /// Whether there is neither a token nor a malformed attempt at one.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        matches!(self.token, Ok(None))
+        matches!(self.credentials, Ok(None))
+    }
+
+    pub(crate) const fn of(credentials: Result<Option<Credentials>, RequestError>) -> Self {
+        Self { credentials, peer: None, certificate: None }
+    }
+
+    /// The SHA-256 of the certificate that the caller holds the key of.
+    pub(crate) fn certificate_thumbprint(&self) -> Option<&[u8; 32]> {
+        match &self.certificate {
+            Some(certificate) => Some(certificate.thumbprint()),
+            None => self.peer.as_deref().map(X509Svid::thumbprint),
+        }
     }
 }
 
 impl fmt::Debug for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Evidence").field("token", &self.token).field("peer", &self.peer).finish()
+        f.debug_struct("Evidence").field("credentials", &self.credentials).field("peer", &self.peer).finish()
     }
 }
 
-fn bearer_token(headers: &HeaderMap, uri: &Uri) -> Result<Option<Secret>, RequestError> {
-    const SCHEME: &str = "Bearer";
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_proof = matches!(self.proof, Ok(Some(_)));
+        f.debug_struct("Credentials")
+            .field("token", &self.token)
+            .field("scheme", &self.scheme)
+            .field("has_proof", &has_proof)
+            .finish()
+    }
+}
+
+fn credentials(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option<Credentials>, RequestError> {
     if uri.query().is_some_and(has_access_token) {
         return Err(RequestError::TokenInQuery);
     }
+    let Some((scheme, token)) = authorization(headers)? else { return Ok(None) };
+    let proof = dpop::proof_of(headers)
+        .map(|proof| proof.map(|jws| Proof { jws: Secret::new(jws), method: method.clone(), uri: uri.clone() }));
+    Ok(Some(Credentials { token: Secret::new(token), scheme, proof }))
+}
+
+fn authorization(headers: &HeaderMap) -> Result<Option<(Scheme, &str)>, RequestError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(RequestError::CredentialsRepeated);
     }
-    let value = value.to_str().map_err(|_| RequestError::CredentialsMalformed)?;
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case(SCHEME) {
+    let (scheme, token) = at_first_space(value.as_bytes());
+    let Some(scheme) = scheme_of(scheme) else {
+        let value = value.to_str().map_err(|_| RequestError::CredentialsMalformed)?;
         // A comma would let a second credential hide behind a scheme that is not looked at.
-        return if value.contains(',') && value.to_ascii_lowercase().contains("bearer ") {
+        let lower = value.to_ascii_lowercase();
+        return if value.contains(',') && (lower.contains("bearer ") || lower.contains("dpop ")) {
             Err(RequestError::CredentialsRepeated)
         } else {
             Ok(None)
         };
-    }
-    let is_token68 = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    if token.is_empty() || !token.bytes().all(is_token68) {
+    };
+    let is_token68 =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    // Without a way out on the way, the loop is vectorised.
+    if token.is_empty() || !token.iter().fold(true, |good, byte| good & is_token68(*byte)) {
         return Err(RequestError::CredentialsMalformed);
     }
+    let token = std::str::from_utf8(token).map_err(|_| RequestError::CredentialsMalformed)?;
     // A token that is too long is refused as such later on; there is no need to copy more of it than shows that.
-    Ok(Some(Secret::new(token.get(..token.len().min(MAX_TOKEN_BYTES + 1)).unwrap_or(token))))
+    Ok(Some((scheme, token.get(..token.len().min(MAX_TOKEN_BYTES + 1)).unwrap_or(token))))
+}
+
+fn at_first_space(value: &[u8]) -> (&[u8], &[u8]) {
+    let mut halves = value.splitn(2, |byte| *byte == b' ');
+    (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
+}
+
+fn scheme_of(name: &[u8]) -> Option<Scheme> {
+    [(b"Bearer".as_slice(), Scheme::Bearer), (b"DPoP", Scheme::Dpop)]
+        .into_iter()
+        .find_map(|(known, scheme)| known.eq_ignore_ascii_case(name).then_some(scheme))
 }
 
 fn has_access_token(query: &str) -> bool {
@@ -136,20 +226,21 @@ mod tests {
         for value in authorization {
             headers.append(AUTHORIZATION, value.parse().unwrap());
         }
-        match bearer_token(&headers, &uri.parse().unwrap()) {
-            Ok(token) => Ok(token.map(|token| token.reveal().to_owned())),
+        match credentials(&Method::GET, &uri.parse().unwrap(), &headers) {
+            Ok(credentials) => Ok(credentials.map(|shown| format!("{:?} {}", shown.scheme, shown.token.reveal()))),
             Err(error) => Err(error.code()),
         }
     }
 
     #[test]
-    fn credentials_are_one_bearer_header_or_none() {
+    fn credentials_are_one_header_or_none() {
         for (uri, authorization, expected) in [
             ("/", &[][..], Ok(None)),
-            ("/", &["Bearer a.b.c"], Ok(Some("a.b.c"))),
-            ("/", &["bearer a.b.c"], Ok(Some("a.b.c"))),
+            ("/", &["Bearer a.b.c"], Ok(Some("Bearer a.b.c"))),
+            ("/", &["bearer a.b.c"], Ok(Some("Bearer a.b.c"))),
+            ("/", &["DPoP a.b.c"], Ok(Some("Dpop a.b.c"))),
             ("/", &["Basic dTpw"], Ok(None)),
-            ("/?x=access_token", &["Bearer a.b.c"], Ok(Some("a.b.c"))),
+            ("/?x=access_token", &["Bearer a.b.c"], Ok(Some("Bearer a.b.c"))),
             ("/", &["Bearer"], Err("credentials_malformed")),
             ("/", &["Bearer "], Err("credentials_malformed")),
             ("/", &["Bearer  a"], Err("credentials_malformed")),
@@ -159,6 +250,8 @@ mod tests {
             ("/", &["Bearer a", "Bearer b"], Err("credentials_repeated")),
             ("/", &["Bearer a", "Basic b"], Err("credentials_repeated")),
             ("/", &["Basic dTpw, Bearer a"], Err("credentials_repeated")),
+            ("/", &["Basic dTpw, DPoP a"], Err("credentials_repeated")),
+            ("/", &["DPoP a, Bearer b"], Err("credentials_malformed")),
             ("/?access_token=a", &[], Err("credentials_in_query")),
             ("/?x=1&access_token=a", &["Bearer a"], Err("credentials_in_query")),
         ] {

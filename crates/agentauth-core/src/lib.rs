@@ -11,12 +11,13 @@ pub mod policy;
 mod random;
 mod rejection;
 pub mod scope;
+pub mod state;
 mod text;
 mod time;
 pub mod token;
 mod token_service;
 
-pub use agentauth::{AgentAuth, AgentAuthBuilder, Caller, ConfigError, Permit, Recorded};
+pub use agentauth::{AgentAuth, AgentAuthBuilder, Authentication, Caller, ConfigError, Permit, Recorded};
 pub use binding::Binding;
 pub use delegation::{AgentTrust, Delegation, Issuer, Mode, SubjectToken};
 pub use evidence::{Evidence, RequestError};

@@ -1,6 +1,7 @@
 //! The one place that maps a refusal to a status, a challenge and a public code.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::audit::AuditError;
 use crate::binding::BindingError;
+use crate::binding::dpop::{DPOP_NONCE, DpopError};
 use crate::delegation::DelegationError;
 use crate::evidence::RequestError;
 use crate::identity::ResourceId;
@@ -55,6 +57,9 @@ pub enum Refusal {
         /// The sentence for the operator.
         text: Box<str>,
     },
+    /// The caller hung up before it was verified.
+    #[error("the caller hung up before it was known whether its token is good")]
+    CallerGone,
     /// The record could not be kept.
     #[error("the decision could not be recorded: {0}")]
     Audit(#[from] AuditError),
@@ -82,17 +87,28 @@ impl Refusal {
             Self::Resource => "resource_malformed",
             Self::Scope { .. } => "insufficient_scope",
             Self::Policy { kind, .. } => kind.code(),
+            Self::CallerGone => "caller_gone",
             Self::Audit(_) => "audit_unavailable",
             Self::Random => "random_unavailable",
         }
     }
 
+    /// Whether the answer should tell a nonce, without which no proof would do (RFC 9449 §9).
+    pub(crate) const fn wants_nonce(&self) -> bool {
+        matches!(self, Self::Binding(BindingError::Dpop(_) | BindingError::Required))
+    }
+
     /// The answer: a status, and the `error` of the challenge and the body (RFC 6750 §3.1, OAuth actor profile).
-    const fn answer(&self) -> (StatusCode, &'static str) {
+    fn answer(&self) -> (StatusCode, &'static str) {
         match self {
+            Self::Binding(BindingError::Dpop(error)) if matches!(error, DpopError::ReplayUnavailable) => {
+                (StatusCode::SERVICE_UNAVAILABLE, error.oauth_error())
+            }
+            Self::Binding(BindingError::Dpop(error)) => (StatusCode::UNAUTHORIZED, error.oauth_error()),
             Self::Request(_) | Self::Resource => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "unauthenticated"),
-            Self::Token(TokenError::KeysUnavailable(_))
+            Self::Token(TokenError::KeysUnavailable(_) | TokenError::IntrospectionUnavailable(_))
+            | Self::CallerGone
             | Self::Audit(_)
             | Self::Random
             | Self::Policy { kind: ReasonKind::PolicyFailed, .. } => {
@@ -120,13 +136,28 @@ pub struct Rejection {
 #[derive(Clone)]
 struct Inner {
     refusal: Refusal,
-    evaluation_id: Box<str>,
+    evaluation_id: Arc<str>,
     metadata_url: Box<str>,
+    dpop: Option<DpopChallenge>,
+}
+
+/// What a caller must know to make a DPoP proof (RFC 9449 §7.1, §9).
+#[derive(Clone)]
+pub(crate) struct DpopChallenge {
+    /// `algs`.
+    pub(crate) algorithms: Box<str>,
+    /// `DPoP-Nonce`.
+    pub(crate) nonce: Option<String>,
 }
 
 impl Rejection {
-    pub(crate) fn new(refusal: Refusal, evaluation_id: &str, metadata_url: &str) -> Self {
-        let inner = Inner { refusal, evaluation_id: evaluation_id.into(), metadata_url: metadata_url.into() };
+    pub(crate) fn new(
+        refusal: Refusal,
+        evaluation_id: Arc<str>,
+        metadata_url: &str,
+        dpop: Option<DpopChallenge>,
+    ) -> Self {
+        let inner = Inner { refusal, evaluation_id, metadata_url: metadata_url.into(), dpop };
         Self { inner: Box::new(inner) }
     }
 
@@ -160,32 +191,39 @@ impl Rejection {
         self.inner.refusal.answer().1
     }
 
-    /// The `WWW-Authenticate` value (RFC 6750 §3, RFC 9728 §5.1), where a better token could help.
+    /// The `WWW-Authenticate` values (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1), one for each scheme, where a better
+    /// token or proof could help.
     #[must_use]
-    pub fn challenge(&self) -> Option<HeaderValue> {
-        let mut challenge = format!("Bearer resource_metadata=\"{}\"", self.inner.metadata_url);
-        match (&self.inner.refusal, self.status()) {
-            (Refusal::NoCredentials, _) => {}
-            (Refusal::Scope { needed }, _) => {
-                // The grammar of scopes has no character that a quoted string would need to escape.
-                challenge.push_str(&format!(", error=\"insufficient_scope\", scope=\"{needed}\""));
-            }
-            (_, StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST) => {
-                challenge.push_str(&format!(", error=\"{}\"", self.public_error()));
-            }
-            _ => return None,
-        }
-        HeaderValue::try_from(challenge).ok()
+    pub fn challenges(&self) -> Vec<HeaderValue> {
+        let parameters = match (&self.inner.refusal, self.status()) {
+            (Refusal::NoCredentials, _) => String::new(),
+            // The grammar of scopes has no character that a quoted string would need to escape.
+            (Refusal::Scope { needed }, _) => format!(", error=\"insufficient_scope\", scope=\"{needed}\""),
+            (_, StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST) => format!(", error=\"{}\"", self.public_error()),
+            _ => return Vec::new(),
+        };
+        let metadata = &self.inner.metadata_url;
+        let bearer = format!("Bearer resource_metadata=\"{metadata}\"{parameters}");
+        let dpop = self.inner.dpop.as_ref().map(|DpopChallenge { algorithms, .. }| {
+            format!("DPoP algs=\"{algorithms}\", resource_metadata=\"{metadata}\"{parameters}")
+        });
+        // What is wrong with a proof is no matter of the other scheme.
+        let bearer = Some(bearer).filter(|_| dpop.is_none() || !self.inner.refusal.wants_nonce());
+        bearer.into_iter().chain(dpop).filter_map(|challenge| HeaderValue::try_from(challenge).ok()).collect()
     }
 
     /// The headers of the answer.
     #[must_use]
     pub fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(3);
+        let mut headers = HeaderMap::with_capacity(4);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = self.challenge() {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        for challenge in self.challenges() {
+            headers.append(WWW_AUTHENTICATE, challenge);
+        }
+        let nonce = self.inner.dpop.as_ref().and_then(|dpop| dpop.nonce.as_deref());
+        if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::from_str(nonce).ok()) {
+            headers.insert(DPOP_NONCE, nonce);
         }
         headers
     }
@@ -300,10 +338,10 @@ mod tests {
             (AuditError::Full.into(), 503, "temporarily_unavailable", None),
             (Refusal::Random, 503, "temporarily_unavailable", None),
         ] {
-            let rejection = Rejection::new(refusal, "id-1", "u");
+            let rejection = Rejection::new(refusal, "id-1".into(), "u", None);
             assert_eq!(rejection.status().as_u16(), status, "{rejection}");
             assert_eq!(rejection.body(), format!(r#"{{"error":"{error}","evaluation_id":"id-1"}}"#));
-            assert_eq!(rejection.challenge().as_ref().map(|value| value.to_str().unwrap()), challenge, "{rejection}");
+            assert_eq!(rejection.challenges(), challenge.as_slice(), "{rejection}");
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct TokenRefusal {
     /// The reason.
     pub error: ExchangeError,
     /// Where it stands in the record.
-    pub evaluation_id: Box<str>,
+    pub evaluation_id: Arc<str>,
 }
 
 impl TokenService {
@@ -138,7 +138,7 @@ impl TokenService {
                 record.reasons = vec![Reason::new(ReasonKind::Refused, error.to_string())];
             }
         }
-        match Recording::begin(&self.sinks, record).await {
+        match Recording::begin(&self.sinks, &Arc::new(record)).await {
             Ok(()) => answer.map_err(|error| refuse(error, id)),
             Err(_) => Err(refuse(ExchangeError::Unavailable, id)),
         }

@@ -3,7 +3,8 @@
 //! **Inbound**, [`AgentAuthLayer`] verifies the caller of every request before the service sees it, and
 //! [`RequireScopesLayer`] requires scopes for a route, before the body is read.
 //! **Outbound**, [`DelegationLayer`] exchanges what an agent holds for a token that counts at exactly one server, and
-//! attaches it to the requests for that server. With the feature `client`, [`client`] has an HTTPS client to do it with.
+//! attaches it to the requests for that server. With the feature `client`, [`client`] has an HTTPS client to do it with,
+//! and to ask issuers about opaque tokens; [`keys`] keeps the keys of issuers up to date.
 //!
 //! ```
 //! use agentauth_core::audit::TracingSink;
@@ -33,7 +34,11 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod inbound;
+#[cfg(feature = "client")]
+pub mod keys;
 pub mod outbound;
 
-pub use inbound::{AgentAuthLayer, ConnectionPeer, RequireScopesLayer, refuse};
+pub use inbound::{
+    AgentAuthLayer, ConnectionAddress, ConnectionPeer, RequireBindingLayer, RequireScopesLayer, TrustedProxy, refuse,
+};
 pub use outbound::DelegationLayer;

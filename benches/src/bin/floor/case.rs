@@ -1,6 +1,9 @@
 //! One thing to measure.
 
+use std::cell::Cell;
 use std::error::Error;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 /// What a case makes of its input.
 pub(crate) type Verdict = Result<(), Box<dyn Error>>;
@@ -10,12 +13,19 @@ pub(crate) struct Case<'a, I> {
     pub(crate) name: String,
     /// The case, of the same group, that does only what cannot be avoided.
     pub(crate) floor: Option<String>,
+    /// It accepts everything, as it has nothing to tell inputs apart with.
+    takes_all: bool,
     judge: Box<dyn Fn(&I) -> Verdict + 'a>,
 }
 
 impl<'a, I> Case<'a, I> {
     pub(crate) fn new(name: String, floor: Option<&str>, judge: impl Fn(&I) -> Verdict + 'a) -> Self {
-        Self { name, floor: floor.map(str::to_owned), judge: Box::new(judge) }
+        Self { name, floor: floor.map(str::to_owned), takes_all: false, judge: Box::new(judge) }
+    }
+
+    /// A case that cannot tell a forged input.
+    pub(crate) fn taking_all(self) -> Self {
+        Self { takes_all: true, ..self }
     }
 
     pub(crate) fn judge(&self, input: &I) -> Verdict {
@@ -23,17 +33,57 @@ impl<'a, I> Case<'a, I> {
     }
 }
 
-/// A figure must never stand for a failure: every case has to tell the genuine input from the forged one.
+/// The cases whose names begin with `prefix`, and their floors.
+pub(crate) fn named<'a, I>(prefix: &str, mut cases: Vec<Case<'a, I>>) -> Vec<Case<'a, I>> {
+    let is_named = |case: &Case<'_, I>| case.name.starts_with(prefix);
+    let floors: Vec<_> = cases.iter().filter(|case| is_named(case)).filter_map(|case| case.floor.clone()).collect();
+    cases.retain(|case| is_named(case) || floors.contains(&case.name));
+    cases
+}
+
+/// A figure must never stand for a failure: every case has to tell the genuine input from the forged one, unless it is
+/// one that takes all.
 pub(crate) fn check<I>(cases: &[Case<'_, I>], genuine: &I, forged: &I) -> Result<(), String> {
     for case in cases {
         if let Err(error) = case.judge(genuine) {
             return Err(format!("nothing was measured: {} refuses the genuine input: {error}", case.name));
         }
-        if case.judge(forged).is_ok() {
+        if case.judge(forged).is_ok() != case.takes_all {
+            if case.takes_all {
+                return Err(format!("nothing was measured: {} refuses a forged input, and was to take all", case.name));
+            }
             return Err(format!("nothing was measured: {} accepts a forged input", case.name));
         }
     }
     Ok(())
+}
+
+/// The place of each call in a list of inputs that is gone through again and again.
+pub(crate) struct Lap {
+    at: Cell<usize>,
+    stride: usize,
+}
+
+impl Lap {
+    /// Takes each `stride`-th input. A stride that has no divisor in common with the number of inputs reaches all.
+    pub(crate) const fn new(stride: usize) -> Self {
+        Self { at: Cell::new(0), stride }
+    }
+
+    /// The next of `inputs`, and its index.
+    pub(crate) fn next<'i, T>(&self, inputs: &'i [T]) -> Result<(usize, &'i T), &'static str> {
+        let at = self.at.get();
+        self.at.set((at + self.stride) % inputs.len().max(1));
+        inputs.get(at).map(|input| (at, input)).ok_or("there is no input")
+    }
+}
+
+/// The output of a `future` that has nothing to wait for. One poll: what a runtime costs is not the case's.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Result<T, &'static str> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Err("the case waits for something"),
+    }
 }
 
 #[cfg(test)]
@@ -46,5 +96,33 @@ mod tests {
         assert_eq!(outcome(|genuine| if *genuine { Ok(()) } else { Err("forged".into()) }), Ok(()));
         assert!(outcome(|_| Ok(())).unwrap_err().ends_with("c accepts a forged input"));
         assert!(outcome(|_| Err("no".into())).unwrap_err().ends_with("c refuses the genuine input: no"));
+    }
+
+    #[test]
+    fn a_case_that_takes_all_must_do_so() {
+        let outcome =
+            |judge: fn(&bool) -> Verdict| check(&[Case::new("c".into(), None, judge).taking_all()], &true, &false);
+        assert_eq!(outcome(|_| Ok(())), Ok(()));
+        let refusal = outcome(|genuine| if *genuine { Ok(()) } else { Err("forged".into()) }).unwrap_err();
+        assert!(refusal.ends_with("c refuses a forged input, and was to take all"));
+    }
+
+    #[test]
+    fn a_case_is_chosen_with_its_floor() {
+        let case = |name: &str| Case::new(name.into(), Some("raw"), |(): &()| Ok(()));
+        let chosen = |prefix| named(prefix, vec![case("raw"), case("a/x"), case("b/x")]);
+        let names = |prefix| chosen(prefix).into_iter().map(|case| case.name).collect::<Vec<_>>();
+        assert_eq!(names("a"), ["raw", "a/x"]);
+        assert_eq!(names(""), ["raw", "a/x", "b/x"]);
+        assert!(names("c").is_empty());
+    }
+
+    #[test]
+    fn a_stride_reaches_every_input() {
+        let lap = Lap::new(3);
+        let mut seen: Vec<usize> = (0..10).map(|_| lap.next(&[(); 10]).unwrap().0).collect();
+        assert_eq!(seen, [0, 3, 6, 9, 2, 5, 8, 1, 4, 7]);
+        seen.sort_unstable();
+        assert_eq!(seen, (0..10).collect::<Vec<_>>());
     }
 }

@@ -1,38 +1,72 @@
-//! Compares token verification with its floor, the bare signature check of the cryptographic library.
+//! Compares what agentauth does for a request with its floor, such as the bare signature check.
 
 #![allow(clippy::print_stderr, reason = "progress and errors of a command-line program go there")]
 
+mod cache;
 mod case;
+mod dpop;
+mod layer;
 mod measure;
+mod peers;
 mod report;
 mod specimen;
+mod threads;
 mod verify;
 
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use agentauth_core::jose::Algorithm;
 use clap::Parser;
 
+use crate::case::Case;
 use crate::report::Row;
 use crate::specimen::Specimen;
 
-/// Measures what it costs to verify a token above the floor: the bare signature check.
+/// Measures what it costs to verify tokens, proofs and requests above the floor: what cannot be avoided.
 ///
 /// The token is an on-behalf-of access token: an agent acts for a principal, a second agent acted before it.
-/// Per algorithm, three cases run in turns on one thread:
+/// Per algorithm, these cases run in turns on one thread:
 ///
-///   raw/ALG                aws-lc-rs checks the signature with a parsed key, and nothing else: the floor
-///   verify/ALG             TokenVerifier::verify takes the whole token
-///   peer/jsonwebtoken/ALG  jsonwebtoken::decode takes the same token into typed claims
+///   raw/ALG                           aws-lc-rs checks the signature with a parsed key, and nothing else: the floor
+///   verify/ALG                        TokenVerifier::verify takes the whole token
+///   peer/jsonwebtoken/ALG             jsonwebtoken::decode, on aws-lc-rs, takes it into typed claims
+///   peer/jwt-simple/ALG               verify_token of the key, in pure Rust
+///   peer/jwt-authorizer/ALG           Authorizer::check_auth, which is jsonwebtoken 9 on ring
+///   peer/huskarl-resource-server/ALG  the JwtValidator inside Rfc9068Validator, in pure Rust
+///
+/// All take the same bytes. Each peer is told to check what it can of issuer, audience, times, typ and key id, and its
+/// subject is compared afterwards. The last three need --features peers. An async one is polled once, without a runtime.
+///
+/// With a token that was verified before:
+///
+///   cache/sha256                      aws-lc-rs hashes the token: the floor
+///   cache/hit                         TokenVerifier::verify_cached; 10,000 tokens are kept, and visited far apart
+///   cache/hit/same                    the same token again and again, of 10,000 that are kept
+///   tower/bare                        a service that does nothing, with the request made for it: the floor
+///   tower/cached                      the same below AgentAuthLayer, which finds the caller and records it nowhere
+///
+/// With a DPoP proof of 400 to 1200 bytes, fresh and for the request:
+///
+///   dpop/raw/ALG                      aws-lc-rs checks the signature with a key that it must parse: the floor
+///   dpop/verify/ALG                   DpopVerifier::verify; with ES256, the name is dpop/verify
+///   dpop/verify+once/ALG              the same, and use_once with the store in memory, never twice for one proof
+///
+/// And at the end, the throughput of N threads with one engine, on the wall clock:
+///
+///   threads/N                         AgentAuth::authenticate with 64 tokens that are kept, no proofs
 ///
 /// The token has 600 to 900 bytes with EdDSA and ES256. With RS256 and PS256 it has 256 more, as its signature has
 /// 256 bytes, not 64.
 ///
-/// The ratio is us / floor_us. Allocations are those of one call in Rust; the C code of aws-lc is not seen.
+/// us is the median of the batches. ratio and over_us compare each batch with the floor's batch of the same turn, as
+/// quotient and as difference, and are the medians of that: what slows the machine for a while slows both.
+/// Allocations are those of one call in Rust; the C code of aws-lc is not seen.
 ///
-/// Before it is timed, every case must accept the token and refuse it with one bit of the signature flipped.
+/// Before it is timed, every case must accept the token or proof and refuse it with one bit of the signature flipped;
+/// only tower/bare takes both.
 #[derive(Parser)]
 #[command(name = "floor", verbatim_doc_comment)]
 struct Options {
@@ -40,9 +74,21 @@ struct Options {
     #[arg(long, default_value_t = 301, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batches: u32,
 
-    /// Prints one JSON object a line: {case, us, floor_us, ratio, allocs}. What does not apply is null.
+    /// Measures only the cases whose names begin with PREFIX, and their floors.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "PREFIX")]
+    only: String,
+
+    /// Prints one JSON object a line: {case, us, floor_us, ratio, over_us, allocs}, and {case, calls_per_second, ratio}
+    /// for threads. What does not apply is null.
     #[arg(long)]
     json: bool,
+}
+
+impl Options {
+    /// Whether cases whose names begin with `group` may be among those to measure.
+    fn wants(&self, group: &str) -> bool {
+        self.only.starts_with(group) || group.starts_with(&self.only)
+    }
 }
 
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256];
@@ -61,15 +107,48 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if cfg!(debug_assertions) {
         eprintln!("floor: built without --release; the figures mean nothing");
     }
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows = Vec::new();
     for algorithm in ALGORITHMS {
-        let specimen = Specimen::new(algorithm)?;
-        let cases = verify::cases(&specimen)?;
-        case::check(&cases, &specimen.genuine, &specimen.forged)?;
-        eprintln!("{algorithm}: {} cases, {} byte token", cases.len(), specimen.genuine.text.len());
-        rows.extend(measure::rows(&cases, &specimen.genuine, options.batches)?);
+        let Specimen { key, genuine, forged } = Specimen::new(algorithm)?;
+        rows.extend(measured(verify::cases(&key)?, &genuine, &forged, options)?);
     }
+    if options.wants("cache/") {
+        eprintln!("10,000 tokens are signed and verified ...");
+        let key = cache::key()?;
+        let (genuine, forged) = cache::Tokens::new(&key)?;
+        rows.extend(measured(cache::cases(&key, &genuine)?, &genuine, &forged, options)?);
+    }
+    if options.wants("dpop/") {
+        for algorithm in ALGORITHMS {
+            let (genuine, forged) = dpop::Proofs::new(algorithm)?;
+            rows.extend(measured(dpop::cases(algorithm, &genuine)?, &genuine, &forged, options)?);
+        }
+    }
+    let layer::Specimen { auth, genuine, forged } = layer::Specimen::new()?;
+    rows.extend(measured(layer::cases(&auth), &genuine, &forged, options)?);
+    let cores = available_parallelism()?.get();
+    let threads = if options.wants("threads/") { threads::throughput(cores)? } else { Vec::new() };
+
     let mut out = io::stdout().lock();
-    if options.json { report::json(&mut out, &rows) } else { report::table(&mut out, &rows, options.batches) }?;
+    if options.json {
+        report::json(&mut out, &rows)?;
+        report::threads_json(&mut out, &threads)?;
+    } else {
+        report::table(&mut out, &rows, options.batches, peers::SKIPPED)?;
+        report::threads_table(&mut out, &threads, cores)?;
+    }
     Ok(out.flush()?)
+}
+
+/// The figures of those of `cases` that are to be measured.
+fn measured<I>(
+    cases: Vec<Case<'_, I>>,
+    genuine: &I,
+    forged: &I,
+    options: &Options,
+) -> Result<Vec<Row>, Box<dyn Error>> {
+    let cases = case::named(&options.only, cases);
+    case::check(&cases, genuine, forged)?;
+    eprintln!("{}", cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>().join(", "));
+    Ok(measure::rows(&cases, genuine, options.batches)?)
 }

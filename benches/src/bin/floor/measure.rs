@@ -6,7 +6,7 @@ use std::io;
 use cpu_time::ThreadTime;
 
 use crate::case::Case;
-use crate::report::Row;
+use crate::report::{AboveFloor, Row};
 
 /// The least CPU time of a batch. Reading the clock costs well under a thousandth of it.
 const BATCH_MICROS: f64 = 1000.0;
@@ -14,29 +14,54 @@ const BATCH_MICROS: f64 = 1000.0;
 /// Measures `cases` side by side, each on `input`, and compares them with their floors.
 pub(crate) fn rows<I>(cases: &[Case<'_, I>], input: &I, batches: u32) -> io::Result<Vec<Row>> {
     // Counting costs a few nanoseconds for each allocation; it stays off the timed path.
-    let mut micros = Ok(Vec::new());
-    allocation_counter::opt_out(|| micros = time(cases, input, batches));
-    let micros = micros?;
-    let cost_of = |name: &str| cases.iter().zip(&micros).find(|(case, _)| case.name == name).map(|(_, us)| *us);
-    let row = |(case, us): (&Case<'_, I>, &f64)| Row {
-        case: case.name.clone(),
-        us: *us,
-        floor_us: case.floor.as_deref().and_then(cost_of),
-        allocs: allocation_counter::measure(|| _ = black_box(case.judge(input))).count_total,
+    let mut series = Ok(Vec::new());
+    allocation_counter::opt_out(|| series = time(cases, input, batches));
+    let series = series?;
+    let floor_of = |case: &Case<'_, I>| {
+        let floor = case.floor.as_deref()?;
+        series.iter().find(|series| series.case.name == floor)
     };
-    Ok(cases.iter().zip(&micros).map(row).collect())
+    let row = |series: &Series<'_, '_, I>| Row {
+        case: series.case.name.clone(),
+        us: median(series.micros.iter().copied()),
+        floor: floor_of(series.case).map(|floor| above(&series.micros, &floor.micros)),
+        allocs: allocation_counter::measure(|| _ = black_box(series.case.judge(input))).count_total,
+    };
+    Ok(series.iter().map(row).collect())
 }
 
-/// The median microseconds of one call, for each case.
-fn time<I>(cases: &[Case<'_, I>], input: &I, batches: u32) -> io::Result<Vec<f64>> {
-    let calls = cases.iter().map(|case| calls_in_a_batch(case, input)).collect::<io::Result<Vec<_>>>()?;
-    let mut samples: Vec<Vec<f64>> = cases.iter().map(|_| Vec::new()).collect();
-    for _ in 0..batches {
-        for ((case, calls), samples) in cases.iter().zip(&calls).zip(&mut samples) {
-            samples.push(micros_of_a_call(case, input, *calls)?);
+/// The batches of one case: microseconds of one call.
+struct Series<'s, 'a, I> {
+    case: &'s Case<'a, I>,
+    calls: u32,
+    micros: Vec<f64>,
+}
+
+/// Times all cases once a turn.
+fn time<'s, 'a, I>(cases: &'s [Case<'a, I>], input: &I, batches: u32) -> io::Result<Vec<Series<'s, 'a, I>>> {
+    let new = |case| Ok(Series { case, calls: calls_in_a_batch(case, input)?, micros: Vec::new() });
+    let mut all = cases.iter().map(new).collect::<io::Result<Vec<_>>>()?;
+    for first in (0..cases.len()).cycle().take(batches as usize) {
+        // Another one starts each turn, so that a steady drift is now in favour of a case and now of its floor.
+        let (last, head) = all.split_at_mut(first);
+        for series in head.iter_mut().chain(last) {
+            // Brings back into the caches what the case before has pushed out.
+            _ = black_box(series.case.judge(black_box(input)));
+            series.micros.push(micros_of_a_call(series.case, input, series.calls)?);
         }
     }
-    Ok(samples.into_iter().map(median).collect())
+    Ok(all)
+}
+
+/// Compares batch with batch: the machine was in the same mood for both. Medians do not see the turns in which it was
+/// not.
+fn above(own: &[f64], floor: &[f64]) -> AboveFloor {
+    let turns = || own.iter().zip(floor);
+    AboveFloor {
+        us: median(floor.iter().copied()),
+        ratio: median(turns().map(|(own, floor)| own / floor)),
+        over_us: median(turns().map(|(own, floor)| own - floor)),
+    }
 }
 
 /// How many calls fill a batch. Finding out warms up what there is to warm up.
@@ -59,7 +84,8 @@ fn micros_of_a_call<I>(case: &Case<'_, I>, input: &I, calls: u32) -> io::Result<
     Ok(start.try_elapsed()?.as_secs_f64() * 1e6 / f64::from(calls))
 }
 
-fn median(mut samples: Vec<f64>) -> f64 {
+fn median(samples: impl Iterator<Item = f64>) -> f64 {
+    let mut samples: Vec<f64> = samples.collect();
     samples.sort_by(f64::total_cmp);
     samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }
@@ -70,7 +96,14 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle_sample() {
-        assert_eq!(median(vec![9.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(median([9.0, 1.0, 2.0].into_iter()).to_bits(), 2.0_f64.to_bits());
+    }
+
+    #[test]
+    fn a_batch_is_compared_with_the_floors_batch_of_its_turn() {
+        // The second turn was slow for both, the third for the floor alone: the quotient of the medians would be 3 / 20.
+        let above = above(&[3.0, 30.0, 3.0], &[2.0, 20.0, 40.0]);
+        assert_eq!((above.us, above.ratio, above.over_us), (20.0, 1.5, 1.0));
     }
 
     #[test]
@@ -80,10 +113,12 @@ mod tests {
             Case::new("boxed".into(), Some("raw"), |(): &()| *black_box(Box::new(Ok(())))),
             Case::new("alone".into(), None, |(): &()| Ok(())),
         ];
-        let rows = rows(&cases, &(), 3).unwrap();
-        assert_eq!(rows[0].floor_us, Some(rows[0].us));
-        assert_eq!(rows[1].floor_us, Some(rows[0].us));
-        assert_eq!(rows[2].floor_us, None);
+        let rows = rows(&cases, &(), 4).unwrap();
+        let floor = |row: &Row| row.floor.as_ref().map(|floor| floor.us);
+        assert_eq!(floor(&rows[0]), Some(rows[0].us));
+        assert_eq!(floor(&rows[1]), Some(rows[0].us));
+        assert_eq!(floor(&rows[2]), None);
+        assert_eq!(rows[0].floor.as_ref().map(|floor| (floor.ratio, floor.over_us)), Some((1.0, 0.0)));
         assert_eq!(rows.iter().map(|row| row.allocs).collect::<Vec<_>>(), [0, 1, 0]);
     }
 }

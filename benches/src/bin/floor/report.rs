@@ -4,19 +4,24 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::threads::Throughput;
+
 /// What one case costs.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) case: String,
     pub(crate) us: f64,
-    pub(crate) floor_us: Option<f64>,
+    pub(crate) floor: Option<AboveFloor>,
     pub(crate) allocs: u64,
 }
 
-impl Row {
-    fn ratio(&self) -> Option<f64> {
-        self.floor_us.map(|floor| self.us / floor)
-    }
+/// How a case compares with its floor.
+#[derive(Debug)]
+pub(crate) struct AboveFloor {
+    /// What the floor itself costs.
+    pub(crate) us: f64,
+    pub(crate) ratio: f64,
+    pub(crate) over_us: f64,
 }
 
 /// One line of JSON.
@@ -26,7 +31,16 @@ struct Line<'a> {
     us: f64,
     floor_us: Option<f64>,
     ratio: Option<f64>,
+    over_us: Option<f64>,
     allocs: u64,
+}
+
+/// One line of JSON about threads.
+#[derive(Serialize)]
+struct ThreadsLine {
+    case: String,
+    calls_per_second: f64,
+    ratio: f64,
 }
 
 pub(crate) fn json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
@@ -34,8 +48,9 @@ pub(crate) fn json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
         let line = Line {
             case: &row.case,
             us: rounded(row.us),
-            floor_us: row.floor_us.map(rounded),
-            ratio: row.ratio().map(rounded),
+            floor_us: row.floor.as_ref().map(|floor| rounded(floor.us)),
+            ratio: row.floor.as_ref().map(|floor| rounded(floor.ratio)),
+            over_us: row.floor.as_ref().map(|floor| rounded(floor.over_us)),
             allocs: row.allocs,
         };
         serde_json::to_writer(&mut *out, &line)?;
@@ -44,18 +59,46 @@ pub(crate) fn json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn table(out: &mut impl Write, rows: &[Row], batches: u32) -> io::Result<()> {
-    writeln!(out, "Verifying an on-behalf-of access token; the floor is the bare signature check of aws-lc-rs.")?;
+pub(crate) fn table(out: &mut impl Write, rows: &[Row], batches: u32, skipped: Option<&str>) -> io::Result<()> {
     writeln!(
         out,
-        "Thread CPU time of one call, median of {batches} batches of about 1 ms that take turns; one thread."
+        "What a case costs above its floor: the bare signature check or SHA-256 of aws-lc-rs, or the bare service."
+    )?;
+    writeln!(
+        out,
+        "Thread CPU time of one call, medians of {batches} batches of about 1 ms that take turns; one thread."
     )?;
     let width = rows.iter().map(|row| row.case.len()).max().unwrap_or_default();
-    writeln!(out, "\n{:width$}  {:>8}  {:>8}  {:>6}  {:>6}", "case", "us", "floor_us", "ratio", "allocs")?;
+    writeln!(out, "\n{:width$}  {:>8}  {:>6}  {:>8}  {:>6}", "case", "us", "ratio", "over_us", "allocs")?;
     for row in rows {
-        let floor = row.floor_us.map_or_else(|| "-".to_owned(), |us| format!("{us:.2}"));
-        let ratio = row.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-        writeln!(out, "{:width$}  {:>8.2}  {floor:>8}  {ratio:>6}  {:>6}", row.case, row.us, row.allocs)?;
+        let figure =
+            |of: fn(&AboveFloor) -> f64| row.floor.as_ref().map_or("-".to_owned(), |f| format!("{:.2}", of(f)));
+        let (ratio, over) = (figure(|floor| floor.ratio), figure(|floor| floor.over_us));
+        writeln!(out, "{:width$}  {:>8.2}  {ratio:>6}  {over:>8}  {:>6}", row.case, row.us, row.allocs)?;
+    }
+    if let Some(skipped) = skipped {
+        writeln!(out, "\nskipped: {skipped}")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn threads_json(out: &mut impl Write, rows: &[Throughput]) -> io::Result<()> {
+    for row in rows {
+        let case = format!("threads/{}", row.threads);
+        let line = ThreadsLine { case, calls_per_second: row.calls_per_second.round(), ratio: rounded(row.ratio) };
+        serde_json::to_writer(&mut *out, &line)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn threads_table(out: &mut impl Write, rows: &[Throughput], cores: usize) -> io::Result<()> {
+    writeln!(out, "\nAgentAuth::authenticate with cached tokens, one engine, wall clock; {cores} processors.")?;
+    writeln!(out, "The best of short turns; ratio: beside one thread times the processors that there are for them.")?;
+    writeln!(out, "\n{:9}  {:>12}  {:>6}", "case", "calls/second", "ratio")?;
+    for row in rows {
+        let case = format!("threads/{}", row.threads);
+        writeln!(out, "{case:9}  {:>12.0}  {:>6.2}", row.calls_per_second, row.ratio)?;
     }
     Ok(())
 }
@@ -70,9 +113,10 @@ mod tests {
     use super::*;
 
     fn written(report: impl FnOnce(&mut Vec<u8>, &[Row]) -> io::Result<()>) -> String {
-        let row = |case: &str, floor_us| Row { case: case.into(), us: 3.0, floor_us, allocs: 7 };
+        let row = |case: &str, floor| Row { case: case.into(), us: 3.0, floor, allocs: 7 };
+        let above = AboveFloor { us: 2.0, ratio: 1.5, over_us: 0.9 };
         let mut out = Vec::new();
-        report(&mut out, &[row("verify/X", Some(2.0)), row("alone", None)]).unwrap();
+        report(&mut out, &[row("verify/X", Some(above)), row("alone", None)]).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -80,17 +124,31 @@ mod tests {
     fn json_is_one_object_a_line_with_null_for_what_does_not_apply() {
         assert_eq!(
             written(json),
-            "{\"case\":\"verify/X\",\"us\":3.0,\"floor_us\":2.0,\"ratio\":1.5,\"allocs\":7}\n\
-             {\"case\":\"alone\",\"us\":3.0,\"floor_us\":null,\"ratio\":null,\"allocs\":7}\n"
+            "{\"case\":\"verify/X\",\"us\":3.0,\"floor_us\":2.0,\"ratio\":1.5,\"over_us\":0.9,\"allocs\":7}\n\
+             {\"case\":\"alone\",\"us\":3.0,\"floor_us\":null,\"ratio\":null,\"over_us\":null,\"allocs\":7}\n"
         );
     }
 
     #[test]
     fn the_table_is_aligned_below_two_lines_that_say_what_it_is() {
-        let text = written(|out, rows| table(out, rows, 9));
+        let text = written(|out, rows| table(out, rows, 9, Some("peer/y: why")));
         let lines: Vec<&str> = text.lines().skip(2).collect();
-        assert_eq!(lines[1], "case            us  floor_us   ratio  allocs");
-        assert_eq!(lines[2], "verify/X      3.00      2.00    1.50       7");
-        assert_eq!(lines[3], "alone         3.00         -       -       7");
+        assert_eq!(lines[1], "case            us   ratio   over_us  allocs");
+        assert_eq!(lines[2], "verify/X      3.00    1.50      0.90       7");
+        assert_eq!(lines[3], "alone         3.00       -         -       7");
+        assert_eq!(lines[5], "skipped: peer/y: why");
+    }
+
+    #[test]
+    fn threads_have_a_table_and_lines_of_their_own() {
+        let rows = [Throughput { threads: 2, calls_per_second: 1_234_567.8, ratio: 0.956_78 }];
+        let mut out = Vec::new();
+        threads_json(&mut out, &rows).unwrap();
+        threads_table(&mut out, &rows, 4).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], r#"{"case":"threads/2","calls_per_second":1234568.0,"ratio":0.957}"#);
+        assert_eq!(lines[5], "case       calls/second   ratio");
+        assert_eq!(lines[6], "threads/2       1234568    0.96");
     }
 }

@@ -6,7 +6,7 @@ use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
 use agentauth_core::{Clock as _, SystemClock};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const AUDIENCE: &str = "https://tools.example.com/mcp";
@@ -35,19 +35,33 @@ pub(crate) struct Token {
 impl Specimen {
     pub(crate) fn new(algorithm: Algorithm) -> Result<Self, Box<dyn Error>> {
         let key = SigningKey::generate(algorithm)?;
-        let text = key.sign(TokenType::AccessToken, claims().as_bytes())?;
-        let (signing_input, signature) = text.rsplit_once('.').ok_or("a compact JWS has dots")?;
-        let signature = BASE64URL.decode(signature)?;
-        let genuine = Token::new(signing_input, signature.clone());
-        let forged = Token::new(signing_input, with_one_bit_flipped(signature));
+        let genuine = Token::signed(&key, &claims())?;
+        let forged = genuine.with_one_bit_flipped()?;
         Ok(Self { key, genuine, forged })
     }
 }
 
 impl Token {
-    fn new(signing_input: &str, signature: Vec<u8>) -> Self {
+    /// An access token with `claims`.
+    pub(crate) fn signed(key: &SigningKey, claims: &Value) -> Result<Self, Box<dyn Error>> {
+        let text = key.sign(TokenType::AccessToken, claims.to_string().as_bytes())?;
+        let (signing_input, signature) = text.rsplit_once('.').ok_or("a compact JWS has dots")?;
+        Ok(Self::new(signing_input, BASE64URL.decode(signature)?))
+    }
+
+    pub(crate) fn new(signing_input: &str, signature: Vec<u8>) -> Self {
         let text = format!("{signing_input}.{}", BASE64URL.encode(&signature));
         Self { text, signature, signing_input_bytes: signing_input.len() }
+    }
+
+    /// The same, with one bit of the signature flipped.
+    pub(crate) fn with_one_bit_flipped(&self) -> Result<Self, Box<dyn Error>> {
+        let mut signature = self.signature.clone();
+        let middle = signature.len() / 2;
+        if let Some(byte) = signature.get_mut(middle) {
+            *byte ^= 1;
+        }
+        Ok(Self::new(std::str::from_utf8(self.signing_input())?, signature))
     }
 
     /// The bytes that are signed: header, dot, payload.
@@ -56,16 +70,8 @@ impl Token {
     }
 }
 
-fn with_one_bit_flipped(mut signature: Vec<u8>) -> Vec<u8> {
-    let middle = signature.len() / 2;
-    if let Some(byte) = signature.get_mut(middle) {
-        *byte ^= 1;
-    }
-    signature
-}
-
 /// The summariser acts for the subject; it was asked to by the assistant, which acted before it.
-fn claims() -> String {
+pub(crate) fn claims() -> Value {
     let now = SystemClock.now().secs();
     json!({
         "iss": ISSUER,
@@ -80,7 +86,16 @@ fn claims() -> String {
         "act": { "sub": SUMMARISER, "act": { "sub": ASSISTANT } },
         "cnf": { "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg0" }
     })
-    .to_string()
+}
+
+/// The claims of one of many tokens, which is not bound to the certificate of a connection.
+pub(crate) fn bearer_claims(number: usize) -> Value {
+    let mut claims = claims();
+    if let Some(claims) = claims.as_object_mut() {
+        claims.remove("cnf");
+        claims.insert("jti".to_owned(), json!(format!("Zm9yLW9uZS11c2Ut{number:06}")));
+    }
+    claims
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::future::{Ready, ready};
 use std::io;
 use std::task::{Context, Poll};
 
-use agentauth_tower::ConnectionPeer;
+use agentauth_tower::{ConnectionAddress, ConnectionPeer};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
@@ -46,7 +46,8 @@ impl Service<IncomingStream<'_, MtlsListener>> for PeerService {
 
     fn call(&mut self, connection: IncomingStream<'_, MtlsListener>) -> Self::Future {
         let peer = connection.io().peer().cloned().map(ConnectionPeer);
-        ready(Ok(ConnectionService { app: self.app.clone(), peer }))
+        let address = ConnectionAddress(connection.remote_addr().ip());
+        ready(Ok(ConnectionService { app: self.app.clone(), peer, address }))
     }
 }
 
@@ -55,6 +56,7 @@ impl Service<IncomingStream<'_, MtlsListener>> for PeerService {
 pub struct ConnectionService {
     app: Router,
     peer: Option<ConnectionPeer>,
+    address: ConnectionAddress,
 }
 
 impl Service<Request> for ConnectionService {
@@ -67,6 +69,7 @@ impl Service<Request> for ConnectionService {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
+        request.extensions_mut().insert(self.address);
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(peer.clone());
         }

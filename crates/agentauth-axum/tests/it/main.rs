@@ -10,5 +10,6 @@
 )]
 mod extract;
 mod mtls;
+mod nested;
 mod routers;
 mod support;

@@ -7,8 +7,10 @@ use std::task::{Context, Poll};
 
 use agentauth_axum::{AgentAuthLayer, resource_metadata, token_service};
 use agentauth_core::audit::RecordKind;
+use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::{ExchangeRequest, MAX_FORM_BYTES};
 use agentauth_core::identity::svid::X509Svid;
+use agentauth_core::jose::Algorithm;
 use agentauth_core::policy::Effect;
 use agentauth_core::{AgentAuth, Evidence, ResourceId, SpiffeId, Timestamp, TokenService, TrustedIssuer};
 use agentauth_tower::ConnectionPeer;
@@ -83,6 +85,28 @@ async fn the_metadata_of_a_resource_with_a_path_is_below_the_well_known_name() {
     }
     "#);
     assert_eq!(fetch(&app, "/.well-known/oauth-protected-resource").await.status(), 404);
+}
+
+/// RFC 9728 §2: how tokens may, or must, be bound by DPoP.
+#[tokio::test]
+async fn the_metadata_says_how_tokens_are_bound() {
+    let court = Court::new();
+    let engine = || court.engine(TOOLS).dpop(Dpop::new(TOOLS).algorithms([Algorithm::EdDsa, Algorithm::Es256]));
+    let only_dpop = AgentAuth::builder(TOOLS)
+        .issuer(TrustedIssuer::rfc8693(STS, court.issuer(STS).build().unwrap().keys()))
+        .audit(court.records.clone())
+        .dpop(Dpop::new(TOOLS))
+        .require_binding();
+    for (auth, algorithms, required) in [
+        (engine().build().unwrap(), json!(["EdDSA", "Ed25519", "ES256"]), false),
+        (engine().require_binding().build().unwrap(), json!(["EdDSA", "Ed25519", "ES256"]), false),
+        (only_dpop.build().unwrap(), json!(["EdDSA", "Ed25519", "ES256", "ES384", "RS256", "PS256"]), true),
+    ] {
+        let document = pretty(&fetch(&guarded(&auth), "/.well-known/oauth-protected-resource").await);
+        let document: Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["dpop_signing_alg_values_supported"], algorithms);
+        assert_eq!(document["dpop_bound_access_tokens_required"], required);
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::{AgentAuth, Inner};
 use crate::audit::{AuditKey, AuditSink};
+use crate::binding::dpop::{Dpop, DpopConfigError};
 use crate::delegation::AgentTrust;
 use crate::identity::{IssuerId, NameError, ResourceId};
 use crate::policy::{NoPolicy, PolicyEngine};
@@ -10,7 +11,7 @@ use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{ScopeError, ScopeImplications};
 use crate::time::{Clock, SystemClock};
-use crate::token::{IssuerConfigError, TokenVerifier, TrustedIssuer};
+use crate::token::{DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TrustedIssuer};
 
 /// Settings of an [`AgentAuth`].
 #[must_use]
@@ -21,6 +22,9 @@ pub struct AgentAuthBuilder {
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
     requires_delegation: bool,
+    requires_binding: bool,
+    dpop: Option<Dpop>,
+    cached_tokens: usize,
     scopes_supported: String,
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: Option<AuditKey>,
@@ -45,6 +49,9 @@ pub enum ConfigError {
     /// No issuer is trusted, so no token could be.
     #[error("no issuer is trusted, so no token could be accepted: call .issuer(...)")]
     NoIssuer,
+    /// The DPoP settings are not good.
+    #[error(transparent)]
+    Dpop(#[from] DpopConfigError),
     /// There is nowhere to record decisions.
     #[error("no audit sink is configured, and a decision that is not recorded is refused: call .audit(...)")]
     NoAudit,
@@ -65,6 +72,9 @@ impl AgentAuthBuilder {
             policy: Arc::new(NoPolicy),
             implications: ScopeImplications::new(),
             requires_delegation: false,
+            requires_binding: false,
+            dpop: None,
+            cached_tokens: DEFAULT_CAPACITY,
             scopes_supported: String::new(),
             sinks: Vec::new(),
             audit_key: None,
@@ -112,9 +122,30 @@ impl AgentAuthBuilder {
     }
 
     /// Refuses callers that represent no one: every action must be on behalf of a principal, by an agent that the
-    /// issuer names as such.
+    /// issuer names as such ([`Mode::OnBehalfOf`](crate::Mode::OnBehalfOf)). Neither plain client tokens, nor agents
+    /// in a session that was taken over or in an account of their own, are that.
     pub const fn require_delegation(mut self) -> Self {
         self.requires_delegation = true;
+        self
+    }
+
+    /// Takes tokens that are bound to a key by DPoP (RFC 9449), with a proof on each request. Without it, such tokens
+    /// are refused.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
+        self
+    }
+
+    /// Refuses bearer tokens: every token must be bound to its holder's key, by DPoP or mutual TLS.
+    pub const fn require_binding(mut self) -> Self {
+        self.requires_binding = true;
+        self
+    }
+
+    /// How many verified tokens are remembered, so that a signature is checked once: 10,000 unless set; 0 for none.
+    /// Expiry, the issuer's keys and proofs of possession are checked each time.
+    pub const fn cached_tokens(mut self, capacity: usize) -> Self {
+        self.cached_tokens = capacity;
         self
     }
 
@@ -148,7 +179,7 @@ impl AgentAuthBuilder {
         if self.sinks.is_empty() {
             return Err(ConfigError::NoAudit);
         }
-        let tokens = TokenVerifier::new(resource.clone(), self.issuers)?;
+        let tokens = TokenVerifier::new(resource.clone(), self.issuers)?.with_cache(self.cached_tokens);
         let issuers: Vec<IssuerId> = tokens.issuers().cloned().collect();
         if issuers.iter().any(|issuer| issuer.as_str() == resource.as_str()) {
             return Err(ConfigError::ResourceIsIssuer(resource));
@@ -167,6 +198,8 @@ impl AgentAuthBuilder {
                 policy: self.policy,
                 implications: self.implications,
                 requires_delegation: self.requires_delegation,
+                requires_binding: self.requires_binding,
+                dpop: self.dpop.map(Dpop::build).transpose()?,
                 scopes_supported: self.scopes_supported.parse()?,
                 sinks: self.sinks,
                 audit_key,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{AgentAuth, NO_ID, Permit, Recorded, deny};
 use crate::audit::{ActionRecord, DelegationRecord, Record, RecordKind};
+use crate::binding::{Binding, BindingError};
 use crate::delegation::{Delegation, DelegationError, Mode, SubjectToken};
 use crate::evidence::Evidence;
 use crate::identity::svid::X509Svid;
@@ -24,13 +25,22 @@ pub struct Caller {
 struct Inner {
     auth: AgentAuth,
     delegation: Delegation,
+    delegation_record: Arc<DelegationRecord>,
     evidence: Evidence,
-    evaluation_id: Box<str>,
+    evaluation_id: Arc<str>,
+    dpop_nonce: Option<String>,
 }
 
 impl Caller {
-    pub(super) fn new(auth: AgentAuth, delegation: Delegation, evidence: Evidence, evaluation_id: Box<str>) -> Self {
-        Self { inner: Arc::new(Inner { auth, delegation, evidence, evaluation_id }) }
+    pub(super) fn new(
+        auth: AgentAuth,
+        delegation: Delegation,
+        delegation_record: Arc<DelegationRecord>,
+        evidence: Evidence,
+        evaluation_id: Arc<str>,
+        dpop_nonce: Option<String>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { auth, delegation, delegation_record, evidence, evaluation_id, dpop_nonce }) }
     }
 
     /// Who acts.
@@ -75,11 +85,18 @@ impl Caller {
         &self.inner.evaluation_id
     }
 
+    /// The nonce to send back in `DPoP-Nonce`, where the one that the caller used is about to expire (RFC 9449 §8.2).
+    #[must_use]
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        self.inner.dpop_nonce.as_deref()
+    }
+
     /// The token this caller came with, to be exchanged for a narrower one for the next server. It cannot be
     /// forwarded: see [`SubjectToken`].
     #[must_use]
     pub fn subject_token(&self) -> Option<SubjectToken> {
-        self.inner.evidence.token.as_ref().ok().and_then(Option::as_ref).cloned().map(SubjectToken)
+        let credentials = self.inner.evidence.credentials.as_ref().ok()?.as_ref()?;
+        Some(SubjectToken(credentials.token.clone()))
     }
 
     /// Asks whether `action` is permitted: inside what was delegated, and by the policy, now, with its arguments.
@@ -115,7 +132,7 @@ impl Caller {
             }
         };
         self.conclude(record, refusal).await?;
-        Ok(Permit::new(auth.clone(), id, self.inner.evaluation_id.clone(), action))
+        Ok(Permit::new(auth.clone(), id, Arc::clone(&self.inner.evaluation_id), action))
     }
 
     /// Requires `needed` of the delegation, for a whole route for instance, and records the answer.
@@ -133,19 +150,35 @@ impl Caller {
         self.conclude(record, refusal)
     }
 
+    /// Requires that the token is bound to the caller's key, for a whole route for instance, and records the answer.
+    ///
+    /// # Errors
+    /// [`Rejection`]: an expired delegation, a bearer token, a record that could not be kept.
+    pub fn require_binding(&self) -> Recorded<()> {
+        let auth = &self.inner.auth;
+        let now = auth.now();
+        let (id, failure) = self.id_for_decision();
+        let refusal = failure
+            .or_else(|| self.check_authority(&ScopeSet::none(), now).err())
+            .or_else(|| (self.inner.delegation.binding() == Binding::Bearer).then(|| BindingError::Required.into()));
+        let mut record = self.record(&id, now);
+        record.action = Some(ActionRecord { name: "require binding".into(), resource: None, arguments: None });
+        self.conclude(record, refusal)
+    }
+
     /// An id for a decision; without one, the decision is a refusal, and is recorded all the same.
-    fn id_for_decision(&self) -> (Box<str>, Option<Refusal>) {
+    fn id_for_decision(&self) -> (Arc<str>, Option<Refusal>) {
         match self.inner.auth.new_id() {
             Ok(id) => (id, None),
             Err(refusal) => (NO_ID.into(), Some(refusal)),
         }
     }
 
-    fn record(&self, id: &str, now: Timestamp) -> Record {
+    fn record(&self, id: &Arc<str>, now: Timestamp) -> Record {
         let auth = &self.inner.auth;
         let mut record = auth.record(RecordKind::Decision, id, now);
-        record.authentication_id = Some(self.inner.evaluation_id.clone());
-        record.delegation = Some(DelegationRecord::of(&self.inner.delegation, &auth.inner.audit_key));
+        record.authentication_id = Some(Arc::clone(&self.inner.evaluation_id));
+        record.delegation = Some(Arc::clone(&self.inner.delegation_record));
         record.peer = self.peer().map(|peer| peer.id().clone());
         record
     }
@@ -153,10 +186,10 @@ impl Caller {
     /// What was delegated, at this moment: a caller may be kept for longer than its credentials last.
     fn check_authority(&self, needed: &ScopeSet, now: Timestamp) -> Result<(), Refusal> {
         let delegation = &self.inner.delegation;
-        if now.secs() >= delegation.lifetime.refused_from.secs() {
+        if delegation.is_over(now) {
             return Err(DelegationError::Expired.into());
         }
-        self.inner.auth.check_peer(self.peer(), now)?;
+        self.inner.auth.check_connection(&self.inner.evidence, now)?;
         if self.inner.auth.inner.implications.covers(delegation.authority().scopes(), needed) {
             Ok(())
         } else {

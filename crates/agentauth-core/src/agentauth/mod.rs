@@ -1,5 +1,6 @@
 //! The engine that walks a request through the rooms, in their order.
 
+mod authentication;
 mod builder;
 mod caller;
 mod permit;
@@ -8,21 +9,20 @@ mod recorded;
 use std::fmt;
 use std::sync::Arc;
 
+pub use authentication::Authentication;
 pub use builder::{AgentAuthBuilder, ConfigError};
 pub use caller::Caller;
 pub use permit::Permit;
 pub use recorded::Recorded;
 pub(crate) use recorded::Recording;
 
-use crate::audit::{AuditKey, AuditSink, DelegationRecord, RECORD_VERSION, Record, RecordKind};
-use crate::binding;
-use crate::delegation::{AgentTrust, Delegation, DelegationError, Mode};
-use crate::evidence::Evidence;
-use crate::identity::svid::X509Svid;
+use crate::audit::{AuditKey, AuditSink, RECORD_VERSION, Record, RecordKind};
+use crate::binding::dpop::DpopVerifier;
+use crate::delegation::AgentTrust;
 use crate::identity::{IssuerId, ResourceId};
 use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
-use crate::rejection::{Refusal, Rejection};
+use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
 use crate::time::{Clock, Timestamp};
 use crate::token::TokenVerifier;
@@ -48,6 +48,8 @@ struct Inner {
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
     requires_delegation: bool,
+    requires_binding: bool,
+    dpop: Option<DpopVerifier>,
     scopes_supported: ScopeSet,
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: AuditKey,
@@ -60,32 +62,6 @@ impl AgentAuth {
     /// audience that tokens must be for (RFC 8707).
     pub fn builder(resource: &str) -> AgentAuthBuilder {
         AgentAuthBuilder::new(resource)
-    }
-
-    /// Verifies a caller: identity, token, binding, delegation. The answer is recorded before it is given.
-    ///
-    /// # Errors
-    /// The returned future answers with a [`Rejection`]; its [`Refusal`] is the first rule that failed.
-    pub fn authenticate(&self, evidence: Evidence) -> Recorded<Caller> {
-        let now = self.inner.clock.now();
-        let peer = evidence.peer.clone();
-        let (id, delegation) = match self.new_id() {
-            Ok(id) => (id, self.examine(&evidence, now)),
-            Err(refusal) => (NO_ID.into(), Err(refusal)),
-        };
-        let mut record = self.record(RecordKind::Authentication, &id, now);
-        record.peer = peer.as_ref().map(|peer| peer.id().clone());
-        let answer = match delegation {
-            Ok(delegation) => {
-                record.delegation = Some(DelegationRecord::of(&delegation, &self.inner.audit_key));
-                Ok(Caller::new(self.clone(), delegation, evidence, id))
-            }
-            Err(refusal) => {
-                deny(&mut record, &refusal);
-                Err(self.reject(refusal, &id))
-            }
-        };
-        self.recorded(answer, record)
     }
 
     /// This server's identifier.
@@ -124,47 +100,26 @@ impl AgentAuth {
         self.inner.clock.now()
     }
 
-    /// The courtroom's order: each step reads only what earlier steps verified.
-    fn examine(&self, evidence: &Evidence, now: Timestamp) -> Result<Delegation, Refusal> {
-        let peer = evidence.peer.as_deref();
-        self.check_peer(peer, now)?;
-        let token = evidence.token.as_ref().map_err(|error| *error)?.as_ref().ok_or(Refusal::NoCredentials)?;
-        let token = self.inner.tokens.verify(token.reveal(), now)?;
-        let binding = binding::check(token.confirmation, peer)?;
-        let delegation = Delegation::accept(token, binding, peer, self.inner.agents.as_ref())?;
-        if self.inner.requires_delegation && delegation.mode() != Mode::OnBehalfOf {
-            return Err(DelegationError::Required(delegation.actor().clone()).into());
-        }
-        Ok(delegation)
-    }
-
-    /// A connection can outlive its certificate, or its trust domain's place in the configuration.
-    fn check_peer(&self, peer: Option<&X509Svid>, now: Timestamp) -> Result<(), Refusal> {
-        match (peer, &self.inner.agents) {
-            (None, _) => Ok(()),
-            (Some(peer), Some(trust)) => Ok(trust.recheck(peer, now)?),
-            (Some(peer), None) => {
-                Err(crate::identity::svid::SvidError::UnknownTrustDomain(peer.id().trust_domain()).into())
-            }
-        }
-    }
-
-    fn new_id(&self) -> Result<Box<str>, Refusal> {
+    fn new_id(&self) -> Result<Arc<str>, Refusal> {
         unique_id(&*self.inner.random).map_err(|_| Refusal::Random)
     }
 
-    fn reject(&self, refusal: Refusal, evaluation_id: &str) -> Rejection {
-        Rejection::new(refusal, evaluation_id, &self.inner.metadata_url)
+    fn reject(&self, refusal: Refusal, evaluation_id: &Arc<str>) -> Rejection {
+        let dpop = self.inner.dpop.as_ref().map(|dpop| {
+            let nonce = if refusal.wants_nonce() { dpop.nonce(self.now()) } else { None };
+            DpopChallenge { algorithms: dpop.algorithms().into(), nonce }
+        });
+        Rejection::new(refusal, Arc::clone(evaluation_id), &self.inner.metadata_url, dpop)
     }
 
     /// A record of something that was allowed, until [`deny`] says otherwise.
-    fn record(&self, kind: RecordKind, evaluation_id: &str, time: Timestamp) -> Record {
+    fn record(&self, kind: RecordKind, evaluation_id: &Arc<str>, time: Timestamp) -> Record {
         Record {
             version: RECORD_VERSION,
             kind,
-            evaluation_id: evaluation_id.into(),
+            evaluation_id: Arc::clone(evaluation_id),
             time,
-            server: self.inner.resource.as_str().into(),
+            server: self.inner.resource.shared(),
             effect: Effect::Allow,
             code: "allowed",
             reasons: Vec::new(),
@@ -183,7 +138,7 @@ impl AgentAuth {
     }
 
     fn append(&self, record: Record) -> Recording {
-        Recording::begin(&self.inner.sinks, record)
+        Recording::begin(&self.inner.sinks, &Arc::new(record))
     }
 }
 

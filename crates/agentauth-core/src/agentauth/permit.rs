@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use super::{AgentAuth, Recording};
 use crate::audit::{ActionRecord, Record, RecordKind};
@@ -24,16 +25,16 @@ use crate::policy::Action;
 #[must_use = "a permit that is not run permits nothing"]
 pub struct Permit<A = ()> {
     auth: AgentAuth,
-    evaluation_id: Box<str>,
-    authentication_id: Box<str>,
+    evaluation_id: Arc<str>,
+    authentication_id: Arc<str>,
     action: Action<A>,
 }
 
 impl<A> Permit<A> {
     pub(super) const fn new(
         auth: AgentAuth,
-        evaluation_id: Box<str>,
-        authentication_id: Box<str>,
+        evaluation_id: Arc<str>,
+        authentication_id: Arc<str>,
         action: Action<A>,
     ) -> Self {
         Self { auth, evaluation_id, authentication_id, action }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use smallvec::SmallVec;
 
 use super::{AgentAuth, deny};
-use crate::audit::{Append, AuditError, AuditSink, Record, RecordKind};
+use crate::audit::{Append, AuditError, AuditSink, Record};
 use crate::rejection::{Refusal, Rejection};
 
 /// An answer that is given once it is recorded: a future of `Result<T, Rejection>`.
@@ -18,27 +18,26 @@ pub struct Recorded<T> {
     answer: Option<Result<T, Rejection>>,
     recording: Recording,
     auth: AgentAuth,
-    kind: RecordKind,
-    id: Box<str>,
+    record: Arc<Record>,
 }
 
 impl<T> Recorded<T> {
     /// Refuses, since the record could not be kept everywhere. Sinks that did take it are told so.
     fn correct(&self, error: AuditError) -> Rejection {
         let refusal = Refusal::Audit(error);
-        let mut correction = self.auth.record(self.kind, &self.id, self.auth.now());
+        let Record { kind, evaluation_id, .. } = &*self.record;
+        let mut correction = self.auth.record(*kind, evaluation_id, self.auth.now());
         deny(&mut correction, &refusal);
         // Not waited for: the sink that failed may never answer, and the refusal stands in any case.
-        drop(Recording::begin(&self.auth.inner.sinks, correction));
-        self.auth.reject(refusal, &self.id)
+        drop(Recording::begin(&self.auth.inner.sinks, &Arc::new(correction)));
+        self.auth.reject(refusal, evaluation_id)
     }
 
     /// `answer`, once `record` is kept.
     pub(super) fn new(auth: AgentAuth, answer: Result<T, Rejection>, record: Record) -> Self {
-        let id = record.evaluation_id.clone();
-        let kind = record.kind;
-        let recording = Recording::begin(&auth.inner.sinks, record);
-        Self { answer: Some(answer), recording, auth, kind, id }
+        let record = Arc::new(record);
+        let recording = Recording::begin(&auth.inner.sinks, &record);
+        Self { answer: Some(answer), recording, auth, record }
     }
 }
 
@@ -67,9 +66,8 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    pub(crate) fn begin(sinks: &[Arc<dyn AuditSink>], record: Record) -> Self {
-        let record = Arc::new(record);
-        Self { waiting: sinks.iter().map(|sink| sink.append(Arc::clone(&record))).collect(), failure: None }
+    pub(crate) fn begin(sinks: &[Arc<dyn AuditSink>], record: &Arc<Record>) -> Self {
+        Self { waiting: sinks.iter().map(|sink| sink.append(Arc::clone(record))).collect(), failure: None }
     }
 }
 

@@ -58,7 +58,11 @@ impl JsonLinesFile {
         sync_directory(path.as_ref())?;
 
         let (queue, entries) = sync_channel(QUEUE);
-        let writer = thread::Builder::new().name("agentauth-audit".into()).spawn(move || write_all(&file, &entries))?;
+        let writer = thread::Builder::new().name("agentauth-audit".into()).spawn(move || {
+            write_all(&file, &entries);
+            // Closing it would do, but for a process that is being started meanwhile, which has it open until then.
+            let _ = file.unlock();
+        })?;
         Ok(Self { queue: Some(queue), writer: Some(writer) })
     }
 }

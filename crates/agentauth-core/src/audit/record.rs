@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use serde::Serialize;
@@ -28,11 +29,11 @@ pub struct Record {
     /// What kind of event this is.
     pub kind: RecordKind,
     /// Unique to the event; a refusal tells it to the caller. An outcome has the id of its decision.
-    pub evaluation_id: Box<str>,
+    pub evaluation_id: Arc<str>,
     /// When, in UTC.
     pub time: Timestamp,
     /// Who decided: the resource server or the issuer.
-    pub server: Box<str>,
+    pub server: Arc<str>,
     /// What the answer was. An outcome has its decision's; its `code` says how the action ended.
     pub effect: Effect,
     /// The stable machine code of the answer.
@@ -41,10 +42,10 @@ pub struct Record {
     pub reasons: Vec<Reason>,
     /// The evaluation that verified the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub authentication_id: Option<Box<str>>,
+    pub authentication_id: Option<Arc<str>>,
     /// Who acts, for whom, and how that is known. Absent if no one was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delegation: Option<DelegationRecord>,
+    pub delegation: Option<Arc<DelegationRecord>>,
     /// The agent that the connection proved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SpiffeId>,
@@ -184,18 +185,24 @@ impl fmt::Debug for AuditKey {
 }
 
 impl DelegationRecord {
-    pub(crate) fn of(delegation: &Delegation, key: &AuditKey) -> Self {
+    /// What the record says of `delegation`, hashed with the one key of an engine: made once for a token that is kept,
+    /// since all of it stands in the token.
+    pub(crate) fn of(delegation: &Delegation, key: &AuditKey) -> Arc<Self> {
+        delegation.made_of_token(|| Self::new(delegation, key))
+    }
+
+    fn new(delegation: &Delegation, key: &AuditKey) -> Self {
         Self {
-            agent: delegation.actor.clone(),
-            principal: delegation.principal.clone(),
-            mode: delegation.mode,
-            earlier_actors: delegation.history.earlier.clone(),
-            scopes: delegation.authority.scopes().clone(),
-            audience: delegation.audience.clone(),
-            issuer: delegation.issuer.clone(),
-            binding: delegation.binding,
-            token: key.hash(&delegation.issuer, &delegation.token_id),
-            expires: delegation.lifetime.expires,
+            agent: delegation.actor().clone(),
+            principal: delegation.principal().clone(),
+            mode: delegation.mode(),
+            earlier_actors: delegation.earlier_actors().to_vec(),
+            scopes: delegation.authority().scopes().clone(),
+            audience: delegation.audience().clone(),
+            issuer: delegation.issuer().clone(),
+            binding: delegation.binding(),
+            token: key.hash(delegation.issuer(), delegation.token_id()),
+            expires: delegation.expires(),
         }
     }
 }

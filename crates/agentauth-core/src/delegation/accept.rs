@@ -1,14 +1,13 @@
 //! From a verified token and a verified peer to a delegation.
 
-use std::mem;
+use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 
-use super::{Delegation, DelegationError, History, Mode};
+use super::{Delegation, DelegationError};
 use crate::binding::Binding;
 use crate::identity::svid::{SvidError, TrustBundles, X509Svid, verify_x509_svid};
-use crate::identity::{AgentId, PrincipalId, SpiffeId};
-use crate::scope::Authority;
+use crate::identity::{AgentId, SpiffeId};
 use crate::time::Timestamp;
 use crate::token::VerifiedToken;
 
@@ -55,54 +54,35 @@ impl AgentTrust {
 impl Delegation {
     /// Reads `token` as a delegation presented by `peer`.
     pub(crate) fn accept(
-        mut token: VerifiedToken,
+        token: Arc<VerifiedToken>,
         binding: Binding,
         peer: Option<&X509Svid>,
         trust: Option<&AgentTrust>,
     ) -> Result<Self, DelegationError> {
-        let mut actors = mem::take(&mut token.actors).into_iter();
-        let (actor, mode) = match actors.next() {
-            // The actor profile: an actor that is the subject itself is no delegation.
-            Some(actor) if actor == AgentId::named_by(&token.issuer, &token.subject) => (actor, Mode::Autonomous),
-            Some(actor) => (actor, Mode::OnBehalfOf),
-            None if token.subject == token.client => (client_of(&token, peer), Mode::Autonomous),
-            None => (client_of(&token, peer), Mode::ClientOnly),
-        };
+        let demoted = demote(&token, peer);
+        let actor = demoted.as_ref().unwrap_or(&token.reading.actor);
         let is_proven = peer.is_some_and(|peer| actor.spiffe_id() == Some(peer.id()));
-        let is_nameable = token.naming.allows(&actor, &token.issuer) || is_proven;
-        if !is_nameable || trust.is_some_and(|trust| !trust.names(&actor)) {
-            return Err(DelegationError::AgentUntrusted(actor));
+        let is_nameable = token.naming.allows(actor, &token.issuer) || is_proven;
+        if !is_nameable || trust.is_some_and(|trust| !trust.names(actor)) {
+            return Err(DelegationError::AgentUntrusted(actor.clone()));
         }
-        check_peer(&actor, binding, peer)?;
-        Ok(Self {
-            principal: match mode {
-                Mode::Autonomous => PrincipalId::client(token.issuer.clone(), &token.subject),
-                Mode::OnBehalfOf | Mode::ClientOnly => PrincipalId::new(token.issuer.clone(), &token.subject),
-            },
-            actor,
-            mode,
-            authority: Authority::of_scopes(token.scopes),
-            audience: token.audience,
-            binding,
-            issuer: token.issuer,
-            token_id: token.id,
-            lifetime: token.lifetime,
-            history: History { earlier: actors.collect() },
-        })
+        check_peer(actor, binding, peer)?;
+        Ok(Self { token, demoted, binding })
     }
 }
 
-/// The client of the token. If it is called like a SPIFFE ID, it is that workload where the issuer's word or the
-/// connection says so, and a mere name where neither does.
-fn client_of(token: &VerifiedToken, peer: Option<&X509Svid>) -> AgentId {
-    match AgentId::named_by(&token.issuer, &token.client) {
+/// A client that is called like a SPIFFE ID is that workload where the issuer's word or the connection says so, and a
+/// mere name where neither does: this one.
+fn demote(token: &VerifiedToken, peer: Option<&X509Svid>) -> Option<AgentId> {
+    match &token.reading.actor {
         AgentId::Spiffe(id)
-            if !token.naming.allows(&AgentId::Spiffe(id.clone()), &token.issuer)
-                && peer.is_none_or(|peer| *peer.id() != id) =>
+            if token.reading.actor_is_client
+                && !token.naming.allows(&token.reading.actor, &token.issuer)
+                && peer.is_none_or(|peer| peer.id() != id) =>
         {
-            AgentId::Named { issuer: token.issuer.clone(), name: token.client.clone() }
+            Some(AgentId::Named { issuer: token.issuer.clone(), name: id.as_str().into() })
         }
-        agent => agent,
+        _ => None,
     }
 }
 

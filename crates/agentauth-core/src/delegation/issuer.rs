@@ -14,7 +14,7 @@ use crate::random::{Random, unique_id};
 use crate::scope::{ScopeImplications, ScopeSet};
 use crate::text::Secret;
 use crate::time::{Clock, Timestamp};
-use crate::token::{Confirmation, Keys, TokenVerifier, VerifiedToken, required};
+use crate::token::{Confirmation, Keys, Mode, TokenVerifier, VerifiedToken, required};
 
 /// Issues delegations: tokens that say which agent acts for which principal, where, and with what authority.
 ///
@@ -187,7 +187,7 @@ impl Issuer {
         let scopes = self.narrow(&subject, request)?;
         let expires = subject.lifetime.expires.min(actor.expires).min(now.plus(self.inner.lifetime));
         self.issue(Grant {
-            subject: &subject.subject,
+            subject: subject.reading.principal.subject(),
             client: actor.id.name(),
             audience: &request.audience,
             scopes,
@@ -241,12 +241,10 @@ impl Issuer {
         };
         let token = self.inner.own_tokens.verify(token.0.reveal(), now).map_err(ExchangeError::ActorToken)?;
         match token.confirmation {
-            Confirmation::Certificate(certificate) if token.actors.is_empty() && token.subject == token.client => {
-                Ok(Actor {
-                    id: AgentId::named_by(&token.issuer, &token.subject),
-                    certificate,
-                    expires: token.lifetime.expires,
-                })
+            Confirmation::Certificate(certificate)
+                if token.reading.actor_is_client && token.reading.mode == Mode::Autonomous =>
+            {
+                Ok(Actor { id: token.reading.actor, certificate, expires: token.lifetime.expires })
             }
             _ => Err(ExchangeError::ActorTokenUnsuitable),
         }
@@ -256,7 +254,7 @@ impl Issuer {
     /// passes its own authority on; or the server that the token was sent to acts on it.
     fn check_relation(&self, subject: &VerifiedToken, actor: &Actor, client: &X509Svid) -> Result<(), ExchangeError> {
         let client = AgentId::from(client.id().clone());
-        let permitted = match (&subject.may_act, subject.actors.first()) {
+        let permitted = match (&subject.reading.may_act, subject.reading.current_actor()) {
             (Some(named), _) => *named == actor.id,
             (None, _) if subject.audience != self.inner.own_audience => actor.id == client,
             (None, Some(current)) => *current == client,
@@ -267,7 +265,7 @@ impl Issuer {
 
     /// The new chain: the actor, then the inherited chain unchanged. An actor that acts already adds no level.
     fn extend_chain(&self, subject: &VerifiedToken, actor: &Actor) -> Result<Vec<AgentId>, ExchangeError> {
-        let mut actors = subject.actors.clone();
+        let mut actors: Vec<AgentId> = subject.reading.actors().cloned().collect();
         if actors.first() != Some(&actor.id) {
             actors.insert(0, actor.id.clone());
         }
@@ -279,9 +277,9 @@ impl Issuer {
 
     /// What is granted: what was asked for, which the subject must hold, as far as the target allows it.
     fn narrow(&self, subject: &VerifiedToken, request: &ExchangeRequest) -> Result<ScopeSet, ExchangeError> {
-        let asked = request.scopes.as_ref().unwrap_or(&subject.scopes);
-        if !self.inner.implications.covers(&subject.scopes, asked) {
-            return Err(ExchangeError::ScopeWidened { asked: asked.clone(), held: subject.scopes.clone() });
+        let asked = request.scopes.as_ref().unwrap_or(subject.authority.scopes());
+        if !self.inner.implications.covers(subject.authority.scopes(), asked) {
+            return Err(ExchangeError::ScopeWidened { asked: asked.clone(), held: subject.authority.scopes().clone() });
         }
         let granted = if request.audience == self.inner.own_audience {
             asked.clone()
@@ -306,7 +304,7 @@ impl Issuer {
             expires: Timestamp::from_secs(grant.expires.secs()),
             lifetime_secs,
             origin: Some(Origin {
-                id,
+                id: (*id).into(),
                 subject: grant.subject.into(),
                 actors: grant.actors.to_vec(),
                 may_act: grant.may_act.cloned(),
@@ -326,6 +324,6 @@ fn is_holder(token: &VerifiedToken, client: &X509Svid) -> bool {
     match token.confirmation {
         Confirmation::Bearer => true,
         Confirmation::Certificate(thumbprint) => thumbprint == *client.thumbprint(),
-        Confirmation::Unsupported => false,
+        Confirmation::Key(_) => false,
     }
 }

@@ -9,8 +9,7 @@ mod issuer;
 mod wire;
 
 use std::fmt;
-
-use serde::Serialize;
+use std::sync::Arc;
 
 pub use accept::AgentTrust;
 pub use builder::IssuerBuilder;
@@ -24,21 +23,8 @@ use crate::binding::Binding;
 use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId};
 use crate::scope::Authority;
 use crate::time::Timestamp;
-use crate::token::Lifetime;
-
-/// In what capacity an agent acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Mode {
-    /// For itself: there is no one behind it.
-    Autonomous,
-    /// For a principal who is someone else, as the issuer's `act` claim says (RFC 8693 §4.1).
-    OnBehalfOf,
-    /// A principal's token in the hands of a client that the issuer names, without a word about delegation. That
-    /// an agent acts for the principal must not be inferred from this.
-    ClientOnly,
-}
+pub use crate::token::Mode;
+use crate::token::VerifiedToken;
 
 /// A verified statement: this agent acts for this principal, with this authority, at this server.
 ///
@@ -46,47 +32,41 @@ pub enum Mode {
 /// record alone: no public method shows it, and what policy is given does not contain it (RFC 8693 §4.1).
 #[derive(Clone)]
 pub struct Delegation {
-    pub(crate) principal: PrincipalId,
-    pub(crate) actor: AgentId,
-    pub(crate) mode: Mode,
-    pub(crate) authority: Authority,
-    pub(crate) audience: ResourceId,
-    pub(crate) binding: Binding,
-    pub(crate) issuer: IssuerId,
-    pub(crate) token_id: Box<str>,
-    pub(crate) lifetime: Lifetime,
-    pub(crate) history: History,
+    token: Arc<VerifiedToken>,
+    /// The agent, where it may not be called what the token calls it.
+    demoted: Option<AgentId>,
+    binding: Binding,
 }
 
 impl Delegation {
     /// On whose behalf. For an agent that acts for itself, that is the agent.
     #[must_use]
-    pub const fn principal(&self) -> &PrincipalId {
-        &self.principal
+    pub fn principal(&self) -> &PrincipalId {
+        &self.token.reading.principal
     }
 
     /// Who acts: the current actor.
     #[must_use]
-    pub const fn actor(&self) -> &AgentId {
-        &self.actor
+    pub fn actor(&self) -> &AgentId {
+        self.demoted.as_ref().unwrap_or(&self.token.reading.actor)
     }
 
     /// In what capacity.
     #[must_use]
-    pub const fn mode(&self) -> Mode {
-        self.mode
+    pub fn mode(&self) -> Mode {
+        self.token.reading.mode
     }
 
     /// What was delegated.
     #[must_use]
-    pub const fn authority(&self) -> &Authority {
-        &self.authority
+    pub fn authority(&self) -> &Authority {
+        &self.token.authority
     }
 
     /// The one server at which this delegation counts.
     #[must_use]
-    pub const fn audience(&self) -> &ResourceId {
-        &self.audience
+    pub fn audience(&self) -> &ResourceId {
+        &self.token.audience
     }
 
     /// How the presenter was tied to the delegation.
@@ -97,21 +77,40 @@ impl Delegation {
 
     /// Who said so.
     #[must_use]
-    pub const fn issuer(&self) -> &IssuerId {
-        &self.issuer
+    pub fn issuer(&self) -> &IssuerId {
+        &self.token.issuer
     }
 
     /// When the delegation ends (`exp`).
     #[must_use]
-    pub const fn expires(&self) -> Timestamp {
-        self.lifetime.expires
+    pub fn expires(&self) -> Timestamp {
+        self.token.lifetime.expires
     }
 
     /// How many agents the principal's authority has passed through, the current one included; 0 if no one
     /// delegated.
     #[must_use]
     pub fn depth(&self) -> usize {
-        if self.mode == Mode::OnBehalfOf { self.history.earlier.len().saturating_add(1) } else { 0 }
+        if self.mode() == Mode::OnBehalfOf { self.earlier_actors().len().saturating_add(1) } else { 0 }
+    }
+
+    /// The actors before the current one, the most recent first: informational, never a ground for a decision.
+    pub(crate) fn earlier_actors(&self) -> &[AgentId] {
+        &self.token.reading.earlier
+    }
+
+    pub(crate) fn token_id(&self) -> &str {
+        &self.token.id
+    }
+
+    /// What `make` makes of what the token says. A token that is kept keeps that too.
+    pub(crate) fn made_of_token<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
+        // What the agent is called here may depend on the connection.
+        if self.demoted.is_some() { Arc::new(make()) } else { self.token.keepsake.get_or_make(make) }
+    }
+
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        now.secs() >= self.token.lifetime.refused_from.secs()
     }
 }
 
@@ -119,18 +118,53 @@ impl fmt::Debug for Delegation {
     /// Shows what the accessors show: neither the history nor the token's id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delegation")
-            .field("principal", &self.principal)
-            .field("actor", &self.actor)
-            .field("mode", &self.mode)
-            .field("authority", &self.authority)
-            .field("audience", &self.audience)
+            .field("principal", self.principal())
+            .field("actor", self.actor())
+            .field("mode", &self.mode())
+            .field("authority", self.authority())
+            .field("audience", self.audience())
             .field("binding", &self.binding)
             .finish_non_exhaustive()
     }
 }
 
-/// The actors before the current one, the most recent first: informational, never a ground for a decision.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct History {
-    pub(crate) earlier: Vec<AgentId>,
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::{AuditKey, DelegationRecord};
+    use crate::jose::{Algorithm, SigningKey, TokenType};
+    use crate::token::{TokenVerifier, TrustedIssuer};
+
+    const ISSUER: &str = "https://id.example";
+    const SERVER: &str = "https://tools.example";
+    const WORKLOAD: &str = "spiffe://court.example/agent/lawyer";
+
+    fn token() -> Arc<VerifiedToken> {
+        let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+        let issuer = TrustedIssuer::rfc9068(ISSUER, key.public_key_set().unwrap());
+        let verifier = TokenVerifier::new(ResourceId::new(SERVER).unwrap(), vec![issuer]).unwrap();
+        let claims = json!({
+            "iss": ISSUER, "aud": SERVER, "sub": "alice", "client_id": WORKLOAD, "jti": "1", "iat": 1000, "exp": 2000,
+        });
+        let token = key.sign(TokenType::AccessToken, claims.to_string().as_bytes()).unwrap();
+        verifier.verify_cached(&token, Timestamp::from_secs(1000)).unwrap()
+    }
+
+    #[test]
+    fn the_record_of_a_token_is_made_once_and_that_of_a_demoted_agent_each_time() {
+        let (token, key) = (token(), AuditKey::new(&[7; 32]));
+        let name = AgentId::Named { issuer: IssuerId::new(ISSUER).unwrap(), name: WORKLOAD.into() };
+        let as_named = |demoted: Option<&AgentId>| {
+            let token = Arc::clone(&token);
+            DelegationRecord::of(&Delegation { token, demoted: demoted.cloned(), binding: Binding::Bearer }, &key)
+        };
+        let workload = AgentId::Spiffe(WORKLOAD.parse().unwrap());
+        for (demoted, expected) in [(None, &workload), (Some(&name), &name), (None, &workload)] {
+            assert_eq!(&as_named(demoted).agent, expected);
+        }
+        assert!(Arc::ptr_eq(&as_named(None), &as_named(None)));
+        assert!(!Arc::ptr_eq(&as_named(Some(&name)), &as_named(Some(&name))));
+    }
 }

@@ -50,6 +50,11 @@ impl IssuerId {
 }
 
 impl ResourceId {
+    /// The identifier, for each of many records.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// Checks that `text` is an absolute `https` or `http` URI with an authority, without fragment or user
     /// information (RFC 8707 §2; RFC 9728 §1.2 asks for `https`, loopback development uses `http`).
     ///
@@ -118,6 +123,8 @@ pub enum PrincipalKind {
     Subject,
     /// A client that acts for itself.
     Client,
+    /// An account that the issuer keeps for an agent, and that looks like a user's. No human is behind it.
+    AgentAccount,
 }
 
 impl PrincipalId {
@@ -131,6 +138,12 @@ impl PrincipalId {
     #[must_use]
     pub fn client(issuer: IssuerId, name: &str) -> Self {
         Self { issuer, kind: PrincipalKind::Client, tenant: None, subject: name.into() }
+    }
+
+    /// The account `subject` that `issuer` keeps for an agent.
+    #[must_use]
+    pub fn agent_account(issuer: IssuerId, subject: &str) -> Self {
+        Self { issuer, kind: PrincipalKind::AgentAccount, tenant: None, subject: subject.into() }
     }
 
     /// The same subject in one tenant of an issuer that serves several.
@@ -152,9 +165,11 @@ impl PrincipalId {
         self.kind
     }
 
-    /// Whether both have the same name at the same issuer, of whatever kind they are.
-    pub(crate) fn has_name_of(&self, other: &Self) -> bool {
-        (&self.issuer, &self.tenant, &self.subject) == (&other.issuer, &other.tenant, &other.subject)
+    /// Whether both have the same name at the same issuer, of whatever kind they are; in any of its tenants, if this
+    /// one says none.
+    pub(crate) fn covers_name_of(&self, other: &Self) -> bool {
+        (&self.issuer, &self.subject) == (&other.issuer, &other.subject)
+            && (self.tenant.is_none() || self.tenant == other.tenant)
     }
 
     /// The tenant, for issuers that have tenants.

@@ -103,8 +103,12 @@ fn check_domain(name: &str) -> Result<(), SpiffeIdError> {
     if name.len() > MAX_TRUST_DOMAIN_BYTES {
         return Err(SpiffeIdError::TrustDomainTooLong);
     }
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
-    if name.bytes().all(allowed) { Ok(()) } else { Err(SpiffeIdError::TrustDomainCharacter(Excerpt::of(name))) }
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+    if name.bytes().fold(true, |good, byte| good & allowed(byte)) {
+        Ok(())
+    } else {
+        Err(SpiffeIdError::TrustDomainCharacter(Excerpt::of(name)))
+    }
 }
 
 impl std::borrow::Borrow<str> for TrustDomain {
@@ -171,11 +175,12 @@ impl FromStr for SpiffeId {
             Some((domain, path)) => (domain, Some(path)),
             None => (rest, None),
         };
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         for segment in path.into_iter().flat_map(|path| path.split('/')) {
             match segment {
                 "" => return Err(SpiffeIdError::EmptySegment(excerpt())),
                 "." | ".." => return Err(SpiffeIdError::DotSegment(excerpt())),
-                _ if segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) => {}
+                _ if segment.bytes().fold(true, |good, byte| good & allowed(byte)) => {}
                 _ => return Err(SpiffeIdError::PathCharacter(excerpt())),
             }
         }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use aws_lc_rs::signature::{self, VerificationAlgorithm};
+use aws_lc_rs::signature::{self, RsaParameters, VerificationAlgorithm};
 
 /// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037, RFC 9864).
 ///
@@ -63,6 +63,7 @@ impl Algorithm {
         matches!(self, Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512)
     }
 
+    /// How an EC or OKP key of this algorithm verifies. RSA keys have [`Algorithm::rsa_parameters`].
     pub(super) fn verification(self) -> &'static dyn VerificationAlgorithm {
         match self {
             Self::EdDsa => &signature::ED25519,
@@ -75,6 +76,18 @@ impl Algorithm {
             Self::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
             Self::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
             Self::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+        }
+    }
+
+    pub(super) const fn rsa_parameters(self) -> Option<&'static RsaParameters> {
+        match self {
+            Self::EdDsa | Self::Es256 | Self::Es384 | Self::Es512 => None,
+            Self::Rs256 => Some(&signature::RSA_PKCS1_2048_8192_SHA256),
+            Self::Rs384 => Some(&signature::RSA_PKCS1_2048_8192_SHA384),
+            Self::Rs512 => Some(&signature::RSA_PKCS1_2048_8192_SHA512),
+            Self::Ps256 => Some(&signature::RSA_PSS_2048_8192_SHA256),
+            Self::Ps384 => Some(&signature::RSA_PSS_2048_8192_SHA384),
+            Self::Ps512 => Some(&signature::RSA_PSS_2048_8192_SHA512),
         }
     }
 }

@@ -29,7 +29,11 @@ pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Result<&'b [u
 
 /// Decodes a text that must hold exactly `N` bytes.
 pub(crate) fn decode_exactly<const N: usize>(text: &str) -> Result<[u8; N], NotCanonical> {
-    decode(text)?.try_into().map_err(|_| NotCanonical)
+    let mut bytes = [0; N];
+    match ENGINE.decode_slice(text, &mut bytes) {
+        Ok(length) if length == N => Ok(bytes),
+        _ => Err(NotCanonical),
+    }
 }
 
 pub(crate) fn encode(bytes: &[u8]) -> String {
@@ -54,6 +58,8 @@ mod tests {
     fn a_small_buffer_refuses_instead_of_cutting() {
         assert_eq!(decode_into("AAAA", &mut [0; 2]), Err(NotCanonical));
         assert_eq!(decode_exactly::<4>("AAAA"), Err(NotCanonical));
+        assert_eq!(decode_exactly::<2>("AAAA"), Err(NotCanonical));
+        assert_eq!(decode_exactly::<32>(&"A".repeat(43)), Ok([0; 32]));
     }
 
     proptest! {

@@ -15,8 +15,14 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Real headers hold three short members; 2 KiB leaves room for the certificates some issuers add.
 const MAX_HEADER_BYTES: usize = 2048;
 
+/// A header of `alg`, `typ` and `kid`.
+const USUAL_HEADER_BYTES: usize = 192;
+
 /// A key id is only ever a name to look up.
 pub(super) const MAX_KID_BYTES: usize = 256;
+
+/// A signature of RSA with 2048 bits, or shorter.
+const USUAL_SIGNATURE_BYTES: usize = 256;
 
 /// The largest signature of the supported algorithms: RSA with 8192 bits.
 const MAX_SIGNATURE_BYTES: usize = 1024;
@@ -24,18 +30,72 @@ const MAX_SIGNATURE_BYTES: usize = 1024;
 /// A compact JWS whose form and header have been checked, and whose signature has not.
 pub struct CompactJws<'t> {
     header: Header,
+    parts: Parts<'t>,
+}
+
+/// The parts of a protected header that count. Key hints (`jku`, `jwk`, `x5u`, `x5c`, `x5t`) are never read:
+/// the key comes from the issuer that the configuration trusts, not from the token (RFC 8725bis §3.10). The `jwk` of a
+/// proof is read beside this, by [`SelfSignedJws`](super::SelfSignedJws) alone.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) algorithm: Algorithm,
+    pub(super) token_type: TokenType,
+    key_id: Option<Box<str>>,
+}
+
+/// The three parts of a compact JWS, still encoded.
+pub(super) struct Parts<'t> {
+    pub(super) header: &'t str,
     signing_input: &'t str,
     payload: &'t str,
     signature: &'t str,
 }
 
-/// The parts of a protected header that count. Key hints (`jku`, `jwk`, `x5u`, `x5c`, `x5t`) are never read:
-/// the key comes from the issuer that the configuration trusts, not from the token (RFC 8725bis §3.10).
-#[derive(Debug)]
-struct Header {
-    algorithm: Algorithm,
-    token_type: TokenType,
-    key_id: Option<Box<str>>,
+impl<'t> Parts<'t> {
+    pub(super) fn of(token: &'t str) -> Result<Self, JoseError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(JoseError::Oversize);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JoseError::NotCompact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JoseError::NotCompact)?;
+        let is_plain = |part: &str| {
+            let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            // Without a way out on the way, the loop is vectorised; tokens are nearly always good.
+            part.bytes().fold(true, |good, byte| good & is_base64url(byte))
+        };
+        if !(is_plain(header) && is_plain(payload) && is_plain(signature)) {
+            let is_jwe = token.split('.').count() == 5 && token.split('.').all(is_plain);
+            return Err(if is_jwe { JoseError::Encrypted } else { JoseError::NotCompact });
+        }
+        Ok(Self { header, signing_input, payload, signature })
+    }
+
+    #[inline]
+    pub(super) fn decode_payload(&self) -> Result<Vec<u8>, JoseError> {
+        base64url::decode(self.payload).map_err(|_| JoseError::NotCanonical(Part::Payload))
+    }
+
+    /// Verifies the signature, which the header says to be of `algorithm`.
+    #[inline]
+    pub(super) fn verify(&self, algorithm: Algorithm, key: &VerificationKey) -> Result<(), JoseError> {
+        if algorithm != key.algorithm() {
+            return Err(JoseError::AlgorithmNotOfKey { token: algorithm, key: key.algorithm() });
+        }
+        // Longer than any signature of a supported algorithm; four characters carry three bytes.
+        if self.signature.len() > MAX_SIGNATURE_BYTES.div_ceil(3) * 4 {
+            return Err(JoseError::Signature);
+        }
+        let verify = |buffer: &mut [u8]| {
+            let signature =
+                base64url::decode_into(self.signature, buffer).map_err(|_| JoseError::NotCanonical(Part::Signature))?;
+            if key.verify(self.signing_input.as_bytes(), signature) { Ok(()) } else { Err(JoseError::Signature) }
+        };
+        if self.signature.len() <= USUAL_SIGNATURE_BYTES.div_ceil(3) * 4 {
+            verify(&mut [0; USUAL_SIGNATURE_BYTES + 2])
+        } else {
+            verify(&mut [0; MAX_SIGNATURE_BYTES + 2])
+        }
+    }
 }
 
 impl<'t> CompactJws<'t> {
@@ -44,25 +104,15 @@ impl<'t> CompactJws<'t> {
     /// # Errors
     /// Each rule of form has its own [`JoseError`]; nothing here depends on a secret.
     pub fn parse(token: &'t str) -> Result<Self, JoseError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(JoseError::Oversize);
-        }
-        let is_compact = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        // Without a way out on the way, the loop is vectorised; tokens are nearly always good.
-        if !token.bytes().fold(true, |good, byte| good & is_compact(byte)) {
-            return Err(JoseError::NotCompact);
-        }
-        let mut parts = token.split('.');
-        let (Some(header), Some(payload), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(JoseError::NotCompact);
+        let parts = Parts::of(token)?;
+        let read = |buffer: &mut [u8]| read_header::<HeaderMembers<'_>>(parts.header, buffer)?.check();
+        // Nearly all headers fit the smaller buffer, and clearing the larger one costs more than reading them.
+        let header = if parts.header.len() <= USUAL_HEADER_BYTES.div_ceil(3) * 4 {
+            read(&mut [0; USUAL_HEADER_BYTES + 2])?
+        } else {
+            read(&mut [0; HEADER_BUFFER])?
         };
-        match parts.count() {
-            0 => {}
-            2 => return Err(JoseError::Encrypted),
-            _ => return Err(JoseError::NotCompact),
-        }
-        let signing_input = token.get(..header.len() + 1 + payload.len()).ok_or(JoseError::NotCompact)?;
-        Ok(Self { header: Header::parse(header)?, signing_input, payload, signature })
+        Ok(Self { header, parts })
     }
 
     /// The signature algorithm the header names.
@@ -96,8 +146,9 @@ impl<'t> CompactJws<'t> {
     ///
     /// # Errors
     /// [`JoseError::NotCanonical`].
+    #[inline]
     pub fn unverified_payload(&self) -> Result<Vec<u8>, JoseError> {
-        base64url::decode(self.payload).map_err(|_| JoseError::NotCanonical(Part::Payload))
+        self.parts.decode_payload()
     }
 
     /// Verifies the signature under `key`, which must be bound to the algorithm the header names.
@@ -105,17 +156,7 @@ impl<'t> CompactJws<'t> {
     /// # Errors
     /// [`JoseError::AlgorithmNotOfKey`], [`JoseError::NotCanonical`], [`JoseError::Signature`].
     pub fn verify(&self, key: &VerificationKey) -> Result<(), JoseError> {
-        if self.header.algorithm != key.algorithm() {
-            return Err(JoseError::AlgorithmNotOfKey { token: self.header.algorithm, key: key.algorithm() });
-        }
-        // Longer than any signature of a supported algorithm; four characters carry three bytes.
-        if self.signature.len() > MAX_SIGNATURE_BYTES.div_ceil(3) * 4 {
-            return Err(JoseError::Signature);
-        }
-        let mut buffer = [0u8; MAX_SIGNATURE_BYTES + 2];
-        let signature = base64url::decode_into(self.signature, &mut buffer)
-            .map_err(|_| JoseError::NotCanonical(Part::Signature))?;
-        if key.verify(self.signing_input.as_bytes(), signature) { Ok(()) } else { Err(JoseError::Signature) }
+        self.parts.verify(self.header.algorithm, key)
     }
 }
 
@@ -126,21 +167,22 @@ impl fmt::Debug for CompactJws<'_> {
     }
 }
 
-impl Header {
-    fn parse(part: &str) -> Result<Self, JoseError> {
-        // Four characters carry three bytes; the longest part that can fit is known before decoding.
-        if part.len() > MAX_HEADER_BYTES.div_ceil(3) * 4 {
-            return Err(JoseError::HeaderOversize);
-        }
-        let mut buffer = [0u8; MAX_HEADER_BYTES + 2];
-        let bytes = base64url::decode_into(part, &mut buffer).map_err(|_| JoseError::NotCanonical(Part::Header))?;
-        let members: HeaderMembers<'_> = json::read(bytes).map_err(JoseError::Header)?;
-        members.check()
+/// Room for the longest header that is read, and for what the decoder wants beyond.
+pub(super) const HEADER_BUFFER: usize = MAX_HEADER_BYTES + 2;
+
+/// Decodes a header into `buffer`, and reads it there.
+pub(super) fn read_header<'b, T: Members<'b> + Default>(part: &str, buffer: &'b mut [u8]) -> Result<T, JoseError> {
+    // Four characters carry three bytes; the longest part that can fit is known before decoding.
+    if part.len() > MAX_HEADER_BYTES.div_ceil(3) * 4 {
+        return Err(JoseError::HeaderOversize);
     }
+    let bytes = base64url::decode_into(part, buffer).map_err(|_| JoseError::NotCanonical(Part::Header))?;
+    json::read(bytes).map_err(JoseError::Header)
 }
 
+/// The members that decide how any JWS is read.
 #[derive(Default)]
-struct HeaderMembers<'de> {
+pub(super) struct HeaderMembers<'de> {
     alg: Option<Cow<'de, str>>,
     typ: Option<Cow<'de, str>>,
     kid: Option<Cow<'de, str>>,
@@ -166,7 +208,7 @@ impl<'de> Members<'de> for HeaderMembers<'de> {
 }
 
 impl HeaderMembers<'_> {
-    fn check(self) -> Result<Header, JoseError> {
+    pub(super) fn check(self) -> Result<Header, JoseError> {
         if self.has_b64 {
             return Err(JoseError::UnencodedPayload);
         }

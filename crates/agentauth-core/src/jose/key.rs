@@ -3,19 +3,26 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents};
+use aws_lc_rs::signature::{ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use serde::de::MapAccess;
+use smallvec::SmallVec;
 
 use super::json::{self, Members, Scalar, Value};
-use super::{Algorithm, KeyError, base64url, compact};
+use super::{Algorithm, JwkThumbprint, KeyError, base64url, compact};
 use crate::text::Excerpt;
 
 /// A public key that verifies signatures of exactly one algorithm.
 pub struct VerificationKey {
     algorithm: Algorithm,
     key_id: Option<Box<str>>,
-    key: ParsedPublicKey,
+    thumbprint: JwkThumbprint,
+    key: PublicKey,
+}
+
+enum PublicKey {
+    Parsed(ParsedPublicKey),
+    /// An RSA key that verifies once: building the form that verifies often costs more than it saves.
+    Rsa(RsaPublicKeyComponents<Vec<u8>>, &'static RsaParameters),
 }
 
 impl VerificationKey {
@@ -41,13 +48,17 @@ impl VerificationKey {
         self.key_id.as_deref()
     }
 
-    pub(super) fn new(algorithm: Algorithm, key_id: Option<Box<str>>, bytes: &[u8]) -> Result<Self, KeyError> {
-        let key = ParsedPublicKey::new(algorithm.verification(), bytes).map_err(|_| KeyError::Malformed)?;
-        Ok(Self { algorithm, key_id, key })
+    /// What the key is known by, whatever name it was published under (RFC 7638).
+    #[must_use]
+    pub const fn thumbprint(&self) -> &JwkThumbprint {
+        &self.thumbprint
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify_sig(message, signature).is_ok()
+        match &self.key {
+            PublicKey::Parsed(key) => key.verify_sig(message, signature).is_ok(),
+            PublicKey::Rsa(key, parameters) => key.verify(parameters, message, signature).is_ok(),
+        }
     }
 }
 
@@ -78,6 +89,7 @@ pub(super) struct Jwk<'de> {
 }
 
 impl<'de> Members<'de> for Jwk<'de> {
+    #[inline]
     fn member<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, 'de, A>) -> Result<(), A::Error> {
         let slot = match name {
             "kty" => &mut self.kty,
@@ -90,7 +102,7 @@ impl<'de> Members<'de> for Jwk<'de> {
             "n" => &mut self.n,
             "e" => &mut self.e,
             "key_ops" => {
-                self.lacks_verify = !value.texts()?.iter().any(|op| op == "verify");
+                self.lacks_verify = !value.texts()?.as_slice().iter().any(|op| op == "verify");
                 return Ok(());
             }
             "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" => {
@@ -110,6 +122,15 @@ impl<'de> Members<'de> for Jwk<'de> {
 
 impl Jwk<'_> {
     pub(super) fn into_key(self, rsa_default: Algorithm) -> Result<VerificationKey, KeyError> {
+        let mut key = self.into_key_for_one_use(rsa_default)?;
+        if let PublicKey::Rsa(components, parameters) = &key.key {
+            let parsed = components.to_parsed_public_key(parameters).map_err(|_| KeyError::Malformed)?;
+            key.key = PublicKey::Parsed(parsed);
+        }
+        Ok(key)
+    }
+
+    pub(super) fn into_key_for_one_use(self, rsa_default: Algorithm) -> Result<VerificationKey, KeyError> {
         if self.kty.as_deref() == Some("oct") {
             return Err(KeyError::Symmetric);
         }
@@ -127,7 +148,9 @@ impl Jwk<'_> {
             return Err(KeyError::KeyIdOversize);
         }
         let algorithm = self.algorithm(rsa_default)?;
-        VerificationKey::new(algorithm, key_id, &self.key_bytes(algorithm)?)
+        let key = self.public_key(algorithm)?;
+        // Every parameter has decoded, so there is no other spelling of this key.
+        Ok(VerificationKey { algorithm, key_id, thumbprint: self.thumbprint(algorithm)?, key })
     }
 
     fn algorithm(&self, rsa_default: Algorithm) -> Result<Algorithm, KeyError> {
@@ -147,44 +170,72 @@ impl Jwk<'_> {
             .ok_or_else(|| KeyError::AlgorithmMismatch(Excerpt::of(alg)))
     }
 
-    /// The public key in the form aws-lc parses: a raw Ed25519 point, an uncompressed EC point, an RSA SPKI.
-    fn key_bytes(&self, algorithm: Algorithm) -> Result<Vec<u8>, KeyError> {
-        match algorithm {
-            Algorithm::EdDsa => fixed(self.x.as_deref(), 32),
-            Algorithm::Es256 => self.uncompressed_point(32),
-            Algorithm::Es384 => self.uncompressed_point(48),
-            Algorithm::Es512 => self.uncompressed_point(66),
-            _ => self.rsa_spki(),
+    fn public_key(&self, algorithm: Algorithm) -> Result<PublicKey, KeyError> {
+        let coordinate_bytes = match algorithm {
+            Algorithm::EdDsa | Algorithm::Es256 => 32,
+            Algorithm::Es384 => 48,
+            Algorithm::Es512 => 66,
+            _ => return self.rsa_key(algorithm),
+        };
+        let mut point = Point::new();
+        if algorithm == Algorithm::EdDsa {
+            append_coordinate(&mut point, self.x.as_deref(), coordinate_bytes)?;
+        } else {
+            const UNCOMPRESSED: u8 = 4;
+            point.push(UNCOMPRESSED);
+            append_coordinate(&mut point, self.x.as_deref(), coordinate_bytes)?;
+            append_coordinate(&mut point, self.y.as_deref(), coordinate_bytes)?;
         }
+        ParsedPublicKey::new(algorithm.verification(), &point).map(PublicKey::Parsed).map_err(|_| KeyError::Malformed)
     }
 
-    fn uncompressed_point(&self, coordinate_bytes: usize) -> Result<Vec<u8>, KeyError> {
-        const UNCOMPRESSED: u8 = 4;
-        let mut point = vec![UNCOMPRESSED];
-        point.extend(fixed(self.x.as_deref(), coordinate_bytes)?);
-        point.extend(fixed(self.y.as_deref(), coordinate_bytes)?);
-        Ok(point)
-    }
-
-    fn rsa_spki(&self) -> Result<Vec<u8>, KeyError> {
+    fn rsa_key(&self, algorithm: Algorithm) -> Result<PublicKey, KeyError> {
         let number =
             |text: Option<&str>| base64url::decode(text.ok_or(KeyError::Malformed)?).map_err(|_| KeyError::Malformed);
         let (n, e) = (number(self.n.as_deref())?, number(self.e.as_deref())?);
-        let strong = matches!(n.len(), 256..=1024)
+        // RFC 7518 §6.3.1.1: no leading zeros. They would be a second spelling, with a second thumbprint.
+        if n.first() == Some(&0) || e.first() == Some(&0) {
+            return Err(KeyError::Malformed);
+        }
+        let is_long = n.len() > 256 || (n.len() == 256 && n.first().is_some_and(|high| *high >= 0x80));
+        let strong = is_long
+            && n.len() <= 1024
             && matches!(e.len(), 1..=5)
             && e.last().is_some_and(|low| low % 2 == 1)
             && e != [1];
         if !strong {
             return Err(KeyError::Weak);
         }
-        let spki = RsaPublicKeyComponents { n, e }.as_der().map_err(|_| KeyError::Malformed)?;
-        Ok(spki.as_ref().to_vec())
+        let parameters = algorithm.rsa_parameters().ok_or(KeyError::Malformed)?;
+        Ok(PublicKey::Rsa(RsaPublicKeyComponents { n, e }, parameters))
+    }
+
+    /// RFC 7638 §3.2 and RFC 8037 §2: the members that make the key, in lexicographic order, without white space.
+    fn thumbprint(&self, algorithm: Algorithm) -> Result<JwkThumbprint, KeyError> {
+        let (x, y) = (self.x.as_deref(), self.y.as_deref());
+        let point = x.zip(y).ok_or(KeyError::Malformed);
+        Ok(match algorithm {
+            Algorithm::EdDsa => JwkThumbprint::of_okp("Ed25519", x.ok_or(KeyError::Malformed)?),
+            Algorithm::Es256 => JwkThumbprint::of_ec("P-256", point?),
+            Algorithm::Es384 => JwkThumbprint::of_ec("P-384", point?),
+            Algorithm::Es512 => JwkThumbprint::of_ec("P-521", point?),
+            _ => JwkThumbprint::of_rsa(self.n.as_deref().zip(self.e.as_deref()).ok_or(KeyError::Malformed)?),
+        })
     }
 }
 
-fn fixed(text: Option<&str>, length: usize) -> Result<Vec<u8>, KeyError> {
-    let bytes = base64url::decode(text.ok_or(KeyError::Malformed)?).map_err(|_| KeyError::Malformed)?;
-    if bytes.len() == length { Ok(bytes) } else { Err(KeyError::Malformed) }
+/// A raw Ed25519 point, or an uncompressed EC point. Of the supported curves, only P-521 needs more room.
+type Point = SmallVec<[u8; 128]>;
+
+fn append_coordinate(point: &mut Point, text: Option<&str>, length: usize) -> Result<(), KeyError> {
+    let mut buffer = [0; 68];
+    let bytes =
+        base64url::decode_into(text.ok_or(KeyError::Malformed)?, &mut buffer).map_err(|_| KeyError::Malformed)?;
+    if bytes.len() != length {
+        return Err(KeyError::Malformed);
+    }
+    point.extend_from_slice(bytes);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -201,6 +252,8 @@ mod tests {
         let ec = SigningKey::generate(Algorithm::Es256).unwrap().public_jwk().to_string();
         let weak = base64url::encode(&[0xff; 128]);
         let strong = base64url::encode(&[0xff; 256]);
+        let one_bit_short = base64url::encode(&[0x7f; 256]);
+        let spelled_longer = base64url::encode(&[&[0], [0xff; 256].as_slice()].concat());
         for (jwk, expected) in [
             (ec.clone(), "accepted"),
             (ec.replace(r#""use":"sig""#, r#""use":"enc""#), "jwk_not_for_verifying"),
@@ -220,9 +273,12 @@ mod tests {
             (r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"#.into(), "jwk_malformed"),
             (r#"{"kty":"OKP","crv":"X25519","x":"AAAA"}"#.into(), "jwk_unsupported"),
             (format!(r#"{{"kty":"RSA","n":"{weak}","e":"AQAB"}}"#), "jwk_weak"),
+            (format!(r#"{{"kty":"RSA","n":"{one_bit_short}","e":"AQAB"}}"#), "jwk_weak"),
             (format!(r#"{{"kty":"RSA","n":"{strong}","e":"AQ"}}"#), "jwk_weak"),
             (format!(r#"{{"kty":"RSA","n":"{strong}","e":"AQAA"}}"#), "jwk_weak"),
             (format!(r#"{{"kty":"RSA","n":"{strong}"}}"#), "jwk_malformed"),
+            (format!(r#"{{"kty":"RSA","n":"{spelled_longer}","e":"AQAB"}}"#), "jwk_malformed"),
+            (format!(r#"{{"kty":"RSA","n":"{strong}","e":"AAEAAQ"}}"#), "jwk_malformed"),
             ("[]".into(), "json_malformed"),
         ] {
             assert_eq!(code(&jwk), expected, "{jwk}");

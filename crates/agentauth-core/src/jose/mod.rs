@@ -2,7 +2,7 @@
 //!
 //! Three habits keep this room small. One key is for one algorithm, bound when the key is loaded, so a token can
 //! never choose how it is checked. The key comes from the issuer that the configuration trusts, never from the
-//! token. And a JSON object is read once, strictly: no duplicate members, bounded depth, exact types.
+//! token; only a proof of possession ([`SelfSignedJws`]) carries its own. And a JSON object is read once, strictly: no duplicate members, bounded depth, exact types.
 //!
 //! ```
 //! use agentauth_core::jose::{Algorithm, CompactJws, SigningKey, TokenType};
@@ -24,7 +24,9 @@ mod error;
 pub(crate) mod json;
 mod key;
 mod key_set;
+mod self_signed;
 mod signer;
+mod thumbprint;
 mod token_type;
 
 pub use algorithm::Algorithm;
@@ -33,5 +35,7 @@ pub use error::{JoseError, KeyError, Part};
 pub use json::JsonError;
 pub use key::VerificationKey;
 pub use key_set::{KeySet, MAX_JWKS_BYTES};
+pub use self_signed::{SelfSignedError, SelfSignedJws};
 pub use signer::{SigningFailed, SigningKey};
+pub use thumbprint::{JwkThumbprint, NotAThumbprint};
 pub use token_type::TokenType;

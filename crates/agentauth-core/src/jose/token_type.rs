@@ -18,14 +18,36 @@ pub enum TokenType {
     WorkloadIdentity,
     /// `wpt+jwt`: workload proof token.
     WorkloadProof,
+    /// `oauth-client-attestation+jwt`: a client's attestation, for client authentication.
+    ClientAttestation,
+    /// `oauth-client-attestation-pop+jwt`: its proof of possession.
+    ClientAttestationProof,
     /// `statuslist+jwt`: token status list.
     StatusList,
     /// `token-introspection+jwt`: signed introspection answer (RFC 9701 §5).
     Introspection,
+    /// `kb+jwt`: key binding of an SD-JWT (RFC 9901 §4.3).
+    KeyBinding,
+    /// `kb+sd-jwt`: key binding that is an SD-JWT itself (delegate SD-JWT).
+    DelegateKeyBinding,
+    /// `kb+sd-jwt+kb`: the same, with a key binding of its own.
+    BoundDelegateKeyBinding,
     /// `secevent+jwt`: security event (RFC 8417 §2.3).
     SecurityEvent,
     /// `logout+jwt`: OpenID Connect back-channel logout token.
     Logout,
+    /// `aa-agent+jwt`: agent token (AAuth).
+    AauthAgent,
+    /// `aa-person+jwt`: person token (AAuth).
+    AauthPerson,
+    /// `aa-resource+jwt`: resource token (AAuth).
+    AauthResource,
+    /// `aa-auth+jwt`: auth token (AAuth). It needs a signed request, and is never a bearer token.
+    AauthAuth,
+    /// `aa-event+jwt`: event (AAuth).
+    AauthEvent,
+    /// `aa-subscribe+jwt`: subscription (AAuth).
+    AauthSubscribe,
     /// `JWT`: says nothing about the kind.
     Jwt,
     /// `JOSE`: says nothing about the kind.
@@ -36,22 +58,38 @@ pub enum TokenType {
     Other,
 }
 
-const NAMES: [(&str, TokenType); 12] = [
+const NAMES: [(&str, TokenType); 23] = [
     ("at+jwt", TokenType::AccessToken),
     ("dpop+jwt", TokenType::DpopProof),
     ("oauth-id-jag+jwt", TokenType::IdJag),
     ("txntoken+jwt", TokenType::TransactionToken),
     ("wit+jwt", TokenType::WorkloadIdentity),
     ("wpt+jwt", TokenType::WorkloadProof),
+    ("oauth-client-attestation+jwt", TokenType::ClientAttestation),
+    ("oauth-client-attestation-pop+jwt", TokenType::ClientAttestationProof),
     ("statuslist+jwt", TokenType::StatusList),
     ("token-introspection+jwt", TokenType::Introspection),
+    ("kb+jwt", TokenType::KeyBinding),
+    ("kb+sd-jwt", TokenType::DelegateKeyBinding),
+    ("kb+sd-jwt+kb", TokenType::BoundDelegateKeyBinding),
     ("secevent+jwt", TokenType::SecurityEvent),
     ("logout+jwt", TokenType::Logout),
+    ("aa-agent+jwt", TokenType::AauthAgent),
+    ("aa-person+jwt", TokenType::AauthPerson),
+    ("aa-resource+jwt", TokenType::AauthResource),
+    ("aa-auth+jwt", TokenType::AauthAuth),
+    ("aa-event+jwt", TokenType::AauthEvent),
+    ("aa-subscribe+jwt", TokenType::AauthSubscribe),
     ("JWT", TokenType::Jwt),
     ("JOSE", TokenType::Jose),
 ];
 
 impl TokenType {
+    /// Every kind that has a name, with that name.
+    pub fn named() -> impl ExactSizeIterator<Item = (&'static str, Self)> {
+        NAMES.into_iter()
+    }
+
     /// Reads a `typ` value: a media type, so case does not count and `application/` may stand before it.
     #[must_use]
     pub fn from_typ(typ: &str) -> Self {
@@ -88,6 +126,9 @@ mod tests {
     fn typ_is_a_media_type() {
         for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
             assert_eq!(TokenType::from_typ(typ), TokenType::AccessToken, "{typ}");
+        }
+        for (name, kind) in TokenType::named() {
+            assert_eq!((TokenType::from_typ(name), kind.name()), (kind, Some(name)));
         }
         for typ in ["at+jwt ", "text/at+jwt", "at", "", "application/"] {
             assert_eq!(TokenType::from_typ(typ), TokenType::Other, "{typ:?}");

@@ -75,7 +75,7 @@ impl Principals {
         Self(PrincipalPattern::Any)
     }
 
-    /// The agent itself: it represents no one.
+    /// The agent itself, or an account that is kept for it: it represents no one.
     #[must_use]
     pub const fn itself() -> Self {
         Self(PrincipalPattern::Itself)
@@ -93,7 +93,7 @@ impl Principals {
         match (&self.0, principal.kind()) {
             (PrincipalPattern::Any, kind) => kind == PrincipalKind::Subject,
             (PrincipalPattern::Exactly(named), _) => named == principal,
-            (PrincipalPattern::Itself, kind) => kind == PrincipalKind::Client,
+            (PrincipalPattern::Itself, kind) => kind != PrincipalKind::Subject,
         }
     }
 
@@ -101,9 +101,16 @@ impl Principals {
     pub(super) fn covers(&self, principal: &PrincipalId) -> bool {
         match &self.0 {
             PrincipalPattern::Any => true,
-            PrincipalPattern::Exactly(named) => named.has_name_of(principal),
+            PrincipalPattern::Exactly(named) => named.covers_name_of(principal),
             PrincipalPattern::Itself => self.contains(principal),
         }
+    }
+}
+
+impl From<PrincipalId> for Principals {
+    /// This principal only: for those with a tenant, and for accounts of agents.
+    fn from(principal: PrincipalId) -> Self {
+        Self(PrincipalPattern::Exactly(principal))
     }
 }
 

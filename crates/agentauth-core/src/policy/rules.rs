@@ -47,7 +47,8 @@ pub struct Rule {
     /// These arguments, and no others, may be given.
     arguments: BTreeMap<Box<str>, Limit>,
     any_arguments: bool,
-    client_only: bool,
+    /// For which modes it is, beside those in which an agent acts for itself or by delegation.
+    also_in: Vec<Mode>,
 }
 
 /// A set of rules that cannot be used.
@@ -121,8 +122,26 @@ impl Rule {
     /// Lets the rule allow clients that hold a principal's token without a word about delegation
     /// ([`Mode::ClientOnly`]): plain OAuth, where the client is whatever its user lets it be. A rule that denies
     /// covers them in any case.
-    pub const fn even_client_only(mut self) -> Self {
-        self.client_only = true;
+    pub fn even_client_only(self) -> Self {
+        self.even_in(Mode::ClientOnly)
+    }
+
+    /// Lets the rule allow whoever took over a principal's session ([`Mode::Impersonation`]): the principal did not ask
+    /// for it. A rule that denies covers them in any case.
+    pub fn even_impersonation(self) -> Self {
+        self.even_in(Mode::Impersonation)
+    }
+
+    /// Lets the rule allow agents that act through an account of their own ([`Mode::AgentAccount`]). Say for which:
+    /// [`Principals::itself`], or one account. A rule that denies covers them in any case.
+    pub fn even_agent_account(self) -> Self {
+        self.even_in(Mode::AgentAccount)
+    }
+
+    fn even_in(mut self, mode: Mode) -> Self {
+        if !self.also_in.contains(&mode) {
+            self.also_in.push(mode);
+        }
         self
     }
 
@@ -136,7 +155,7 @@ impl Rule {
             resources: None,
             arguments: BTreeMap::new(),
             any_arguments: false,
-            client_only: false,
+            also_in: Vec::new(),
         }
     }
 
@@ -158,7 +177,7 @@ impl Rule {
             resources,
             arguments: self.arguments,
             any_arguments: self.any_arguments,
-            client_only: self.client_only,
+            also_in: self.also_in,
         })
     }
 }
@@ -173,7 +192,7 @@ struct CompleteRule {
     resources: Resources,
     arguments: BTreeMap<Box<str>, Limit>,
     any_arguments: bool,
-    client_only: bool,
+    also_in: Vec<Mode>,
 }
 
 /// The built-in policy engine: a list of rules. What no rule allows is denied; an explicit deny wins.
@@ -253,9 +272,15 @@ impl CompleteRule {
             Effect::Allow => {
                 self.principals.contains(request.principal)
                     && self.agents.contains(request.agent)
-                    && (request.mode != Mode::ClientOnly || self.client_only)
+                    && self.is_for(request.mode)
             }
         }
+    }
+
+    /// Every rule that allows is for agents that act for themselves, or because someone delegated to them; what shows
+    /// no delegation must be named.
+    fn is_for(&self, mode: Mode) -> bool {
+        matches!(mode, Mode::Autonomous | Mode::OnBehalfOf) || self.also_in.contains(&mode)
     }
 
     /// The first argument that keeps this rule from applying: outside its limit, missing, or not foreseen.
@@ -290,7 +315,14 @@ impl Nearest {
     fn denies(self, request: &AuthzRequest<'_>) -> Decision {
         Decision::deny(match self {
             Self::NoPair => {
-                let text = format!("no rule lets {} act for {}", request.agent, request.principal);
+                // The usual reason, where a rule names both of them.
+                let hint = match request.mode {
+                    Mode::ClientOnly => ": nobody delegated, and only a rule with even_client_only covers that",
+                    Mode::Impersonation => " by impersonation, which only a rule with even_impersonation covers",
+                    Mode::AgentAccount => " as its account, which only a rule with even_agent_account covers",
+                    Mode::OnBehalfOf | Mode::Autonomous => "",
+                };
+                let text = format!("no rule lets {} act for {}{hint}", request.agent, request.principal);
                 Reason::new(ReasonKind::ActorNotAuthorized, text)
             }
             Self::Pair => {

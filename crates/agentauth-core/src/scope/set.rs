@@ -62,7 +62,7 @@ impl ScopeError {
 
 fn check(scope: &str) -> Result<&str, ScopeError> {
     let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    if !scope.is_empty() && scope.bytes().all(allowed) {
+    if !scope.is_empty() && scope.bytes().fold(true, |good, byte| good & allowed(byte)) {
         Ok(scope)
     } else {
         Err(ScopeError::Character(Excerpt::of(scope)))
@@ -172,7 +172,8 @@ impl FromStr for ScopeSet {
         if text.is_empty() {
             return Ok(Self::none());
         }
-        if text.split(' ').any(str::is_empty) {
+        let bytes = text.as_bytes();
+        if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') || bytes.windows(2).any(|pair| pair == b"  ") {
             return Err(ScopeError::Spacing);
         }
         Self::collect(text.split(' '))

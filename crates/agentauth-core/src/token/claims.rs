@@ -1,39 +1,65 @@
-//! The claims of an access token (RFC 9068 §2.2) with a nested `act` (RFC 8693 §4.1), read once and strictly.
+//! The claims of a token, read once and strictly: those of RFC 9068 §2.2, a nested `act` (RFC 8693 §4.1), and what the
+//! profiles of the trusted issuers want to see beside them.
 
 use std::borrow::Cow;
 
 use serde::de::MapAccess;
-use smallvec::SmallVec;
 
 use super::TokenError;
-use crate::identity::{AgentId, IssuerId, MAX_NAME_BYTES};
-use crate::jose::json::{self, Members, Value};
+use crate::identity::MAX_NAME_BYTES;
+use crate::jose::json::{self, Loose, Members, Texts, Value};
 use crate::jose::{JoseError, base64url};
+
+/// Actors, the current one first. How many there can be is bounded by the depth that is read.
+pub(super) type ActorChain<'p> = Vec<ActorClaim<'p>>;
 
 /// What the token says, not yet believed. Borrows from the decoded payload.
 #[derive(Debug, Default)]
 pub(super) struct Claims<'p> {
     pub(super) iss: Option<Cow<'p, str>>,
     pub(super) sub: Option<Cow<'p, str>>,
-    pub(super) aud: SmallVec<[Cow<'p, str>; 2]>,
+    pub(super) aud: Texts<'p>,
     pub(super) exp: Option<u64>,
     pub(super) nbf: Option<u64>,
     pub(super) iat: Option<u64>,
     pub(super) jti: Option<Cow<'p, str>>,
     pub(super) client_id: Option<Cow<'p, str>>,
-    pub(super) scope: Option<Cow<'p, str>>,
-    pub(super) act: Option<ActorChain<'p>>,
-    pub(super) may_act: Option<ActorChain<'p>>,
+    /// A string of words (RFC 9068 §2.2.3); some issuers write a list.
+    pub(super) scope: Option<Texts<'p>>,
+    /// The actors of `act`, the current one first; empty if there is no such claim.
+    pub(super) act: ActorChain<'p>,
+    pub(super) may_act: ActorChain<'p>,
     pub(super) cnf: Option<Cnf<'p>>,
+    /// The first claim that only tokens of other kinds have.
+    pub(super) foreign: Option<&'static str>,
+    /// The names of the other claims to keep.
+    wanted: &'p [&'static str],
+    kept: Vec<(&'static str, Loose<'p>)>,
 }
 
+/// Claims that stand in ID tokens (OpenID Connect Core §2, §3.3.2.11), logout tokens and security events (RFC 8417
+/// §2.2), and never in an access token. Where `typ` does not tell, they do.
+const FOREIGN: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
+
 impl<'p> Claims<'p> {
-    pub(super) fn parse(payload: &'p [u8]) -> Result<Self, TokenError> {
-        json::read(payload).map_err(|error| TokenError::Jose(JoseError::Claims(error)))
+    /// Reads `payload`.
+    pub(super) fn read(&mut self, payload: &'p [u8]) -> Result<(), TokenError> {
+        json::read_into(payload, self).map_err(|error| TokenError::Jose(JoseError::Claims(error)))
+    }
+
+    /// Claims to be read, of which those named in `wanted` are kept beside those that are always read.
+    pub(super) fn wanting(wanted: &'p [&'static str]) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
+    /// A claim that is kept because a profile wants it.
+    pub(super) fn kept(&self, name: &str) -> Option<&Loose<'p>> {
+        self.kept.iter().find(|(kept, _)| *kept == name).map(|(_, value)| value)
     }
 }
 
 impl<'p> Members<'p> for Claims<'p> {
+    #[inline]
     fn member<A: MapAccess<'p>>(&mut self, name: &str, value: Value<'_, 'p, A>) -> Result<(), A::Error> {
         match name {
             "iss" => self.iss = Some(value.text()?),
@@ -44,68 +70,70 @@ impl<'p> Members<'p> for Claims<'p> {
             "iat" => self.iat = Some(value.seconds()?),
             "jti" => self.jti = Some(value.text()?),
             "client_id" => self.client_id = Some(value.text()?),
-            "scope" => self.scope = Some(value.text()?),
-            "act" => self.act = Some(value.object()?),
-            "may_act" => self.may_act = Some(value.object()?),
+            "scope" => self.scope = Some(value.texts()?),
+            "act" => value.object_into(&mut Actor::on(&mut self.act))?,
+            "may_act" => value.object_into(&mut Actor::on(&mut self.may_act))?,
             "cnf" => self.cnf = Some(value.object()?),
-            _ => value.skip()?,
+            _ => return self.other(name, value),
         }
         Ok(())
     }
 }
 
-/// An `act` claim: the current actor, then earlier ones, most recent first. Also the shape of `may_act`.
-#[derive(Debug, Default)]
-pub(super) struct ActorChain<'p> {
-    actor: ActorClaim<'p>,
-    earlier: SmallVec<[ActorClaim<'p>; 4]>,
+impl<'p> Claims<'p> {
+    fn other<A: MapAccess<'p>>(&mut self, name: &str, value: Value<'_, 'p, A>) -> Result<(), A::Error> {
+        if let Some(foreign) = FOREIGN.into_iter().find(|foreign| *foreign == name) {
+            self.foreign.get_or_insert(foreign);
+        }
+        match self.wanted.iter().find(|wanted| **wanted == name) {
+            Some(wanted) => self.kept.push((*wanted, value.loose()?)),
+            None => value.skip()?,
+        }
+        Ok(())
+    }
 }
 
+/// One actor of `act` or `may_act`. Only the members that identify an actor count; `exp`, `aud` and the like mean
+/// nothing here (RFC 8693 §4.1).
 #[derive(Debug, Default)]
-struct ActorClaim<'p> {
-    iss: Option<Cow<'p, str>>,
-    sub: Option<Cow<'p, str>>,
+pub(super) struct ActorClaim<'p> {
+    pub(super) iss: Option<Cow<'p, str>>,
+    pub(super) sub: Option<Cow<'p, str>>,
+    pub(super) client_id: Option<Cow<'p, str>>,
+    pub(super) sub_profile: Option<Cow<'p, str>>,
 }
 
-impl<'p> Members<'p> for ActorChain<'p> {
-    /// Only the members that identify an actor count; `exp`, `aud` and the like mean nothing here (RFC 8693 §4.1).
+/// One level of a chain while it is read; the levels inside it go behind it.
+struct Actor<'c, 'p> {
+    chain: &'c mut ActorChain<'p>,
+    at: usize,
+}
+
+impl<'c, 'p> Actor<'c, 'p> {
+    /// A new actor at the end of `chain`: an object without any member is one too.
+    fn on(chain: &'c mut ActorChain<'p>) -> Self {
+        let at = chain.len();
+        chain.push(ActorClaim::default());
+        Self { chain, at }
+    }
+}
+
+impl<'p> Members<'p> for Actor<'_, 'p> {
+    #[inline]
     fn member<A: MapAccess<'p>>(&mut self, name: &str, value: Value<'_, 'p, A>) -> Result<(), A::Error> {
-        match name {
-            "iss" => self.actor.iss = Some(value.text()?),
-            "sub" => self.actor.sub = Some(value.text()?),
-            "act" => {
-                let inner: Self = value.object()?;
-                self.earlier.push(inner.actor);
-                self.earlier.extend(inner.earlier);
-            }
-            _ => value.skip()?,
+        if name == "act" {
+            return value.object_into(&mut Actor::on(self.chain));
         }
+        let Some(actor) = self.chain.get_mut(self.at) else { return value.skip() };
+        let slot = match name {
+            "iss" => &mut actor.iss,
+            "sub" => &mut actor.sub,
+            "client_id" => &mut actor.client_id,
+            "sub_profile" => &mut actor.sub_profile,
+            _ => return value.skip(),
+        };
+        *slot = Some(value.text()?);
         Ok(())
-    }
-}
-
-impl ActorChain<'_> {
-    pub(super) fn len(&self) -> usize {
-        self.earlier.len().saturating_add(1)
-    }
-
-    /// The actors, the current one first. An actor without `iss` is one that `issuer` names.
-    pub(super) fn agents(&self, issuer: &IssuerId, claim: &'static str) -> Result<Vec<AgentId>, TokenError> {
-        std::iter::once(&self.actor).chain(&self.earlier).map(|actor| actor.agent(issuer, claim)).collect()
-    }
-}
-
-impl ActorClaim<'_> {
-    fn agent(&self, issuer: &IssuerId, claim: &'static str) -> Result<AgentId, TokenError> {
-        let name = required(self.sub.as_deref(), claim)?;
-        match self.iss.as_deref() {
-            None => Ok(AgentId::named_by(issuer, name)),
-            Some(namespace) if namespace == issuer.as_str() => Ok(AgentId::named_by(issuer, name)),
-            Some(namespace) => {
-                let namespace = IssuerId::new(namespace).map_err(|_| TokenError::ClaimMalformed(claim))?;
-                Ok(AgentId::named_by(&namespace, name))
-            }
-        }
     }
 }
 
@@ -113,13 +141,16 @@ impl ActorClaim<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Cnf<'p> {
     x5t_s256: Option<Cow<'p, str>>,
+    jkt: Option<Cow<'p, str>>,
     has_other: bool,
 }
 
 impl<'p> Members<'p> for Cnf<'p> {
+    #[inline]
     fn member<A: MapAccess<'p>>(&mut self, name: &str, value: Value<'_, 'p, A>) -> Result<(), A::Error> {
         match name {
             "x5t#S256" => self.x5t_s256 = Some(value.text()?),
+            "jkt" => self.jkt = Some(value.text()?),
             _ => {
                 self.has_other = true;
                 value.skip()?;
@@ -136,17 +167,17 @@ pub(crate) enum Confirmation {
     Bearer,
     /// By the TLS certificate with this SHA-256 (RFC 8705 §3.1).
     Certificate([u8; 32]),
-    /// By a method that is not supported, or by several.
-    Unsupported,
+    /// By the key with this RFC 7638 SHA-256 thumbprint (RFC 9449 §6.1).
+    Key([u8; 32]),
 }
 
 impl Cnf<'_> {
     pub(super) fn confirmation(&self) -> Result<Confirmation, TokenError> {
-        match (&self.x5t_s256, self.has_other) {
-            (Some(thumbprint), false) => base64url::decode_exactly(thumbprint)
-                .map(Confirmation::Certificate)
-                .map_err(|_| TokenError::ClaimMalformed("cnf")),
-            _ => Ok(Confirmation::Unsupported),
+        let thumbprint = |text| base64url::decode_exactly(text).map_err(|_| TokenError::ClaimMalformed("cnf"));
+        match (&self.x5t_s256, &self.jkt, self.has_other) {
+            (Some(certificate), None, false) => thumbprint(certificate).map(Confirmation::Certificate),
+            (None, Some(key), false) => thumbprint(key).map(Confirmation::Key),
+            _ => Err(TokenError::ConfirmationUnsupported),
         }
     }
 }
@@ -154,8 +185,16 @@ impl Cnf<'_> {
 /// A claim that must be there, with something in it that can be shown and stored.
 pub(crate) fn required<'c>(claim: Option<&'c str>, name: &'static str) -> Result<&'c str, TokenError> {
     let text = claim.ok_or(TokenError::ClaimMissing(name))?;
-    if text.is_empty() || text.len() > MAX_NAME_BYTES || text.chars().any(char::is_control) {
+    if text.is_empty() || text.len() > MAX_NAME_BYTES || has_control(text) {
         return Err(TokenError::ClaimMalformed(name));
     }
     Ok(text)
+}
+
+fn has_control(text: &str) -> bool {
+    // Nearly all names are ASCII, and are seen through without decoding them.
+    if text.bytes().fold(true, |plain, byte| plain & matches!(byte, 0x20..=0x7e)) {
+        return false;
+    }
+    text.chars().any(char::is_control)
 }

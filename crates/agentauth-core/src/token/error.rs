@@ -1,3 +1,4 @@
+use super::introspection::IntrospectionUnavailable;
 use crate::jose::JoseError;
 use crate::scope::ScopeError;
 use crate::text::Excerpt;
@@ -33,12 +34,50 @@ pub enum TokenError {
     /// `exp` has passed.
     #[error("the token expired {0} s ago")]
     Expired(u64),
+    /// The token lasts longer, from `iat` to `exp`, than tokens of its issuer may.
+    #[error("the token lasts {length} s, and tokens of its issuer may last {limit} s (max_lifetime)")]
+    LifetimeTooLong {
+        /// How long it lasts, in seconds.
+        length: u64,
+        /// How long it may last, in seconds.
+        limit: u64,
+    },
     /// `nbf` has not come yet.
     #[error("the token is valid only in {0} s")]
     NotYetValid(u64),
     /// `iat` lies in the future: a wrong clock, or a made-up token.
     #[error("the token was issued {0} s in the future")]
     IssuedInFuture(u64),
+    /// The token does not say its kind, and has a claim that stands only in ID tokens, logout tokens and security
+    /// events (RFC 8725bis §3.12).
+    #[error("claim `{0}` shows that this is no access token, but an ID token, a logout token or a security event")]
+    OtherKind(&'static str),
+    /// The token does not have the shape that its issuer's profile knows.
+    #[error("the token is not read by profile `{profile}`: {problem}")]
+    Shape {
+        /// The profile's name.
+        profile: &'static str,
+        /// What is unlike the shape that it knows.
+        problem: &'static str,
+    },
+    /// The issuer says that the token is not active: unknown, expired or revoked (RFC 7662 §2.2).
+    #[error("the issuer says that the token is not active")]
+    Inactive,
+    /// The issuer could not be asked about the token; this is not the token's fault.
+    #[error(transparent)]
+    IntrospectionUnavailable(#[from] IntrospectionUnavailable),
+    /// An introspection answer is not signed where that is required, or signed where no key could be expected.
+    #[error("the issuer's answer is not signed as it must be (application/token-introspection+jwt)")]
+    AnswerUnsigned,
+    /// A signed answer is another issuer's, for another client, or from another time (RFC 9701 §5).
+    #[error("the issuer's signed answer is not for this server, or not for now")]
+    AnswerNotForUs,
+    /// The token is bound by a method that is not known here, or by several at once (RFC 7800 §3.1).
+    #[error("the token is bound by a confirmation method (cnf) that is not supported here, or by several")]
+    ConfirmationUnsupported,
+    /// The token is a JWT, and its issuer's tokens are opaque here: no keys of it are known.
+    #[error("the token is a JWT, but tokens of issuer `{0}` are opaque here: it is asked about them, and has no keys")]
+    NotOpaque(Excerpt),
     /// The token names an actor, but its issuer is not trusted to say who acts for whom.
     #[error("the token names an actor (act), but its issuer is not trusted to delegate")]
     ActUntrusted,
@@ -66,8 +105,17 @@ impl TokenError {
             Self::AudienceWrong(_) => "audience_wrong",
             Self::AudienceShared(_) => "audience_shared",
             Self::Expired(_) => "token_expired",
+            Self::LifetimeTooLong { .. } => "token_lifetime_too_long",
             Self::NotYetValid(_) => "token_not_yet_valid",
             Self::IssuedInFuture(_) => "token_issued_in_future",
+            Self::OtherKind(_) => "token_of_other_kind",
+            Self::Shape { .. } => "profile_mismatch",
+            Self::Inactive => "token_inactive",
+            Self::IntrospectionUnavailable(_) => "introspection_unavailable",
+            Self::AnswerUnsigned => "introspection_unsigned",
+            Self::AnswerNotForUs => "introspection_not_for_us",
+            Self::ConfirmationUnsupported => "confirmation_unsupported",
+            Self::NotOpaque(_) => "token_not_opaque",
             Self::ActUntrusted => "act_untrusted",
             Self::ActTooDeep { .. } => "act_too_deep",
         }

@@ -1,15 +1,32 @@
-//! What is claimed? Trusted issuers, and the checks that every token of theirs must pass.
+//! What is claimed? Trusted issuers and their profiles, and the checks that every token of theirs must pass.
 
+mod answer;
+mod attempt;
+mod cache;
+mod checks;
 mod claims;
 mod error;
+mod explain;
+mod introspection;
 mod issuer;
 mod keys;
+mod mode;
+pub mod profile;
+mod verified;
 mod verify;
 
+pub(crate) use attempt::{Held, Pending};
+pub(crate) use cache::DEFAULT_CAPACITY;
 pub(crate) use claims::{Confirmation, required};
 pub use error::TokenError;
+pub use explain::{Check, Explanation, Outcome, Rule};
+pub use introspection::{
+    Introspecting, Introspection, IntrospectionAnswer, IntrospectionUnavailable, Introspector, MAX_ANSWER_BYTES,
+};
 pub(crate) use issuer::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS};
 pub use issuer::{IssuerConfigError, TrustedIssuer, dangerous};
-pub use keys::{KeySource, Keys};
-pub(crate) use verify::Lifetime;
-pub use verify::{TokenVerifier, VerifiedToken};
+pub use keys::{KeyRefresh, KeySnapshot, KeySource, Keys};
+pub use mode::Mode;
+pub use profile::{Actor, Profile, Reading, TokenClaims};
+pub use verified::VerifiedToken;
+pub use verify::TokenVerifier;

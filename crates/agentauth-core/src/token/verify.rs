@@ -1,13 +1,18 @@
 //! From a compact JWS to a verified token: which principal does it speak for, and is every byte as it must be?
 
-use std::fmt;
+use aws_lc_rs::digest::{SHA256, digest};
 
 use super::TokenError;
-use super::claims::{Claims, Confirmation, required};
-use super::issuer::{CheckedIssuer, IssuerConfigError, Naming, TrustedIssuer};
-use crate::identity::{AgentId, IssuerId, ResourceId};
-use crate::jose::{CompactJws, TokenType};
-use crate::scope::ScopeSet;
+use super::attempt::WaitingRoom;
+use super::cache::{Keepsake, TokenCache};
+use super::checks::{Refused, check_actors, check_kind, check_times, verify_signature, wrong_type};
+use super::claims::{Claims, Cnf, Confirmation};
+use super::issuer::{CheckedIssuer, IssuerConfigError, TrustedIssuer};
+use super::profile::{Source, TokenClaims};
+use super::verified::{Basis, Lifetime, VerifiedToken};
+use crate::identity::{IssuerId, ResourceId};
+use crate::jose::{CompactJws, TokenType, base64url};
+use crate::scope::Authority;
 use crate::text::Excerpt;
 use crate::time::Timestamp;
 
@@ -15,45 +20,11 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct TokenVerifier {
     audience: ResourceId,
-    issuers: Vec<CheckedIssuer>,
-}
-
-/// An access token that has passed every check that needs no connection. Only [`TokenVerifier::verify`] makes one.
-///
-/// It says what its issuer said. Who may do what with it is decided further on.
-pub struct VerifiedToken {
-    pub(crate) issuer: IssuerId,
-    pub(crate) audience: ResourceId,
-    pub(crate) subject: Box<str>,
-    pub(crate) client: Box<str>,
-    /// Which agents the issuer may name.
-    pub(crate) naming: Naming,
-    /// The current actor first.
-    pub(crate) actors: Vec<AgentId>,
-    /// Who may become the next actor (RFC 8693 §4.4). Counts where tokens are exchanged, nowhere else.
-    pub(crate) may_act: Option<AgentId>,
-    pub(crate) scopes: ScopeSet,
-    pub(crate) confirmation: Confirmation,
-    pub(crate) id: Box<str>,
-    pub(crate) lifetime: Lifetime,
-}
-
-impl fmt::Debug for VerifiedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedToken")
-            .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
-            .finish_non_exhaustive()
-    }
-}
-
-/// When a token ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lifetime {
-    /// `exp`.
-    pub(crate) expires: Timestamp,
-    /// The first second at which it is refused here: `exp` and the issuer's leeway.
-    pub(crate) refused_from: Timestamp,
+    pub(super) issuers: Vec<CheckedIssuer>,
+    /// What the profiles of all issuers want to see: a token's claims are read before its issuer is known.
+    pub(super) wanted: Vec<&'static str>,
+    pub(super) cache: Option<TokenCache>,
+    pub(super) waiting: WaitingRoom,
 }
 
 impl TokenVerifier {
@@ -70,7 +41,36 @@ impl TokenVerifier {
             }
             checked.push(issuer);
         }
-        Ok(Self { audience, issuers: checked })
+        let shared = checked.iter().find(|issuer| {
+            issuer.audience.as_deref().is_some_and(|audience| checked.iter().any(|known| known.id.as_str() == audience))
+        });
+        if let Some(issuer) = shared {
+            return Err(IssuerConfigError::Audience { issuer: issuer.id.clone() });
+        }
+        let mut wanted: Vec<_> = checked.iter().flat_map(|issuer| issuer.profile.claims()).copied().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut introspected = checked.iter().filter(|issuer| issuer.introspection.is_some());
+        if let Some(second) = introspected.nth(1) {
+            return Err(IssuerConfigError::SecondIntrospection(second.id.clone()));
+        }
+        Ok(Self { audience, issuers: checked, wanted, cache: None, waiting: WaitingRoom::default() })
+    }
+
+    /// Keeps up to `capacity` verified tokens, rounded up by a thirtieth at most, so that a token's signature is checked
+    /// once; 0 keeps none. What can change is checked each time: expiry, the issuer's keys, and
+    /// [`TokenVerifier::forget`].
+    #[must_use]
+    pub fn with_cache(mut self, capacity: usize) -> Self {
+        self.cache = (capacity > 0).then(|| TokenCache::new(capacity));
+        self
+    }
+
+    /// Verifies every token anew from now on, whatever was verified before: after a revocation, for instance.
+    pub fn forget(&self) {
+        if let Some(cache) = &self.cache {
+            cache.forget();
+        }
     }
 
     /// The issuers that are trusted.
@@ -78,7 +78,8 @@ impl TokenVerifier {
         self.issuers.iter().map(|issuer| &issuer.id)
     }
 
-    /// Verifies `token` at the time `now`: form, type, issuer, signature, times, audience, claims, actor chain.
+    /// Verifies `token` at the time `now`: form, type, issuer, signature, times, audience, actors, and the issuer's
+    /// profile.
     ///
     /// The claims are read before the signature is checked, because `iss` decides whose keys count (RFC 8725bis
     /// §3.8); nothing of them is used for anything else until it has passed.
@@ -86,97 +87,81 @@ impl TokenVerifier {
     /// # Errors
     /// Each rule has its own [`TokenError`].
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenError> {
-        let jws = CompactJws::parse(token)?;
-        jws.require_type(TokenType::AccessToken)?;
-        let payload = jws.unverified_payload()?;
-        let claims = Claims::parse(&payload)?;
+        self.try_verify(token, now).map_err(|refused| refused.error)
+    }
 
-        let issuer = self.issuer_of(&claims)?;
-        verify_signature(&jws, issuer)?;
+    pub(super) fn try_verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Refused<'_>> {
+        let jws = CompactJws::parse(token)?;
+        self.check_type(jws.token_type())?;
+        let payload = jws.unverified_payload()?;
+        let mut claims = Claims::wanting(&self.wanted);
+        claims.read(&payload)?;
+
+        let (place, issuer) = self.issuer_of(&claims)?;
+        check_kind(&jws, &claims, issuer)?;
+        let generation = verify_signature(&jws, issuer)?;
         let lifetime = check_times(&claims, issuer, now)?;
         self.check_audience(&claims, issuer)?;
         check_actors(&claims, issuer)?;
-        self.accept(&claims, issuer, lifetime)
+        let source = Source::Token(jws.token_type());
+        Ok(self.read(token, source, &claims, (place, issuer), lifetime, Basis::Keys(generation))?)
     }
 
-    fn issuer_of(&self, claims: &Claims<'_>) -> Result<&CheckedIssuer, TokenError> {
+    /// Some issuer's tokens must be of this kind.
+    pub(super) fn check_type(&self, found: TokenType) -> Result<(), TokenError> {
+        if self.issuers.iter().any(|issuer| issuer.profile.accepts(found)) { Ok(()) } else { Err(wrong_type(found)) }
+    }
+
+    pub(super) fn issuer_of(&self, claims: &Claims<'_>) -> Result<(usize, &CheckedIssuer), TokenError> {
         let iss = claims.iss.as_deref().ok_or(TokenError::ClaimMissing("iss"))?;
-        let trusted = self.issuers.iter().find(|issuer| issuer.id.as_str() == iss);
+        let trusted = self.issuers.iter().enumerate().find(|(_, issuer)| issuer.id.as_str() == iss);
         trusted.ok_or_else(|| TokenError::IssuerUntrusted(Excerpt::of(iss)))
     }
 
-    /// RFC 9068 §4: `aud` must contain this server's identifier, exactly. Alone, unless the issuer's setting says otherwise.
-    fn check_audience(&self, claims: &Claims<'_>, issuer: &CheckedIssuer) -> Result<(), TokenError> {
-        let first = claims.aud.first().ok_or(TokenError::ClaimMissing("aud"))?;
-        if !claims.aud.iter().any(|aud| aud == self.audience.as_str()) {
+    /// RFC 9068 §4: `aud` must contain this server's identifier, or what the issuer calls it instead, exactly. Alone,
+    /// unless the issuer's setting says otherwise.
+    pub(super) fn check_audience(&self, claims: &Claims<'_>, issuer: &CheckedIssuer) -> Result<(), TokenError> {
+        let audiences = claims.aud.as_slice();
+        let first = audiences.first().ok_or(TokenError::ClaimMissing("aud"))?;
+        let this_server = issuer.audience.as_deref().unwrap_or(self.audience.as_str());
+        if !audiences.iter().any(|aud| aud == this_server) {
             return Err(TokenError::AudienceWrong(Excerpt::of(first)));
         }
-        if claims.aud.len() > 1 && !issuer.allows_shared_audience {
-            return Err(TokenError::AudienceShared(claims.aud.len()));
+        if audiences.len() > 1 && !issuer.allows_shared_audience {
+            return Err(TokenError::AudienceShared(audiences.len()));
         }
         Ok(())
     }
 
-    fn accept(
+    pub(super) fn read(
         &self,
+        token: &str,
+        source: Source,
         claims: &Claims<'_>,
-        issuer: &CheckedIssuer,
+        (place, issuer): (usize, &CheckedIssuer),
         lifetime: Lifetime,
+        basis: Basis,
     ) -> Result<VerifiedToken, TokenError> {
-        let scopes = claims.scope.as_deref().unwrap_or_default().parse().map_err(TokenError::Scope)?;
-        let actors = match &claims.act {
-            Some(chain) => chain.agents(&issuer.id, "act")?,
-            None => Vec::new(),
-        };
-        let may_act = match &claims.may_act {
-            Some(named) => named.agents(&issuer.id, "may_act")?.into_iter().next(),
-            None => None,
-        };
+        let mut reading = issuer.profile.read(&TokenClaims::new(claims, &issuer.id, source))?;
+        let id = reading.token_id.take();
+        let authority = Authority::of_scopes(std::mem::take(&mut reading.scopes));
         Ok(VerifiedToken {
             issuer: issuer.id.clone(),
             audience: self.audience.clone(),
-            subject: required(claims.sub.as_deref(), "sub")?.into(),
-            client: required(claims.client_id.as_deref(), "client_id")?.into(),
+            reading,
+            authority,
             naming: issuer.naming.clone(),
-            actors,
-            may_act,
-            scopes,
-            confirmation: claims.cnf.as_ref().map_or(Ok(Confirmation::Bearer), super::claims::Cnf::confirmation)?,
-            id: required(claims.jti.as_deref(), "jti")?.into(),
+            confirmation: claims.cnf.as_ref().map_or(Ok(Confirmation::Bearer), Cnf::confirmation)?,
+            id: id.unwrap_or_else(|| digest_of(token)),
             lifetime,
+            keepsake: Keepsake::default(),
+            place,
+            basis,
         })
     }
 }
 
-fn verify_signature(jws: &CompactJws<'_>, issuer: &CheckedIssuer) -> Result<(), TokenError> {
-    let keys = issuer.keys.current().ok_or_else(|| TokenError::KeysUnavailable(Excerpt::of(issuer.id.as_str())))?;
-    Ok(jws.verify(keys.key_for(jws)?)?)
-}
-
-/// RFC 7519 §4.1.4 to §4.1.6, in whole seconds.
-fn check_times(claims: &Claims<'_>, issuer: &CheckedIssuer, now: Timestamp) -> Result<Lifetime, TokenError> {
-    let exp = claims.exp.ok_or(TokenError::ClaimMissing("exp"))?;
-    let iat = claims.iat.ok_or(TokenError::ClaimMissing("iat"))?;
-    let (now, leeway) = (now.secs(), issuer.leeway);
-    if now >= exp.saturating_add(leeway) {
-        return Err(TokenError::Expired(now.saturating_sub(exp)));
-    }
-    let latest_start = now.saturating_add(leeway);
-    if let Some(nbf) = claims.nbf.filter(|nbf| *nbf > latest_start) {
-        return Err(TokenError::NotYetValid(nbf.saturating_sub(now)));
-    }
-    if iat > latest_start {
-        return Err(TokenError::IssuedInFuture(iat.saturating_sub(now)));
-    }
-    Ok(Lifetime { expires: Timestamp::from_secs(exp), refused_from: Timestamp::from_secs(exp.saturating_add(leeway)) })
-}
-
-fn check_actors(claims: &Claims<'_>, issuer: &CheckedIssuer) -> Result<(), TokenError> {
-    match &claims.act {
-        Some(_) if !issuer.may_delegate => Err(TokenError::ActUntrusted),
-        Some(chain) if chain.len() > issuer.max_actors => {
-            Err(TokenError::ActTooDeep { found: chain.len(), limit: issuer.max_actors })
-        }
-        _ => Ok(()),
-    }
+/// What stands for a token that has no identifier of its own.
+fn digest_of(token: &str) -> Box<str> {
+    base64url::encode(digest(&SHA256, token.as_bytes()).as_ref()).into()
 }

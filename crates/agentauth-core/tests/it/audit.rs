@@ -38,7 +38,7 @@ fn http(uri: &str, authorization: &[&str]) -> Evidence {
     for value in authorization {
         headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
     }
-    Evidence::from_http(&headers, &uri.parse::<Uri>().unwrap())
+    Evidence::from_http(&http::Method::GET, &uri.parse::<Uri>().unwrap(), &headers)
 }
 
 #[test]

@@ -318,7 +318,7 @@ fn policy_is_not_asked_about_what_was_not_delegated() {
     let answer = wait(caller.authorize(Action::new("records:seal").unwrap()));
     let rejection = answer.unwrap_err();
     assert_eq!((rejection.code(), rejection.status().as_u16()), ("insufficient_scope", 403));
-    let challenge = rejection.challenge().unwrap();
+    let challenge = rejection.challenges().remove(0);
     assert_eq!(
         challenge.to_str().unwrap(),
         "Bearer resource_metadata=\"https://tools.example/.well-known/oauth-protected-resource\", \

@@ -250,6 +250,20 @@ fn times_are_exact_to_the_second_with_the_issuers_leeway() {
 }
 
 #[test]
+fn a_token_lasts_no_longer_than_tokens_of_its_issuer_may() {
+    let court = Court::new();
+    let hour = TrustedIssuer::rfc8693(STS, court.key.key_set()).max_lifetime(Duration::from_secs(3600));
+    let hour = court.bare_engine().issuer(hour).build().unwrap();
+    for (auth, limit) in [(court.auth(), 24 * 3600), (hour, 3600)] {
+        assert_eq!(code(&auth, &court.key.mint(&with("exp", NOW + limit))), ACCEPTED);
+        assert_eq!(code(&auth, &court.key.mint(&with("exp", NOW + limit + 1))), "token_lifetime_too_long");
+        let mut early = with("exp", NOW + 1);
+        early["iat"] = json!(NOW - limit);
+        assert_eq!(code(&auth, &court.key.mint(&early)), "token_lifetime_too_long");
+    }
+}
+
+#[test]
 fn a_token_that_was_good_ends_when_the_clock_says_so() {
     let court = Court::new();
     let auth = court.auth();

@@ -1,10 +1,8 @@
 //! Every rule for the form, type, key and signature of a token, proven at the engine: each case is a token that is
 //! accepted, with one thing changed.
 
-use std::sync::Arc;
-
-use agentauth_core::jose::{Algorithm, KeySet, MAX_TOKEN_BYTES, SigningKey};
-use agentauth_core::token::{KeySource, Keys};
+use agentauth_core::jose::{Algorithm, MAX_TOKEN_BYTES, SigningKey};
+use agentauth_core::token::{KeySnapshot, KeySource, Keys};
 use agentauth_core::{AgentAuth, Evidence, Mode, TrustedIssuer};
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
@@ -335,7 +333,7 @@ fn the_keys_of_one_issuer_say_nothing_about_another() {
 struct NoKeys;
 
 impl KeySource for NoKeys {
-    fn current(&self) -> Option<Arc<KeySet>> {
+    fn current(&self) -> Option<KeySnapshot> {
         None
     }
 }
@@ -350,7 +348,7 @@ fn without_keys_the_answer_is_not_now_and_never_yes() {
     assert_eq!(rejection.code(), "keys_unavailable");
     assert_eq!(rejection.status().as_u16(), 503);
     assert_eq!(rejection.public_error(), "temporarily_unavailable");
-    assert_eq!(rejection.challenge(), None, "a better token would not help");
+    assert_eq!(rejection.challenges(), [""; 0], "a better token would not help");
     // What needs no key is refused as ever.
     assert_eq!(code(&auth, &court.key.mint(&with("iss", "https://evil.example"))), "issuer_untrusted");
     assert_eq!(code(&auth, &court.key.sign(&header_with(&court.key, "alg", "none"), "{}")), "alg_none");

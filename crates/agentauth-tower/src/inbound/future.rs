@@ -3,8 +3,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use agentauth_core::{Caller, Recorded};
-use http::{Request, Response};
+use agentauth_core::binding::dpop::DPOP_NONCE;
+use agentauth_core::{AgentAuth, Authentication, Caller, Evidence, Recorded};
+use http::{Extensions, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -13,21 +14,30 @@ use super::response::{misconfigured, refuse};
 /// What must be answered, and on record, before a request may pass.
 pub(super) enum Gate {
     /// Who is calling? The answer goes into the request.
-    Caller { verification: Recorded<Caller> },
-    /// Does the caller hold the scopes?
-    Scopes { check: Recorded<()> },
+    Caller { verification: Authentication },
+    /// May the caller enter the route?
+    Route { check: Recorded<()> },
     /// Nobody is calling: the refusal of that, on its way into the record.
-    Nobody { refusal: Recorded<Caller> },
+    Nobody { refusal: Authentication },
     /// The layer that verifies callers is missing.
     Misconfigured,
 }
 
 impl Gate {
+    /// The gate of a route whose callers must pass `check`.
+    pub(super) fn of_route(extensions: &Extensions, check: impl FnOnce(&Caller) -> Recorded<()>) -> Self {
+        match (extensions.get::<Caller>(), extensions.get::<AgentAuth>()) {
+            (Some(caller), _) => Self::Route { check: check(caller) },
+            (None, Some(auth)) => Self::Nobody { refusal: auth.authenticate(Evidence::none()) },
+            (None, None) => Self::Misconfigured,
+        }
+    }
+
     /// The caller to put into the request, if it is this gate that found out; or the answer to give instead.
     fn poll<R: From<String>>(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Caller>, Response<R>>> {
         Poll::Ready(match self {
             Self::Caller { verification } => ready!(Pin::new(verification).poll(context)).map(Some).map_err(refuse),
-            Self::Scopes { check } => ready!(Pin::new(check).poll(context)).map(|()| None).map_err(refuse),
+            Self::Route { check } => ready!(Pin::new(check).poll(context)).map(|()| None).map_err(refuse),
             Self::Nobody { refusal } => match ready!(Pin::new(refusal).poll(context)) {
                 Err(rejection) => Err(refuse(rejection)),
                 Ok(_) => Err(misconfigured()),
@@ -52,7 +62,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
         Waiting { gate: Gate, request: Option<(S, Request<B>)> },
-        Serving { #[pin] future: F },
+        Serving { #[pin] future: F, nonce: Option<HeaderValue> },
     }
 }
 
@@ -62,7 +72,7 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     }
 
     pub(super) const fn serving(future: S::Future) -> Self {
-        Self { state: State::Serving { future } }
+        Self { state: State::Serving { future, nonce: None } }
     }
 }
 
@@ -77,7 +87,13 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Serving { future } => return future.poll(context),
+                StateProjection::Serving { future, nonce } => {
+                    let mut answer = ready!(future.poll(context));
+                    if let (Ok(response), Some(nonce)) = (&mut answer, nonce.take()) {
+                        response.headers_mut().insert(DPOP_NONCE, nonce);
+                    }
+                    return Poll::Ready(answer);
+                }
                 StateProjection::Waiting { gate, request } => {
                     let caller = match ready!(gate.poll(context)) {
                         Ok(caller) => caller,
@@ -85,11 +101,13 @@ where
                     };
                     // A future that is polled after it has answered stays silent.
                     let Some((mut inner, mut request)) = request.take() else { return Poll::Pending };
+                    let mut nonce = None;
                     if let Some(caller) = caller {
+                        nonce = caller.dpop_nonce().and_then(|nonce| HeaderValue::from_str(nonce).ok());
                         request.extensions_mut().insert(caller);
                     }
                     let future = inner.call(request);
-                    state.set(State::Serving { future });
+                    state.set(State::Serving { future, nonce });
                 }
             }
         }

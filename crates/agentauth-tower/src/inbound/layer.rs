@@ -2,25 +2,34 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use agentauth_core::{AgentAuth, Caller, Evidence};
-use http::{Request, Response};
+use http::{Extensions, Request, Response, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::future::Gate;
-use super::{ConnectionPeer, ResponseFuture};
+use super::{ConnectionPeer, ResponseFuture, TrustedProxy};
 
 /// Verifies the caller of every request. See the [module](crate::inbound).
+///
+/// A proof of possession is for the whole path that the client sent (RFC 9449 §4.3). Where something further out cuts
+/// the path of requests, such as a router in which others are nested, say where the client's URI is kept:
+/// [`AgentAuthLayer::sent_uri`]. Otherwise the proof for one path is taken for every path that ends like it.
 #[derive(Debug, Clone)]
 pub struct AgentAuthLayer {
     auth: AgentAuth,
     optional: bool,
+    proxy: Option<TrustedProxy>,
+    sent_uri: SentUri,
 }
+
+/// Where the URI that the client sent is kept.
+type SentUri = fn(&Extensions) -> Option<&Uri>;
 
 impl AgentAuthLayer {
     /// Refuses every request whose caller is not verified by `auth`.
     #[must_use]
     pub const fn new(auth: AgentAuth) -> Self {
-        Self { auth, optional: false }
+        Self { auth, optional: false, proxy: None, sent_uri: |_| None }
     }
 
     /// Lets requests without any credentials pass, without a caller. Credentials that are shown must still be good.
@@ -29,13 +38,30 @@ impl AgentAuthLayer {
         self.optional = true;
         self
     }
+
+    /// Takes the client certificate from the `Client-Cert` header of requests that `proxy` sends (RFC 9440), and refuses
+    /// requests of others that have such a header. Without this, the header means nothing.
+    #[must_use]
+    pub fn client_certificate_from(mut self, proxy: TrustedProxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Where among a request's extensions the URI is kept that the client sent. Where it is not there, the request's own
+    /// is taken for it.
+    #[must_use]
+    pub const fn sent_uri(mut self, sent_uri: fn(&Extensions) -> Option<&Uri>) -> Self {
+        self.sent_uri = sent_uri;
+        self
+    }
 }
 
 impl<S> Layer<S> for AgentAuthLayer {
     type Service = AgentAuthService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AgentAuthService { inner, auth: self.auth.clone(), optional: self.optional }
+        let Self { auth, optional, proxy, sent_uri } = self.clone();
+        AgentAuthService { inner, auth, optional, proxy, sent_uri }
     }
 }
 
@@ -45,6 +71,8 @@ pub struct AgentAuthService<S> {
     inner: S,
     auth: AgentAuth,
     optional: bool,
+    proxy: Option<TrustedProxy>,
+    sent_uri: SentUri,
 }
 
 impl<S, B, R> Service<Request<B>> for AgentAuthService<S>
@@ -66,7 +94,12 @@ where
         let mut inner = mem::replace(&mut self.inner, clone);
 
         let peer = request.extensions().get::<ConnectionPeer>().map(|ConnectionPeer(svid)| svid.clone());
-        let evidence = Evidence::from_http(request.headers(), request.uri()).with_peer(peer);
+        let uri = (self.sent_uri)(request.extensions()).unwrap_or(request.uri());
+        let evidence = Evidence::from_http(request.method(), uri, request.headers()).with_peer(peer);
+        let evidence = match &self.proxy {
+            Some(proxy) => proxy.forwarded(evidence, &request, self.auth.now()),
+            None => evidence,
+        };
         request.extensions_mut().insert(self.auth.clone());
         // A caller that another engine verified, further out, is no caller here.
         request.extensions_mut().remove::<Caller>();

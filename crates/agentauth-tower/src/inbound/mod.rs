@@ -14,8 +14,10 @@
 //! The identity of the connection is taken from the extension [`ConnectionPeer`], which the TLS listener sets. It is
 //! never taken from a header: what a header says, the caller says.
 
+mod bound;
 mod future;
 mod layer;
+mod proxy;
 mod response;
 mod scopes;
 
@@ -23,8 +25,10 @@ use std::sync::Arc;
 
 use agentauth_core::identity::svid::X509Svid;
 
+pub use bound::{RequireBindingLayer, RequireBindingService};
 pub use future::ResponseFuture;
 pub use layer::{AgentAuthLayer, AgentAuthService};
+pub use proxy::{ConnectionAddress, TrustedProxy};
 pub use response::refuse;
 pub use scopes::{RequireScopesLayer, RequireScopesService};
 

@@ -1,7 +1,7 @@
 use std::mem;
 use std::task::{Context, Poll};
 
-use agentauth_core::{AgentAuth, Caller, Evidence, ScopeError, ScopeSet};
+use agentauth_core::{ScopeError, ScopeSet};
 use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -60,12 +60,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        let extensions = request.extensions();
-        let gate = match (extensions.get::<Caller>(), extensions.get::<AgentAuth>()) {
-            (Some(caller), _) => Gate::Scopes { check: caller.require_scopes(&self.needed) },
-            (None, Some(auth)) => Gate::Nobody { refusal: auth.authenticate(Evidence::none()) },
-            (None, None) => Gate::Misconfigured,
-        };
+        let gate = Gate::of_route(request.extensions(), |caller| caller.require_scopes(&self.needed));
         ResponseFuture::behind(gate, inner, request)
     }
 }

@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use agentauth_core::binding::client_certificate::CLIENT_CERT;
+use agentauth_core::binding::dpop::DPOP;
 use agentauth_core::delegation::{AnswerError, ExchangeRequest};
 use agentauth_core::{Caller, ResourceId, ScopeSet, SubjectToken};
 use http::header::{AUTHORIZATION, HOST};
@@ -89,6 +91,10 @@ where
             request.headers_mut().insert(AUTHORIZATION, value);
             // The client sets it from the URI, which has been checked; a copied one could name another server.
             request.headers_mut().remove(HOST);
+            // Copied ones are for the inbound token: a proof is of no use to the next server, and it may believe us when
+            // we say whose certificate we have seen (RFC 9440 §4).
+            request.headers_mut().remove(DPOP);
+            request.headers_mut().remove(CLIENT_CERT);
             request.extensions_mut().remove::<Caller>();
             inner.call(request).await.map_err(|error| OutboundError::Inner(error.into()))
         })

@@ -2,13 +2,11 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use agentauth_core::audit::{AuditError, RecordKind};
-use agentauth_core::jose::KeySet;
 use agentauth_core::policy::Effect;
-use agentauth_core::token::{KeySource, Keys};
+use agentauth_core::token::{KeySnapshot, KeySource, Keys};
 use agentauth_core::{AgentAuth, Binding, Caller, Rejection, TrustedIssuer};
 use agentauth_tower::{AgentAuthLayer, ConnectionPeer};
 use http::header::WWW_AUTHENTICATE;
@@ -100,7 +98,7 @@ async fn what_is_unavailable_is_503_without_a_challenge() {
     #[derive(Debug)]
     struct Unreachable;
     impl KeySource for Unreachable {
-        fn current(&self) -> Option<Arc<KeySet>> {
+        fn current(&self) -> Option<KeySnapshot> {
             None
         }
     }

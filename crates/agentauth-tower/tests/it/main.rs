@@ -10,7 +10,17 @@
 )]
 #[cfg(feature = "client")]
 mod client;
+mod client_cert;
+mod dpop;
+#[path = "../../../agentauth-core/tests/it/support/dpop_client.rs"]
+mod dpop_client;
+#[cfg(feature = "client")]
+mod guard;
 mod inbound;
+#[cfg(feature = "client")]
+mod introspection;
+#[cfg(feature = "client")]
+mod keys;
 mod outbound;
 mod scopes;
 mod support;

@@ -30,7 +30,7 @@ impl Agent {
     pub(crate) fn new(ca: &Ca, path: &str, sts: &ResourceId) -> Result<Self, Error> {
         let identity = ca.mint(path)?;
         let svid = Arc::new(ca.trust()?.verify(&identity.chain, SystemClock.now())?);
-        let client = HttpsClient::new(ca.client_config(Some(&identity))?);
+        let client = HttpsClient::builder().tls(ca.client_config(Some(&identity))?).allow_loopback().build()?;
         Ok(Self { identity, svid, client, token_endpoint: format!("{sts}/token").parse()? })
     }
 

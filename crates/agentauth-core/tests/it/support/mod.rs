@@ -2,7 +2,10 @@
 
 pub(crate) mod certs;
 pub(crate) mod court;
+pub(crate) mod doubles;
+pub(crate) mod dpop_client;
 pub(crate) mod office;
+pub(crate) mod prover;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,130 @@
+//! A request through the inbound layer, with a token that was verified before, and without the layer.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use agentauth_core::audit::{Append, AuditSink, Record};
+use agentauth_core::jose::{Algorithm, SigningKey};
+use agentauth_core::{AgentAuth, Caller, TrustedIssuer};
+use agentauth_tower::AgentAuthLayer;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, Request, Response, StatusCode, Uri};
+use tower_layer::Layer as _;
+use tower_service::Service;
+
+use crate::case::{Case, Verdict, at_once};
+use crate::specimen::{AUDIENCE, ISSUER, Token, bearer_claims};
+
+/// The head of a request, as a server has parsed it.
+pub(crate) struct Head {
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Head {
+    fn new(token: &Token) -> Result<Self, Box<dyn Error>> {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("tools.example.com"));
+        headers.insert(USER_AGENT, HeaderValue::from_static("agent/1.0"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(AUTHORIZATION, format!("Bearer {}", token.text).parse()?);
+        Ok(Self { uri: Uri::from_static("/mcp"), headers })
+    }
+
+    fn request(&self) -> Request<String> {
+        let mut request = Request::new(String::new());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+/// An engine, and what it is shown.
+pub(crate) struct Specimen {
+    pub(crate) auth: AgentAuth,
+    pub(crate) genuine: Head,
+    pub(crate) forged: Head,
+}
+
+impl Specimen {
+    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
+        let key = SigningKey::generate(Algorithm::EdDsa)?;
+        let token = Token::signed(&key, &bearer_claims(0))?;
+        Ok(Self {
+            auth: engine(&key)?,
+            genuine: Head::new(&token)?,
+            forged: Head::new(&token.with_one_bit_flipped()?)?,
+        })
+    }
+}
+
+/// An engine that trusts `key`, and keeps its records nowhere.
+pub(crate) fn engine(key: &SigningKey) -> Result<AgentAuth, Box<dyn Error>> {
+    let issuer = TrustedIssuer::rfc8693(ISSUER, key.public_key_set()?);
+    Ok(AgentAuth::builder(AUDIENCE).issuer(issuer).audit(Nowhere).build()?)
+}
+
+pub(crate) fn cases(auth: &AgentAuth) -> Vec<Case<'static, Head>> {
+    const RAW: &str = "tower/bare";
+    let bare = RefCell::new(Tool);
+    let guarded = RefCell::new(AgentAuthLayer::new(auth.clone()).layer(Tool));
+    vec![
+        Case::new(RAW.into(), Some(RAW), move |head: &Head| {
+            answer(&mut *bare.borrow_mut(), head, StatusCode::NO_CONTENT)
+        })
+        .taking_all(),
+        Case::new("tower/cached".into(), Some(RAW), move |head: &Head| {
+            answer(&mut *guarded.borrow_mut(), head, StatusCode::OK)
+        }),
+    ]
+}
+
+/// Sends the request, and wants this answer.
+fn answer<S>(service: &mut S, head: &Head, expected: StatusCode) -> Verdict
+where
+    S: Service<Request<String>, Response = Response<String>, Error = Infallible>,
+{
+    let request = head.request();
+    let Poll::Ready(Ok(())) = service.poll_ready(&mut Context::from_waker(std::task::Waker::noop())) else {
+        return Err("the service is not ready".into());
+    };
+    let answer = at_once(service.call(request))??;
+    if answer.status() == expected { Ok(()) } else { Err(answer.status().to_string().into()) }
+}
+
+/// What is guarded. Its answer says whether it knows the caller.
+#[derive(Clone)]
+struct Tool;
+
+impl Service<Request<String>> for Tool {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<String>) -> Self::Future {
+        let known = request.extensions().get::<Caller>().is_some();
+        let mut response = Response::new(String::new());
+        *response.status_mut() = if known { StatusCode::OK } else { StatusCode::NO_CONTENT };
+        ready(Ok(response))
+    }
+}
+
+/// A sink that keeps nothing: what keeping costs is the sink's.
+#[derive(Debug)]
+struct Nowhere;
+
+impl AuditSink for Nowhere {
+    fn append(&self, _: Arc<Record>) -> Append {
+        Append::done(Ok(()))
+    }
+}

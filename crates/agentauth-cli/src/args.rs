@@ -1,0 +1,40 @@
+use clap::{Parser, Subcommand};
+
+use crate::{keys, token};
+
+/// Finds out why a token is refused, shows what it says, and makes keys to sign with.
+#[derive(Debug, Parser)]
+#[command(
+    name = "agentauth",
+    version,
+    // Help reads the same on every terminal.
+    term_width = 100,
+    after_help = "\
+Examples:
+  agentauth token inspect token.txt                what does this token say? (nothing is verified)
+  agentauth token verify token.txt --issuer https://sts.example \\
+      --jwks https://sts.example/jwks --audience https://tools.example
+                                                   would my server accept it, and if not, why?
+  agentauth keys generate --out signing-key.pem    a new key for an issuer
+
+`agentauth help token verify` explains one command."
+)]
+pub(crate) struct Cli {
+    /// Draw with ASCII characters only, as is done anyway where the locale is not UTF-8.
+    #[arg(long, global = true)]
+    pub(crate) ascii: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look into access tokens: what they say, and why they are refused.
+    #[command(subcommand)]
+    Token(token::Command),
+
+    /// Make signing keys, and publish their public halves.
+    #[command(subcommand)]
+    Keys(keys::Command),
+}

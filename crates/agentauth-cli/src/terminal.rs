@@ -1,0 +1,136 @@
+use std::fmt;
+use std::io::{self, IsTerminal as _, Read, Write};
+use std::process::ExitCode;
+
+use agentauth_core::{Clock, SystemClock, Timestamp};
+use clap::error::ErrorKind;
+
+use crate::CliError;
+use crate::look::{Look, Mark};
+use crate::text::shown;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; the token, if one was judged, is good. Status 0.
+    Good,
+    /// The token is refused, or not well-formed. Status 1.
+    Refused,
+    /// The command line, a file or a fetch is the problem; no token was judged. Status 2.
+    Problem,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Refused => 1,
+            Exit::Problem => 2,
+        })
+    }
+}
+
+/// Where a command reads and writes, how its output looks, and what time it is.
+pub struct Terminal<'t> {
+    input: Box<dyn Read + 't>,
+    output: Box<dyn Write + 't>,
+    errors: Box<dyn Write + 't>,
+    look: Look,
+    error_look: Look,
+    clock: Box<dyn Clock + 't>,
+    /// Someone would have to type the token.
+    is_typed: bool,
+}
+
+impl<'t> Terminal<'t> {
+    /// A terminal that is none: without colours, and in ASCII.
+    pub fn new(
+        input: impl Read + 't,
+        output: impl Write + 't,
+        errors: impl Write + 't,
+        clock: impl Clock + 't,
+    ) -> Self {
+        Self {
+            input: Box::new(input),
+            output: Box::new(output),
+            errors: Box::new(errors),
+            look: Look::PLAIN,
+            error_look: Look::PLAIN,
+            clock: Box::new(clock),
+            is_typed: false,
+        }
+    }
+
+    /// The standard streams, the system's clock, and the look that the environment asks for.
+    #[must_use]
+    pub fn of_this_process() -> Terminal<'static> {
+        let look = |is_terminal| Look::from_environment(is_terminal, |name| std::env::var(name).ok());
+        Terminal {
+            input: Box::new(io::stdin().lock()),
+            look: look(io::stdout().is_terminal()),
+            output: Box::new(io::stdout().lock()),
+            error_look: look(io::stderr().is_terminal()),
+            errors: Box::new(io::stderr().lock()),
+            clock: Box::new(SystemClock),
+            is_typed: io::stdin().is_terminal(),
+        }
+    }
+
+    pub(crate) const fn look(&self) -> Look {
+        self.look
+    }
+
+    pub(crate) fn use_ascii(&mut self) {
+        self.look = self.look.in_ascii();
+        self.error_look = self.error_look.in_ascii();
+    }
+
+    /// `at` in seconds, or else the present.
+    pub(crate) fn time(&self, at: Option<u64>) -> Timestamp {
+        at.map_or_else(|| self.clock.now(), Timestamp::from_secs)
+    }
+
+    /// Standard input. Says what it waits for, if someone has to type it.
+    pub(crate) fn input(&mut self) -> &mut dyn Read {
+        if self.is_typed {
+            self.remark("reading the token from the keyboard: paste it, press Enter, then Ctrl-D");
+        }
+        &mut *self.input
+    }
+
+    /// Writes what was asked for, in one piece.
+    pub(crate) fn write(&mut self, output: &[u8]) -> Result<(), CliError> {
+        match self.output.write_all(output).and_then(|()| self.output.flush()) {
+            // Whoever was reading has seen enough.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something beside the output.
+    pub(crate) fn remark(&mut self, remark: &str) {
+        // There is nowhere left to report to.
+        let _ = writeln!(self.errors, "{}: {}", self.error_look.dim("note"), shown(remark));
+    }
+
+    pub(crate) fn show_error(&mut self, error: &CliError) -> Exit {
+        let label = self.error_look.coloured(Mark::Failed, "error");
+        let _ = writeln!(self.errors, "{label}: {}", shown(&error.to_string()));
+        Exit::Problem
+    }
+
+    /// Help, the version, or what is wrong with the command line.
+    pub(crate) fn show_usage(&mut self, answer: &clap::Error) -> Exit {
+        let is_answer = matches!(answer.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+        let (to, look) = if is_answer { (&mut self.output, self.look) } else { (&mut self.errors, self.error_look) };
+        let text = answer.render();
+        let _ = if look.has_colour() { write!(to, "{}", text.ansi()) } else { write!(to, "{text}") };
+        if is_answer { Exit::Good } else { Exit::Problem }
+    }
+}
+
+impl fmt::Debug for Terminal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminal").field("look", &self.look).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,311 @@
+//! Who is calling? The walk through the rooms, and the wait where one of them must ask someone.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::{AgentAuth, Caller, NO_ID, Recorded, deny};
+use crate::audit::{DelegationRecord, RecordKind};
+use crate::binding::dpop::{DpopVerifier, Scheme, VerifiedProof};
+use crate::binding::{self, Binding, BindingError, Bound, Presented};
+use crate::delegation::{Delegation, DelegationError, Mode};
+use crate::evidence::{Credentials, Evidence};
+use crate::identity::SpiffeId;
+use crate::identity::svid::X509Svid;
+use crate::rejection::{Refusal, Rejection};
+use crate::time::Timestamp;
+use crate::token::{Held, Pending, VerifiedToken};
+
+/// The wait for a caller to be verified, and for that to be recorded: a future of `Result<Caller, Rejection>`.
+///
+/// It is ready at once unless newer keys must be fetched, the issuer must be asked, or a proof of possession must be
+/// looked up in a store that is elsewhere.
+#[must_use = "nobody is verified before this is awaited"]
+pub struct Authentication(State);
+
+type Asking = Pin<Box<dyn Future<Output = Result<Caller, Rejection>> + Send>>;
+
+enum State {
+    Recording(Recorded<Caller>),
+    /// Empty once it has answered.
+    Asking(Option<Asking>),
+}
+
+impl Authentication {
+    fn asking(future: impl Future<Output = Result<Caller, Rejection>> + Send + 'static) -> Self {
+        Self(State::Asking(Some(Box::pin(future))))
+    }
+}
+
+impl Future for Authentication {
+    type Output = Result<Caller, Rejection>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            State::Recording(recorded) => Pin::new(recorded).poll(context),
+            State::Asking(asking) => {
+                // A future that is polled after it has answered stays silent.
+                let Some(future) = asking else { return Poll::Pending };
+                let answer = ready!(future.as_mut().poll(context));
+                *asking = None;
+                Poll::Ready(answer)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Recording(_) => "Authentication(recording)",
+            State::Asking(_) => "Authentication(asking)",
+        })
+    }
+}
+
+/// A caller whose token and proof are good, unless the proof has been used before.
+struct Presenter {
+    delegation: Delegation,
+    proof: Option<VerifiedProof>,
+}
+
+/// Whom the answer is for, as long as it is awaited: a caller that hangs up before is told nothing, and is in the record
+/// all the same.
+struct Awaited {
+    auth: AgentAuth,
+    id: Arc<str>,
+    peer: Option<SpiffeId>,
+    is_over: bool,
+}
+
+impl Awaited {
+    fn new(auth: &AgentAuth, id: &Arc<str>, evidence: &Evidence) -> Self {
+        let peer = evidence.peer.as_deref().map(|peer| peer.id().clone());
+        Self { auth: auth.clone(), id: Arc::clone(id), peer, is_over: false }
+    }
+
+    /// The answer is known, and will be recorded.
+    fn over(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let mut record = self.auth.record(RecordKind::Authentication, &self.id, self.auth.now());
+            record.peer = self.peer.take();
+            deny(&mut record, &Refusal::CallerGone);
+            // Not waited for: there is nobody left to be told.
+            drop(self.auth.append(record));
+        }
+    }
+}
+
+/// How far one can get without waiting.
+enum Examined {
+    Done(Result<Presenter, Refusal>),
+    Asking(Pending),
+}
+
+impl AgentAuth {
+    /// Verifies a caller: identity, token, binding, delegation. The answer is recorded before it is given.
+    ///
+    /// # Errors
+    /// The returned future answers with a [`Rejection`]; its [`Refusal`] is the first rule that failed.
+    pub fn authenticate(&self, evidence: Evidence) -> Authentication {
+        let now = self.inner.clock.now();
+        let (id, examined) = match self.new_id() {
+            Ok(id) => (id, self.examine(&evidence, now)),
+            Err(refusal) => (NO_ID.into(), Examined::Done(Err(refusal))),
+        };
+        match examined {
+            Examined::Done(Ok(Presenter { delegation, proof: Some(proof) })) => {
+                self.use_proof(evidence, id, delegation, &proof, now)
+            }
+            Examined::Done(Ok(Presenter { delegation, proof: None })) => {
+                Authentication(State::Recording(self.conclude(evidence, id, Ok(delegation), None, now)))
+            }
+            Examined::Done(Err(refusal)) => {
+                Authentication(State::Recording(self.conclude(evidence, id, Err(refusal), None, now)))
+            }
+            Examined::Asking(pending) => {
+                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                Authentication::asking(async move { auth.ask(evidence, id, pending, awaited).await })
+            }
+        }
+    }
+
+    /// The courtroom's order: each step reads only what earlier steps verified.
+    fn examine(&self, evidence: &Evidence, now: Timestamp) -> Examined {
+        let credentials = match self.credentials(evidence, now) {
+            Ok(credentials) => credentials,
+            Err(refusal) => return Examined::Done(Err(refusal)),
+        };
+        match self.inner.tokens.begin(credentials.token.reveal(), now) {
+            Ok(token) => Examined::Done(self.present(token, credentials, evidence, now)),
+            Err(Held::Refused(error)) => Examined::Done(Err(error.into())),
+            Err(Held::Pending(pending)) => Examined::Asking(pending),
+        }
+    }
+
+    async fn ask(
+        &self,
+        evidence: Evidence,
+        id: Arc<str>,
+        pending: Pending,
+        awaited: Awaited,
+    ) -> Result<Caller, Rejection> {
+        let presenter = self.ask_for_token(&evidence, pending).await;
+        awaited.over();
+        let now = self.inner.clock.now();
+        match presenter {
+            Ok(Presenter { delegation, proof: Some(proof) }) => {
+                self.use_proof(evidence, id, delegation, &proof, now).await
+            }
+            Ok(Presenter { delegation, proof: None }) => self.conclude(evidence, id, Ok(delegation), None, now).await,
+            Err(refusal) => self.conclude(evidence, id, Err(refusal), None, now).await,
+        }
+    }
+
+    async fn ask_for_token(&self, evidence: &Evidence, pending: Pending) -> Result<Presenter, Refusal> {
+        let clock = &*self.inner.clock;
+        let credentials = self.credentials(evidence, clock.now())?;
+        let token = self.inner.tokens.finish(credentials.token.reveal(), pending, clock).await?;
+        let now = clock.now();
+        // Certificates may have expired meanwhile.
+        self.check_connection(evidence, now)?;
+        self.present(token, credentials, evidence, now)
+    }
+
+    /// What is shown, if the connection it came over is good.
+    fn credentials<'e>(&self, evidence: &'e Evidence, now: Timestamp) -> Result<&'e Credentials, Refusal> {
+        self.check_connection(evidence, now)?;
+        let credentials = evidence.credentials.as_ref().map_err(|error| *error)?.as_ref();
+        // Where DPoP is not taken, its scheme is one that is not known.
+        let known = credentials.filter(|shown| shown.scheme == Scheme::Bearer || self.inner.dpop.is_some());
+        known.ok_or(Refusal::NoCredentials)
+    }
+
+    /// Who presents the token, and may they?
+    fn present(
+        &self,
+        token: Arc<VerifiedToken>,
+        credentials: &Credentials,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Result<Presenter, Refusal> {
+        let dpop = self.inner.dpop.as_ref();
+        let proof = match (&credentials.proof, dpop) {
+            (Err(error), Some(_)) => return Err(BindingError::from(error.clone()).into()),
+            (Ok(proof), Some(_)) => proof.as_ref(),
+            (_, None) => None,
+        };
+        let presented = Presented {
+            token: credentials.token.reveal(),
+            scheme: credentials.scheme,
+            proof: proof.map(|proof| proof.jws.reveal()),
+            target: proof.map(|proof| (&proof.method, &proof.uri)),
+            certificate: evidence.certificate_thumbprint(),
+        };
+        let Bound { binding, proof } = binding::check(token.confirmation, &presented, dpop, now)?;
+        if self.inner.requires_binding && binding == Binding::Bearer {
+            return Err(BindingError::Required.into());
+        }
+        let delegation = Delegation::accept(token, binding, evidence.peer.as_deref(), self.inner.agents.as_ref())?;
+        if self.inner.requires_delegation && delegation.mode() != Mode::OnBehalfOf {
+            return Err(DelegationError::Required(delegation.actor().clone()).into());
+        }
+        Ok(Presenter { delegation, proof })
+    }
+
+    /// Uses the proof up, last: nobody can use up what they could not have made (RFC 9449 §11.1).
+    fn use_proof(
+        &self,
+        evidence: Evidence,
+        id: Arc<str>,
+        delegation: Delegation,
+        proof: &VerifiedProof,
+        now: Timestamp,
+    ) -> Authentication {
+        let Some(dpop) = &self.inner.dpop else {
+            let refusal = BindingError::MethodUnsupported.into();
+            return Authentication(State::Recording(self.conclude(evidence, id, Err(refusal), None, now)));
+        };
+        let nonce = if proof.needs_new_nonce() { dpop.nonce(now) } else { None };
+        let mut using = dpop.use_once(proof, now);
+        let at_once = Pin::new(&mut using).poll(&mut Context::from_waker(std::task::Waker::noop()));
+        let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+        let conclude = move |used: Result<(), _>, now| {
+            awaited.over();
+            let answer = used.map(|()| delegation).map_err(|error| BindingError::Dpop(error).into());
+            auth.conclude(evidence, id, answer, nonce, now)
+        };
+        match at_once {
+            Poll::Ready(used) => Authentication(State::Recording(conclude(used, now))),
+            Poll::Pending => Authentication::asking(async move { conclude(using.await, now).await }),
+        }
+    }
+
+    fn conclude(
+        &self,
+        evidence: Evidence,
+        id: Arc<str>,
+        delegation: Result<Delegation, Refusal>,
+        nonce: Option<String>,
+        now: Timestamp,
+    ) -> Recorded<Caller> {
+        let mut record = self.record(RecordKind::Authentication, &id, now);
+        record.peer = evidence.peer.as_deref().map(|peer| peer.id().clone());
+        let answer = match delegation {
+            Ok(delegation) => {
+                let delegation_record = DelegationRecord::of(&delegation, &self.inner.audit_key);
+                record.delegation = Some(Arc::clone(&delegation_record));
+                Ok(Caller::new(self.clone(), delegation, delegation_record, evidence, id, nonce))
+            }
+            Err(refusal) => {
+                deny(&mut record, &refusal);
+                Err(self.reject(refusal, &id))
+            }
+        };
+        self.recorded(answer, record)
+    }
+
+    /// A connection can outlive its certificate, or its trust domain's place in the configuration; and what a proxy has
+    /// passed on can, too.
+    pub(super) fn check_connection(&self, evidence: &Evidence, now: Timestamp) -> Result<(), Refusal> {
+        if let Some(certificate) = &evidence.certificate {
+            certificate.check_validity(now).map_err(BindingError::ClientCertificate)?;
+        }
+        self.check_peer(evidence.peer.as_deref(), now)
+    }
+
+    fn check_peer(&self, peer: Option<&X509Svid>, now: Timestamp) -> Result<(), Refusal> {
+        match (peer, &self.inner.agents) {
+            (None, _) => Ok(()),
+            (Some(peer), Some(trust)) => Ok(trust.recheck(peer, now)?),
+            (Some(peer), None) => {
+                Err(crate::identity::svid::SvidError::UnknownTrustDomain(peer.id().trust_domain()).into())
+            }
+        }
+    }
+
+    /// How DPoP proofs are verified here, if they are.
+    #[must_use]
+    pub fn dpop(&self) -> Option<&DpopVerifier> {
+        self.inner.dpop.as_ref()
+    }
+
+    /// Whether bearer tokens are refused.
+    #[must_use]
+    pub fn requires_binding(&self) -> bool {
+        self.inner.requires_binding
+    }
+
+    /// Verifies every token anew from now on, whatever was verified before: call it after a revocation.
+    pub fn forget_tokens(&self) {
+        self.inner.tokens.forget();
+    }
+}

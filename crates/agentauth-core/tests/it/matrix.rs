@@ -1,0 +1,228 @@
+//! Every kind of token at every verifier (RFC 8725bis §3.11): only what is meant for a verifier passes it.
+//!
+//! `cargo test -p agentauth-core --test it matrix -- --nocapture` prints the table.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use agentauth_core::TrustedIssuer;
+use agentauth_core::jose::{Algorithm, TokenType};
+use agentauth_core::token::Introspection;
+use serde_json::{Value, json};
+
+use crate::profiles::{Desk, KNOWN, but, typed};
+use crate::support::certs::NOW;
+use crate::support::court::{ACCEPTED, CLERK, Court, STS, claims, code};
+use crate::support::doubles::Endpoint;
+use crate::support::office::{Office, RECORDS, request, request_for};
+use crate::support::prover::{self, Prover, proof_claims};
+
+type Answer = Box<dyn Fn(Option<&str>, &Value) -> &'static str>;
+
+/// One verifier: what it takes, and its answer to a token.
+struct Column {
+    name: String,
+    /// Claims that it takes.
+    claims: Value,
+    /// The `typ` values with which it takes them.
+    takes: Vec<Option<&'static str>>,
+    /// The code with which it refuses every other `typ`, if nothing else is wrong.
+    refuses_with: &'static str,
+    /// Whether it looks at the claims before it looks at `typ` (RFC 9449 §4.3 has this order).
+    claims_first: bool,
+    /// What it says to a token with this `typ` and these claims, under a good signature of the right issuer.
+    answer: Answer,
+}
+
+/// All verifiers of signed tokens. A new one is a new entry here.
+fn columns() -> Vec<Column> {
+    let mut columns = access_tokens();
+    columns.extend([subject_tokens(), actor_tokens(), introspection_answers(), dpop_proofs()]);
+    columns
+}
+
+/// A resource server, once for each profile.
+fn access_tokens() -> Vec<Column> {
+    let column = |(number, known): (usize, &crate::profiles::Known)| {
+        let desk = Desk::new(known.issuer);
+        Column {
+            name: format!("{number} {}", known.name),
+            claims: (known.claims)(),
+            takes: known.typ.to_vec(),
+            refuses_with: "typ_wrong",
+            claims_first: false,
+            answer: Box::new(move |typ, claims| code(&desk.auth, &typed(&desk.court.key, typ, claims))),
+        }
+    };
+    KNOWN.iter().enumerate().map(column).collect()
+}
+
+/// The subject token of a token exchange.
+fn subject_tokens() -> Column {
+    let office = Office::new();
+    Column {
+        name: "subject_token".into(),
+        claims: office.subject(),
+        takes: vec![Some("at+jwt")],
+        refuses_with: "typ_wrong",
+        claims_first: false,
+        answer: Box::new(move |typ, claims| {
+            let token = typed(&office.court.key, typ, claims);
+            office.code(&office.lawyer, &request(&token, RECORDS))
+        }),
+    }
+}
+
+/// The actor token of a token exchange.
+fn actor_tokens() -> Column {
+    let office = Office::new();
+    let subject = office.mint(&but(&office.subject(), json!({"may_act": {"sub": CLERK}})));
+    Column {
+        name: "actor_token".into(),
+        claims: office.actor(),
+        takes: vec![Some("at+jwt")],
+        refuses_with: "typ_wrong",
+        claims_first: false,
+        answer: Box::new(move |typ, claims| {
+            let token = typed(&office.court.key, typ, claims);
+            office.code(&office.clerk, &request_for(&subject, &token, RECORDS))
+        }),
+    }
+}
+
+/// The signed answer of an issuer that is asked about a token (RFC 9701).
+fn introspection_answers() -> Column {
+    let court = Court::new();
+    let endpoint = Endpoint::new();
+    let introspection = Introspection::new(endpoint.clone()).require_signed_for("tool-server").keep_for(Duration::ZERO);
+    let issuer = TrustedIssuer::rfc8693(STS, court.key.key_set()).introspection(introspection);
+    let auth = court.bare_engine().issuer(issuer).build().unwrap();
+    let answer = but(&claims(), json!({"active": true, "token_type": "Bearer"}));
+    Column {
+        name: "introspection".into(),
+        claims: json!({"iss": STS, "aud": "tool-server", "iat": NOW, "exp": NOW + 60, "token_introspection": answer}),
+        takes: vec![Some("token-introspection+jwt")],
+        refuses_with: "typ_wrong",
+        claims_first: false,
+        answer: Box::new(move |typ, claims| {
+            endpoint.signs(typed(&court.key, typ, claims));
+            code(&auth, "an-opaque-token")
+        }),
+    }
+}
+
+/// The proof of possession that comes with a token (RFC 9449).
+fn dpop_proofs() -> Column {
+    let prover = Prover::new(Algorithm::EdDsa);
+    Column {
+        name: "dpop_proof".into(),
+        claims: proof_claims(),
+        takes: vec![Some("dpop+jwt")],
+        refuses_with: "dpop_typ_wrong",
+        claims_first: true,
+        answer: Box::new(move |typ, claims| {
+            let header = prover.header_with("typ", typ.map_or(Value::Null, Value::from));
+            prover::code(&prover, &prover.sign(&header, claims.to_string()))
+        }),
+    }
+}
+
+/// What a token of some kind is, beside its `typ`.
+struct Row {
+    name: String,
+    typ: Option<&'static str>,
+    /// Makes the claims of the row from those that the verifier takes.
+    claims: fn(&Value) -> Value,
+    /// Whether the claims are still those of an access token.
+    is_good: bool,
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (typ, _) in TokenType::named() {
+        rows.push(Row { name: typ.into(), typ: Some(typ), claims: Value::clone, is_good: true });
+    }
+    for typ in [None, Some("x+jwt"), Some("")] {
+        rows.push(Row { name: format!("typ {typ:?}"), typ, claims: Value::clone, is_good: true });
+    }
+    for typ in [Some("at+jwt"), Some("JWT"), None] {
+        let mut add = |what: &str, claims: fn(&Value) -> Value| {
+            let name = format!("{} {what}", typ.unwrap_or("none"));
+            rows.push(Row { name, typ, claims, is_good: false });
+        };
+        add("ID token", id_token);
+        add("logout token", logout_token);
+        add("security event", security_event);
+        if typ != Some("at+jwt") {
+            add("all claims and a nonce", |claims| but(claims, json!({"nonce": "n"})));
+            add("all claims and at_hash", |claims| but(claims, json!({"at_hash": "h"})));
+            add("all claims and events", |claims| but(claims, json!({"events": {}})));
+        }
+    }
+    rows
+}
+
+/// The claims that all kinds share, from those of an access token.
+fn envelope(claims: &Value, more: Value) -> Value {
+    let mut envelope = json!({});
+    for name in ["iss", "aud", "iat", "exp"] {
+        envelope[name] = claims[name].clone();
+    }
+    but(&envelope, more)
+}
+
+/// OpenID Connect Core §2, for a client that did not send a nonce.
+fn id_token(claims: &Value) -> Value {
+    envelope(
+        claims,
+        json!({
+            "sub": claims["sub"], "azp": "web", "auth_time": claims["iat"], "acr": "1", "amr": ["pwd"], "sid": "s",
+            "name": "Alice", "tid": claims["tid"], "oid": claims["oid"], "ver": claims["ver"],
+            "typ": claims.get("typ").map(|_| "ID"), "tokenName": claims.get("tokenName").map(|_| "id_token"),
+        }),
+    )
+}
+
+/// OpenID Connect Back-Channel Logout §2.4.
+fn logout_token(claims: &Value) -> Value {
+    let events = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
+    envelope(claims, json!({"sub": claims["sub"], "jti": "1", "sid": "s", "events": events}))
+}
+
+/// RFC 8417 §2.
+fn security_event(claims: &Value) -> Value {
+    let events = json!({"https://schemas.openid.net/secevent/caep/event-type/session-revoked": {}});
+    envelope(claims, json!({"jti": "1", "txn": "t", "sub_id": {"format": "opaque", "id": "a"}, "events": events}))
+}
+
+#[test]
+fn each_kind_of_token_passes_only_the_verifiers_it_is_for() {
+    let (rows, columns) = (rows(), columns());
+    let mut table = format!("{:<34}", "");
+    for column in &columns {
+        write!(table, "{:<20}", column.name).unwrap();
+    }
+    let mut accepted = 0;
+    let mut wrong = Vec::new();
+    for row in &rows {
+        write!(table, "\n{:<34}", row.name).unwrap();
+        for column in &columns {
+            let answer = (column.answer)(row.typ, &(row.claims)(&column.claims));
+            write!(table, "{answer:<20}").unwrap();
+            let is_for = row.is_good && column.takes.contains(&row.typ);
+            accepted += usize::from(is_for);
+            if (answer == ACCEPTED) != is_for {
+                wrong.push(format!("{} at {}: {answer}", row.name, column.name));
+            }
+            // A kind that the verifier does not take is refused for its kind, whatever else is wrong with it.
+            let is_due = row.is_good || !column.claims_first;
+            if is_due && !column.takes.contains(&row.typ) && answer != column.refuses_with {
+                wrong.push(format!("{} at {}: {answer}, not {}", row.name, column.name, column.refuses_with));
+            }
+        }
+    }
+    println!("{table}");
+    assert_eq!(wrong, [""; 0]);
+    assert_eq!(accepted, columns.iter().map(|column| column.takes.len()).sum::<usize>());
+    assert_eq!(rows.len(), 23 + 3 + 3 * 3 + 2 * 3);
+}

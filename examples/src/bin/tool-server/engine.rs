@@ -1,0 +1,121 @@
+//! From what the command line says to the engine.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use agentauth_core::audit::{JsonLinesFile, TracingSink};
+use agentauth_core::binding::dpop::{Dpop, NonceKey};
+use agentauth_core::identity::svid::TrustBundles;
+use agentauth_core::token::Introspection;
+use agentauth_core::{AgentAuth, AgentTrust, SystemRandom};
+use agentauth_examples::tool_server::ScopesSuffice;
+use agentauth_tower::client::{FetchError, HttpIntrospector, HttpsClient};
+use agentauth_tower::keys::LiveKeys;
+use axum::http::Uri;
+
+use crate::options::{DpopMode, IntrospectionOptions, Options};
+
+/// Where the secret for introspection is found: an argument would be shown to everyone on this host.
+const SECRET: &str = "TOOL_SERVER_INTROSPECTION_SECRET";
+
+pub(crate) fn engine(options: &Options) -> Result<AgentAuth, Box<dyn Error>> {
+    let mut issuer = options.profile.0.issuer(&options.issuer, keys(options)?);
+    if let Some(introspection) = introspection(&options.introspection)? {
+        issuer = issuer.introspection(introspection);
+    }
+    let mut builder = AgentAuth::builder(&options.resource).issuer(issuer).policy(ScopesSuffice).audit(TracingSink);
+    if let Some(dpop) = dpop(options)? {
+        builder = builder.dpop(dpop);
+    }
+    if !options.require_binding.is_empty() && options.dpop == DpopMode::Off && options.client_ca.is_none() {
+        return Err("--require-binding needs --dpop or --client-ca: without them no token can be bound".into());
+    }
+    if options.dpop == DpopMode::Required {
+        builder = builder.require_binding();
+    }
+    if let Some(file) = &options.audit {
+        builder = builder.audit(JsonLinesFile::open(file).map_err(|error| format!("{}: {error}", file.display()))?);
+    }
+    if let (Some(roots), Some(domain)) = (&options.client_ca, &options.trust_domain) {
+        let bundles = TrustBundles::new().with_pem(domain.clone(), &read(roots)?)?;
+        builder = builder.agents(AgentTrust::spiffe(bundles));
+    }
+    Ok(builder.build()?)
+}
+
+/// Keys that are followed from now on; nothing waits for them here.
+fn keys(options: &Options) -> Result<LiveKeys, Box<dyn Error>> {
+    let mut keys = LiveKeys::builder();
+    if let Some(seconds) = options.keys_min_interval {
+        keys = keys.min_interval(Duration::from_secs(seconds));
+    }
+    Ok(match options.jwks.as_deref() {
+        None => keys.discover(client_for(&options.issuer)?, &options.issuer)?,
+        Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+            keys.from_url(client_for(url)?, url)?
+        }
+        Some(file) => keys.from_file(file)?,
+    })
+}
+
+fn dpop(options: &Options) -> Result<Option<Dpop>, Box<dyn Error>> {
+    match (options.dpop, options.dpop_nonce) {
+        (DpopMode::Off, true) => Err("--dpop-nonce needs --dpop optional or --dpop required".into()),
+        (DpopMode::Off, false) => Ok(None),
+        (_, with_nonce) => {
+            let dpop = Dpop::new(&origin(&options.resource));
+            Ok(Some(if with_nonce { dpop.require_nonce(NonceKey::generate(&SystemRandom)?) } else { dpop }))
+        }
+    }
+}
+
+fn introspection(options: &IntrospectionOptions) -> Result<Option<Introspection>, Box<dyn Error>> {
+    let (Some(endpoint), Some(client_id)) = (&options.endpoint, &options.client) else { return Ok(None) };
+    let secret = match (&options.secret_file, std::env::var(SECRET)) {
+        (Some(file), _) => String::from_utf8(read(file)?)
+            .map_err(|_| format!("{}: the secret is no UTF-8 text", file.display()))?
+            .trim_end_matches(['\r', '\n'])
+            .to_owned(),
+        (None, Ok(secret)) => secret,
+        (None, Err(_)) => {
+            return Err(format!("--introspection needs a secret: set {SECRET} or --introspection-secret-file").into());
+        }
+    };
+    if secret.is_empty() {
+        return Err("the secret for --introspection is empty".into());
+    }
+    let mut introspector = HttpIntrospector::with_secret(client_for(endpoint)?, endpoint, client_id, &secret)?;
+    if options.signed {
+        introspector = introspector.signed();
+    }
+    let mut introspection = Introspection::new(introspector);
+    if options.signed {
+        introspection = introspection.require_signed_for(client_id);
+    }
+    if let Some(seconds) = options.keep {
+        introspection = introspection.keep_for(Duration::from_secs(seconds));
+    }
+    if options.clients_without_subject {
+        introspection = introspection.client_if_no_subject();
+    }
+    Ok(Some(introspection))
+}
+
+/// Scheme, host and port of an identifier; what is none is refused where it is used.
+fn origin(resource: &str) -> String {
+    let Ok(uri) = resource.parse::<Uri>() else { return resource.into() };
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+        _ => resource.into(),
+    }
+}
+
+/// A client for `url`, which whoever configured it may have on this host.
+fn client_for(url: &str) -> Result<HttpsClient, FetchError> {
+    HttpsClient::builder().allow_loopback_if_named(url).build()
+}
+
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()).into())
+}

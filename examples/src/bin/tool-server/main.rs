@@ -1,0 +1,54 @@
+//! A tool server that answers who is calling, and lets verified callers use its tools.
+//!
+//! Point any OAuth client at it: its tokens must be for the server named by `--resource`, from the issuer named by
+//! `--issuer`. With `--dpop`, tokens that are bound to a key are taken with a proof of it; with TLS and a trust domain,
+//! tokens that are bound to an agent's certificate are checked against it.
+
+#![allow(clippy::print_stdout, reason = "a program says where it listens")]
+
+mod engine;
+mod options;
+mod profiles;
+
+use std::error::Error;
+
+use agentauth_axum::{MtlsListener, ServerIdentity, serve};
+use agentauth_core::AgentTrust;
+use agentauth_core::identity::svid::TrustBundles;
+use agentauth_examples::tool_server::router;
+use clap::Parser as _;
+use engine::read;
+use options::Options;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .init();
+    run(Options::parse()).await.inspect_err(|error| tracing::error!("{error}"))
+}
+
+async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
+    let auth = engine::engine(&options)?;
+    // A layer that is added later is asked earlier: a stolen token is refused before its scopes are looked at.
+    options.require.append(&mut options.require_binding);
+    let app = router(&auth, &options.require)?;
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| format!("{}: {error}", options.listen))?;
+    let address = listener.local_addr()?;
+
+    let (Some(chain), Some(key)) = (&options.tls_cert, &options.tls_key) else {
+        if !address.ip().is_loopback() {
+            tracing::warn!("{address} is no loopback address, and without --tls-cert tokens travel in the clear");
+        }
+        println!("tool-server: listening on http://{address} as {}", auth.resource());
+        return Ok(axum::serve(listener, app).await?);
+    };
+    let identity = ServerIdentity::from_pem(&read(chain)?, &read(key)?)?;
+    // Without a trust domain no client certificate is believed; tokens that are bound to one are then refused.
+    let trust = auth.agents().cloned().unwrap_or_else(|| AgentTrust::spiffe(TrustBundles::new()));
+    let listener = MtlsListener::with_optional_clients(listener, identity, trust)?;
+    println!("tool-server: listening on https://{address} as {}", auth.resource());
+    Ok(serve(listener, app).await?)
+}

@@ -1,0 +1,47 @@
+//! What the tool server refuses to start with. No issuer is needed.
+
+use std::process::Command;
+
+use crate::support::HERE;
+
+const ISSUER: &str = "https://sts.example.com";
+const ENDPOINT: &str = "https://sts.example.com/introspect";
+
+/// The exit code of the tool server, and what it says.
+fn refused(flags: &[&str], secret: Option<&str>) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tool-server"));
+    command.args(["--listen", "127.0.0.1:0", "--resource", HERE, "--issuer", ISSUER]).args(flags);
+    command.env_remove("TOOL_SERVER_INTROSPECTION_SECRET");
+    command.envs(secret.map(|secret| ("TOOL_SERVER_INTROSPECTION_SECRET", secret)));
+    let output = command.output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn flags_that_would_protect_nothing_are_refused() {
+    let asking = ["--introspection", ENDPOINT, "--introspection-client", "tools"];
+    let with = |more: &[&'static str]| [&asking[..], more].concat();
+    for (flags, secret, code, sentence) in [
+        (vec!["--dpop-nonce"], None, 1, "--dpop-nonce needs --dpop optional or --dpop required"),
+        (vec!["--dpop", "sometimes"], None, 2, "invalid value 'sometimes'"),
+        (vec!["--require-binding", "/nowhere"], None, 2, "there is no route `/nowhere`"),
+        (vec!["--require-binding", "/whoami"], None, 1, "--require-binding needs --dpop or --client-ca"),
+        (vec!["--introspection", ENDPOINT], None, 2, "--introspection-client <ID>"),
+        (vec!["--introspection-client", "tools"], None, 2, "--introspection <URL>"),
+        (vec!["--introspection-signed"], None, 2, "--introspection <URL>"),
+        (with(&[]), None, 1, "--introspection needs a secret: set TOOL_SERVER_INTROSPECTION_SECRET"),
+        (with(&[]), Some(""), 1, "the secret for --introspection is empty"),
+        (with(&["--introspection-secret-file", "/no/such/file"]), Some("unused"), 1, "/no/such/file: "),
+        (
+            vec!["--introspection", "http://sts.example.com/", "--introspection-client", "tools"],
+            Some("a-secret"),
+            1,
+            "`http://sts.example.com/` is refused",
+        ),
+        (vec!["--jwks", "http://sts.example.com/jwks"], None, 1, "`http://sts.example.com/jwks` is refused"),
+    ] {
+        let (found, said) = refused(&flags, secret);
+        assert_eq!(found, code, "{flags:?}: {said}");
+        assert!(said.contains(sentence) && !said.contains("a-secret"), "{flags:?}: {said}");
+    }
+}
