@@ -107,7 +107,9 @@ impl Refusal {
             Self::Binding(BindingError::Dpop(error)) => (StatusCode::UNAUTHORIZED, error.oauth_error()),
             Self::Request(_) | Self::Resource => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "unauthenticated"),
-            Self::Token(TokenError::KeysUnavailable(_) | TokenError::IntrospectionUnavailable(_))
+            Self::Token(
+                TokenError::KeysUnavailable(_) | TokenError::IntrospectionUnavailable(_) | TokenError::TooManyWaiting,
+            )
             | Self::CallerGone
             | Self::Audit(_)
             | Self::Random

@@ -4,16 +4,16 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::{AgentAuth, Caller, NO_ID, Recorded, deny};
 use crate::audit::{DelegationRecord, RecordKind};
-use crate::binding::dpop::{DpopVerifier, Scheme, VerifiedProof};
+use crate::binding::dpop::{DpopError, DpopVerifier, Scheme, VerifiedProof};
 use crate::binding::{self, Binding, BindingError, Bound, Presented};
 use crate::delegation::{Delegation, DelegationError, Mode};
 use crate::evidence::{Credentials, Evidence};
 use crate::identity::SpiffeId;
-use crate::identity::svid::X509Svid;
+use crate::identity::svid::{SvidError, X509Svid};
 use crate::rejection::{Refusal, Rejection};
 use crate::time::Timestamp;
 use crate::token::{Held, Pending, VerifiedToken};
@@ -122,15 +122,7 @@ impl AgentAuth {
             Err(refusal) => (NO_ID.into(), Examined::Done(Err(refusal))),
         };
         match examined {
-            Examined::Done(Ok(Presenter { delegation, proof: Some(proof) })) => {
-                self.use_proof(evidence, id, delegation, &proof, now)
-            }
-            Examined::Done(Ok(Presenter { delegation, proof: None })) => {
-                Authentication(State::Recording(self.conclude(evidence, id, Ok(delegation), None, now)))
-            }
-            Examined::Done(Err(refusal)) => {
-                Authentication(State::Recording(self.conclude(evidence, id, Err(refusal), None, now)))
-            }
+            Examined::Done(presenter) => self.settle(evidence, id, presenter, now),
             Examined::Asking(pending) => {
                 let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
                 Authentication::asking(async move { auth.ask(evidence, id, pending, awaited).await })
@@ -161,13 +153,7 @@ impl AgentAuth {
         let presenter = self.ask_for_token(&evidence, pending).await;
         awaited.over();
         let now = self.inner.clock.now();
-        match presenter {
-            Ok(Presenter { delegation, proof: Some(proof) }) => {
-                self.use_proof(evidence, id, delegation, &proof, now).await
-            }
-            Ok(Presenter { delegation, proof: None }) => self.conclude(evidence, id, Ok(delegation), None, now).await,
-            Err(refusal) => self.conclude(evidence, id, Err(refusal), None, now).await,
-        }
+        self.settle(evidence, id, presenter, now).await
     }
 
     async fn ask_for_token(&self, evidence: &Evidence, pending: Pending) -> Result<Presenter, Refusal> {
@@ -206,8 +192,7 @@ impl AgentAuth {
         let presented = Presented {
             token: credentials.token.reveal(),
             scheme: credentials.scheme,
-            proof: proof.map(|proof| proof.jws.reveal()),
-            target: proof.map(|proof| (&proof.method, &proof.uri)),
+            proof: proof.map(|proof| (proof.jws.reveal(), &proof.method, &proof.uri)),
             certificate: evidence.certificate_thumbprint(),
         };
         let Bound { binding, proof } = binding::check(token.confirmation, &presented, dpop, now)?;
@@ -221,31 +206,39 @@ impl AgentAuth {
         Ok(Presenter { delegation, proof })
     }
 
-    /// Uses the proof up, last: nobody can use up what they could not have made (RFC 9449 §11.1).
-    fn use_proof(
+    /// Uses the proof up, if there is one, last: nobody can use up what they could not have made (RFC 9449 §11.1).
+    fn settle(
         &self,
         evidence: Evidence,
         id: Arc<str>,
-        delegation: Delegation,
-        proof: &VerifiedProof,
+        presenter: Result<Presenter, Refusal>,
         now: Timestamp,
     ) -> Authentication {
+        let recording = |recorded| Authentication(State::Recording(recorded));
+        let (delegation, proof) = match presenter {
+            Ok(Presenter { delegation, proof: None }) => {
+                return recording(self.conclude(evidence, id, Ok(delegation), None, now));
+            }
+            Ok(Presenter { delegation, proof: Some(proof) }) => (delegation, proof),
+            Err(refusal) => return recording(self.conclude(evidence, id, Err(refusal), None, now)),
+        };
         let Some(dpop) = &self.inner.dpop else {
-            let refusal = BindingError::MethodUnsupported.into();
-            return Authentication(State::Recording(self.conclude(evidence, id, Err(refusal), None, now)));
+            return recording(self.conclude(evidence, id, Err(BindingError::MethodUnsupported.into()), None, now));
         };
         let nonce = if proof.needs_new_nonce() { dpop.nonce(now) } else { None };
-        let mut using = dpop.use_once(proof, now);
-        let at_once = Pin::new(&mut using).poll(&mut Context::from_waker(std::task::Waker::noop()));
-        let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
-        let conclude = move |used: Result<(), _>, now| {
-            awaited.over();
-            let answer = used.map(|()| delegation).map_err(|error| BindingError::Dpop(error).into());
-            auth.conclude(evidence, id, answer, nonce, now)
-        };
-        match at_once {
-            Poll::Ready(used) => Authentication(State::Recording(conclude(used, now))),
-            Poll::Pending => Authentication::asking(async move { conclude(using.await, now).await }),
+        let used_by =
+            |used: Result<(), DpopError>| used.map(|()| delegation).map_err(|error| BindingError::from(error).into());
+        let mut using = dpop.use_once(&proof, now);
+        match Pin::new(&mut using).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(used) => recording(self.conclude(evidence, id, used_by(used), nonce, now)),
+            Poll::Pending => {
+                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                Authentication::asking(async move {
+                    let used = using.await;
+                    awaited.over();
+                    auth.conclude(evidence, id, used_by(used), nonce, now).await
+                })
+            }
         }
     }
 
@@ -279,16 +272,21 @@ impl AgentAuth {
         if let Some(certificate) = &evidence.certificate {
             certificate.check_validity(now).map_err(BindingError::ClientCertificate)?;
         }
-        self.check_peer(evidence.peer.as_deref(), now)
+        match &evidence.peer {
+            Some(peer) => Ok(self.recheck(peer, now)?),
+            None => Ok(()),
+        }
     }
 
-    fn check_peer(&self, peer: Option<&X509Svid>, now: Timestamp) -> Result<(), Refusal> {
-        match (peer, &self.inner.agents) {
-            (None, _) => Ok(()),
-            (Some(peer), Some(trust)) => Ok(trust.recheck(peer, now)?),
-            (Some(peer), None) => {
-                Err(crate::identity::svid::SvidError::UnknownTrustDomain(peer.id().trust_domain()).into())
-            }
+    /// Checks again what may have changed since a connection was made: its certificate may have ended, and the trust
+    /// domain may be one that is not trusted here.
+    ///
+    /// # Errors
+    /// [`SvidError::Expired`], [`SvidError::NotYetValid`], [`SvidError::UnknownTrustDomain`].
+    pub fn recheck(&self, peer: &X509Svid, now: Timestamp) -> Result<(), SvidError> {
+        match &self.inner.agents {
+            Some(trust) => trust.recheck(peer, now),
+            None => Err(SvidError::UnknownTrustDomain(peer.id().trust_domain())),
         }
     }
 

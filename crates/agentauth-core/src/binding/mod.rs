@@ -68,9 +68,8 @@ impl BindingError {
 pub(crate) struct Presented<'r> {
     pub(crate) token: &'r str,
     pub(crate) scheme: Scheme,
-    pub(crate) proof: Option<&'r str>,
-    /// Method and URI of the request, if it is an HTTP request.
-    pub(crate) target: Option<(&'r Method, &'r Uri)>,
+    /// The proof, with the method and the URI of the request it came with.
+    pub(crate) proof: Option<(&'r str, &'r Method, &'r Uri)>,
     /// The SHA-256 of the client's certificate.
     pub(crate) certificate: Option<&'r [u8; 32]>,
 }
@@ -104,8 +103,7 @@ pub(crate) fn check(
         }
         Confirmation::Key(key) => {
             let dpop = dpop.ok_or(BindingError::MethodUnsupported)?;
-            let proof = presented.proof.ok_or(DpopError::ProofMissing)?;
-            let (method, uri) = presented.target.ok_or(DpopError::ProofMissing)?;
+            let (proof, method, uri) = presented.proof.ok_or(DpopError::ProofMissing)?;
             let request = ProofContext::new(method, uri, presented.token, Some(&key));
             let proof = dpop.verify(proof, &request, now)?;
             Ok(Bound { binding: Binding::Dpop, proof: Some(proof) })

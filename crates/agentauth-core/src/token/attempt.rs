@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::cache::{TokenCache, TokenDigest};
+use super::cache::TokenDigest;
 use super::checks::Refused;
-use super::introspection::{Introspecting, Introspection, IntrospectionUnavailable};
+use super::introspection::{Introspecting, Introspection};
 use super::verified::Basis;
 use super::{KeyRefresh, TokenError, TokenVerifier, VerifiedToken};
-use crate::jose::{JoseError, MAX_TOKEN_BYTES};
-use crate::text::Excerpt;
+use crate::jose::MAX_TOKEN_BYTES;
 use crate::time::{Clock, Timestamp};
 
 /// How many tokens may wait at once for keys or answers. Each holds a request open, and anyone can send one; beyond this,
@@ -24,9 +23,10 @@ pub(super) struct WaitingRoom(Arc<AtomicUsize>);
 struct Seat(Arc<AtomicUsize>);
 
 impl WaitingRoom {
-    fn enter(&self) -> Option<Seat> {
+    fn enter(&self) -> Result<Seat, Held> {
         let seat = Seat(Arc::clone(&self.0));
-        (self.0.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(seat)
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        if before < MAX_WAITING { Ok(seat) } else { Err(Held::Refused(TokenError::TooManyWaiting)) }
     }
 }
 
@@ -45,8 +45,8 @@ pub(crate) struct Pending {
 }
 
 enum Wait {
-    /// Newer keys of its issuer; without any, it is refused as it was.
-    Keys { refresh: KeyRefresh, refused: TokenError },
+    /// Newer keys of its issuer.
+    Keys(KeyRefresh),
     /// The answer of the issuer with this place.
     Answer { answer: Introspecting, issuer: usize },
 }
@@ -63,37 +63,31 @@ impl TokenVerifier {
     /// # Errors
     /// Each rule has its own [`TokenError`].
     pub fn verify_cached(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenError> {
-        self.begin(token, now).map_err(|held| match held {
-            Held::Refused(error) | Held::Pending(Pending { wait: Wait::Keys { refused: error, .. }, .. }) => error,
-            Held::Pending(Pending { wait: Wait::Answer { .. }, .. }) => TokenError::Jose(JoseError::NotCompact),
-        })
+        let ticket = self.ticket(token);
+        match self.look_up(ticket.as_ref(), now) {
+            Some(known) => Ok(known),
+            None => Ok(self.keep(ticket, self.verify(token, now)?)),
+        }
     }
 
     /// Verifies `token` as far as that goes without waiting.
     pub(crate) fn begin(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, Held> {
-        let ticket = self.cache.as_ref().and_then(|cache| Ticket::of(token, cache));
-        if let Some(known) = ticket.as_ref().and_then(|ticket| self.look_up(ticket, now)) {
+        let ticket = self.ticket(token);
+        if let Some(known) = self.look_up(ticket.as_ref(), now) {
             return Ok(known);
         }
         if let Some((issuer, introspection)) = self.introspection_for(token) {
-            let Some(seat) = self.waiting.enter() else {
-                return Err(Held::Refused(IntrospectionUnavailable("too many tokens are waiting".into()).into()));
-            };
+            let seat = self.waiting.enter()?;
             let answer = introspection.introspector.introspect(token);
             return Err(Held::Pending(Pending { wait: Wait::Answer { answer, issuer }, ticket, _seat: seat }));
         }
-        match self.try_verify(token, now) {
-            Ok(verified) => Ok(self.keep(ticket, verified)),
-            Err(Refused { error, keys }) => Err(match keys.and_then(|(keys, tried)| keys.refresh(tried)) {
-                Some(refresh) => match self.waiting.enter() {
-                    Some(seat) => {
-                        Held::Pending(Pending { wait: Wait::Keys { refresh, refused: error }, ticket, _seat: seat })
-                    }
-                    None => Held::Refused(TokenError::KeysUnavailable(Excerpt::of("too many tokens are waiting"))),
-                },
-                None => Held::Refused(error),
-            }),
-        }
+        let Refused { error, keys } = match self.try_verify(token, now) {
+            Ok(verified) => return Ok(self.keep(ticket, verified)),
+            Err(refused) => refused,
+        };
+        let refresh = keys.and_then(|(keys, tried)| keys.refresh(tried)).ok_or(Held::Refused(error))?;
+        let seat = self.waiting.enter()?;
+        Err(Held::Pending(Pending { wait: Wait::Keys(refresh), ticket, _seat: seat }))
     }
 
     /// Waits for what `pending` says, once, and answers.
@@ -104,7 +98,7 @@ impl TokenVerifier {
         clock: &dyn Clock,
     ) -> Result<Arc<VerifiedToken>, TokenError> {
         let verified = match pending.wait {
-            Wait::Keys { refresh, .. } => {
+            Wait::Keys(refresh) => {
                 refresh.await;
                 self.verify(token, clock.now())?
             }
@@ -113,8 +107,14 @@ impl TokenVerifier {
         Ok(self.keep(pending.ticket, verified))
     }
 
-    fn look_up(&self, ticket: &Ticket, now: Timestamp) -> Option<Arc<VerifiedToken>> {
-        self.cache.as_ref()?.get(&ticket.digest, |token| self.is_good_still(token, now))
+    /// Longer tokens are refused, and are not worth hashing.
+    fn ticket(&self, token: &str) -> Option<Ticket> {
+        let cache = self.cache.as_ref().filter(|_| token.len() <= MAX_TOKEN_BYTES)?;
+        Some(Ticket { digest: TokenDigest::of(token)?, epoch: cache.epoch() })
+    }
+
+    fn look_up(&self, ticket: Option<&Ticket>, now: Timestamp) -> Option<Arc<VerifiedToken>> {
+        self.cache.as_ref()?.get(&ticket?.digest, |token| self.is_good_still(token, now))
     }
 
     fn keep(&self, ticket: Option<Ticket>, verified: VerifiedToken) -> Arc<VerifiedToken> {
@@ -155,10 +155,18 @@ struct Ticket {
     epoch: u64,
 }
 
-impl Ticket {
-    fn of(token: &str, cache: &TokenCache) -> Option<Self> {
-        // Longer ones are refused, and are not worth hashing.
-        let digest = (token.len() <= MAX_TOKEN_BYTES).then(|| TokenDigest::of(token))??;
-        Some(Self { digest, epoch: cache.epoch() })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_waiting_room_turns_away_until_someone_leaves() {
+        let room = WaitingRoom::default();
+        let mut seats: Vec<Seat> = (0..MAX_WAITING).filter_map(|_| room.enter().ok()).collect();
+        assert_eq!(seats.len(), MAX_WAITING);
+        let Err(Held::Refused(refused)) = room.enter() else { panic!("a seat too many") };
+        assert_eq!(refused.code(), "too_many_waiting");
+        seats.pop();
+        assert!(room.enter().is_ok());
     }
 }

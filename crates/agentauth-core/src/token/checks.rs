@@ -117,7 +117,8 @@ pub(super) fn check_issue(
     Ok(Timestamp::from_secs(from))
 }
 
-/// A token must not last longer than those of its issuer may: a stolen one counts for as long (RFC 6750 §5.3).
+/// A token must not last longer than those of its issuer may: a stolen one counts for as long (RFC 6750 §5.3). Only an
+/// answer about an opaque token may lack `iat`; that token is asked about again and again.
 pub(super) fn check_length(claims: &Claims<'_>, issuer: &CheckedIssuer) -> Result<(), TokenError> {
     let (Some(iat), Some(exp)) = (claims.iat, claims.exp) else { return Ok(()) };
     let length = exp.saturating_sub(iat);

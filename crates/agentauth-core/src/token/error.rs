@@ -66,6 +66,9 @@ pub enum TokenError {
     /// The issuer could not be asked about the token; this is not the token's fault.
     #[error(transparent)]
     IntrospectionUnavailable(#[from] IntrospectionUnavailable),
+    /// More than 4096 tokens wait for keys or answers already; this is not the token's fault.
+    #[error("too many tokens wait for the issuer's keys or answers already")]
+    TooManyWaiting,
     /// An introspection answer is not signed where that is required, or signed where no key could be expected.
     #[error("the issuer's answer is not signed as it must be (application/token-introspection+jwt)")]
     AnswerUnsigned,
@@ -112,6 +115,7 @@ impl TokenError {
             Self::Shape { .. } => "profile_mismatch",
             Self::Inactive => "token_inactive",
             Self::IntrospectionUnavailable(_) => "introspection_unavailable",
+            Self::TooManyWaiting => "too_many_waiting",
             Self::AnswerUnsigned => "introspection_unsigned",
             Self::AnswerNotForUs => "introspection_not_for_us",
             Self::ConfirmationUnsupported => "confirmation_unsupported",

@@ -175,7 +175,7 @@ fn only_so_many_wait_at_once() {
     let token = court.key.mint(&claims());
     let waiting: Vec<_> = (0..4096).map(|_| auth.authenticate(Evidence::bearer(&token))).collect();
     assert_eq!(court.records.take().len(), 0);
-    assert_eq!(code(&auth, &token), "keys_unavailable", "refused at once");
+    assert_eq!(code(&auth, &token), "too_many_waiting", "refused at once");
     assert_eq!(cabinet.tried().len(), 4097);
     drop(waiting);
     cabinet.rotate(court.key.key_set());

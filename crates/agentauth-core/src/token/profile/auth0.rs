@@ -57,10 +57,6 @@ impl Profile for Auth0 {
         true
     }
 
-    fn names_workloads(&self) -> bool {
-        false
-    }
-
     fn claims(&self) -> &'static [&'static str] {
         &["azp", "gty", "org_id", "sub_profile"]
     }
@@ -75,11 +71,7 @@ impl Profile for Auth0 {
             None => of_client(claims)?,
             Some(current) => self.acted(claims, &current)?,
         };
-        let reading = reading.with_scopes(claims.scopes("scope")?);
-        Ok(match claims.text("jti")? {
-            Some(id) => reading.with_token_id(id),
-            None => reading,
-        })
+        Ok(reading.with_scopes(claims.scopes("scope")?).with_token_id(claims.text("jti")?))
     }
 }
 

@@ -131,19 +131,15 @@ impl<'c> TokenClaims<'c> {
         }
     }
 
-    /// The scopes in the claim `name`: separated by spaces (RFC 9068 §2.2.3), or a list of them. No claim, no scope.
+    /// The scopes in the claim `name`, separated by single spaces (RFC 9068 §2.2.3). No claim, no scope.
     ///
     /// # Errors
     /// [`TokenError::Scope`], [`TokenError::ClaimMalformed`].
     pub fn scopes(&self, name: &'static str) -> Result<ScopeSet, TokenError> {
-        let scopes = match self.claims.kept(name) {
-            Some(Loose::Texts(texts)) => texts.join(" ").parse(),
-            _ => self.raw_text(name)?.unwrap_or_default().parse(),
-        };
-        scopes.map_err(TokenError::Scope)
+        self.raw_text(name)?.unwrap_or_default().parse().map_err(TokenError::Scope)
     }
 
-    /// The scopes in the claim `name`, whose words may be written in either way of [`TokenClaims::words`].
+    /// The scopes in the claim `name`, where an issuer writes them in either way of [`TokenClaims::words`].
     ///
     /// # Errors
     /// [`TokenError::Scope`], [`TokenError::ClaimMalformed`].

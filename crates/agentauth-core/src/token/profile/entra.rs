@@ -95,11 +95,7 @@ impl Profile for Entra {
         } else {
             delegated_scopes(claims)?
         };
-        let reading = reading.with_scopes(scopes);
-        Ok(match claims.text("uti")? {
-            Some(id) => reading.with_token_id(id),
-            None => reading,
-        })
+        Ok(reading.with_scopes(scopes).with_token_id(claims.text("uti")?))
     }
 }
 

@@ -58,10 +58,6 @@ impl Profile for Keycloak {
         self.delegates
     }
 
-    fn names_workloads(&self) -> bool {
-        false
-    }
-
     fn claims(&self) -> &'static [&'static str] {
         &["typ", "azp", "preferred_username"]
     }

@@ -44,10 +44,6 @@ impl Profile for KubernetesActor {
         true
     }
 
-    fn names_workloads(&self) -> bool {
-        false
-    }
-
     fn read(&self, claims: &TokenClaims<'_>) -> Result<Reading, TokenError> {
         require_any_of(&["scope"], claims, NAME)?;
         let subject = claims.required("sub")?;
@@ -66,11 +62,7 @@ impl Profile for KubernetesActor {
             }
             None => Reading::client_only(claims.principal(subject), claims.client(claims.required("client_id")?)),
         };
-        let reading = reading.with_scopes(claims.scopes("scope")?);
-        Ok(match claims.text("jti")? {
-            Some(id) => reading.with_token_id(id),
-            None => reading,
-        })
+        Ok(reading.with_scopes(claims.scopes("scope")?).with_token_id(claims.text("jti")?))
     }
 }
 

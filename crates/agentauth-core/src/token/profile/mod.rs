@@ -93,9 +93,9 @@ pub trait Profile: Send + Sync + fmt::Debug {
     }
 
     /// Whether the issuer may call agents by SPIFFE ID: where it may not, such a name is only a name, unless the
-    /// connection proves it.
+    /// connection proves it. It may not, unless the profile says so.
     fn names_workloads(&self) -> bool {
-        self.trusts_act()
+        false
     }
 
     /// The claims that [`Profile::read`] wants to see, beside `sub`, `client_id`, `jti`, `scope`, `act`, `may_act` and

@@ -56,10 +56,6 @@ impl Profile for Okta {
         self.actor_is_agent
     }
 
-    fn names_workloads(&self) -> bool {
-        false
-    }
-
     fn claims(&self) -> &'static [&'static str] {
         &["uid", "cid", "scp"]
     }

@@ -1,4 +1,4 @@
-use super::shape::{client_of, ensure, is_access_token_or_jwt, require_any_of};
+use super::shape::{client_of, ensure, is_access_token_or_jwt, of_client, require_any_of};
 use super::{Profile, Reading, TokenClaims};
 use crate::identity::{AgentId, PrincipalId};
 use crate::jose::TokenType;
@@ -70,10 +70,6 @@ impl Profile for PingAm {
 
     fn trusts_act(&self) -> bool {
         true
-    }
-
-    fn names_workloads(&self) -> bool {
-        false
     }
 
     fn claims(&self) -> &'static [&'static str] {
@@ -152,10 +148,6 @@ impl Profile for PingOne {
         self.act_is_mapped
     }
 
-    fn names_workloads(&self) -> bool {
-        false
-    }
-
     fn read(&self, claims: &TokenClaims<'_>) -> Result<Reading, TokenError> {
         require_any_of(&["scope"], claims, ONE)?;
         let (subject, client) = (claims.required("sub")?, claims.required("client_id")?);
@@ -164,15 +156,8 @@ impl Profile for PingOne {
             Some(current) if !(current.is_local() && current.subject()? == subject) => {
                 Reading::on_behalf_of(claims.principal(subject), claims.actors())?
             }
-            _ if subject == client => {
-                Reading::autonomous(PrincipalId::client(claims.issuer().clone(), subject), claims.client(client))
-            }
-            _ => Reading::client_only(claims.principal(subject), claims.client(client)),
+            _ => of_client(claims, subject, client),
         };
-        let reading = reading.with_scopes(claims.scopes("scope")?);
-        Ok(match claims.text("jti")? {
-            Some(id) => reading.with_token_id(id),
-            None => reading,
-        })
+        Ok(reading.with_scopes(claims.scopes("scope")?).with_token_id(claims.text("jti")?))
     }
 }

@@ -1,4 +1,5 @@
 use super::super::{Mode, TokenError};
+use super::shape::of_client;
 use super::{Profile, Reading, TokenClaims};
 use crate::identity::{AgentId, PrincipalId};
 
@@ -14,7 +15,7 @@ impl Profile for Rfc9068 {
     }
 
     fn read(&self, claims: &TokenClaims<'_>) -> Result<Reading, TokenError> {
-        complete(of_client(claims)?, claims)
+        complete(without_actor(claims)?, claims)
     }
 }
 
@@ -44,12 +45,16 @@ impl Profile for Rfc8693 {
         true
     }
 
+    fn names_workloads(&self) -> bool {
+        true
+    }
+
     fn read(&self, claims: &TokenClaims<'_>) -> Result<Reading, TokenError> {
         if self.requires_actor_issuer && claims.actors().any(|actor| !actor.has_issuer()) {
             return Err(TokenError::ClaimMissing("act.iss"));
         }
         if claims.actors().len() == 0 {
-            return complete(of_client(claims)?, claims);
+            return complete(without_actor(claims)?, claims);
         }
         claims.required("client_id")?;
         let subject = claims.subject()?;
@@ -69,13 +74,8 @@ fn is_subject(actor: &AgentId, claims: &TokenClaims<'_>, subject: &str) -> bool 
     actor.name() == subject && *actor == claims.client(subject)
 }
 
-fn of_client(claims: &TokenClaims<'_>) -> Result<Reading, TokenError> {
-    let (subject, client) = (claims.subject()?, claims.required("client_id")?);
-    Ok(if subject == client {
-        Reading::autonomous(PrincipalId::client(claims.issuer().clone(), subject), claims.client(client))
-    } else {
-        Reading::client_only(claims.principal(subject), claims.client(client))
-    })
+fn without_actor(claims: &TokenClaims<'_>) -> Result<Reading, TokenError> {
+    Ok(of_client(claims, claims.subject()?, claims.required("client_id")?))
 }
 
 /// What RFC 9068 §2.2 has in every token.

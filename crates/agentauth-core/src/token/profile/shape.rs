@@ -1,6 +1,7 @@
 //! What the profiles of several issuers ask of a token before they read it.
 
-use super::TokenClaims;
+use super::{Reading, TokenClaims};
+use crate::identity::PrincipalId;
 use crate::jose::TokenType;
 use crate::token::TokenError;
 
@@ -34,5 +35,14 @@ pub(super) fn client_of<'c>(token: &TokenClaims<'c>, profile: &'static str) -> R
         }
         (Some(client), None) | (None, Some(client)) => Ok(client),
         (None, None) => Err(TokenError::ClaimMissing("client_id")),
+    }
+}
+
+/// A token without a word about delegation: of the client itself, if it is the subject, and of a principal otherwise.
+pub(super) fn of_client(claims: &TokenClaims<'_>, subject: &str, client: &str) -> Reading {
+    if subject == client {
+        Reading::autonomous(PrincipalId::client(claims.issuer().clone(), subject), claims.client(client))
+    } else {
+        Reading::client_only(claims.principal(subject), claims.client(client))
     }
 }

@@ -1,6 +1,5 @@
-use super::shape::{client_of, ensure, is_access_token_or_jwt, require_any_of};
+use super::shape::{client_of, ensure, is_access_token_or_jwt, of_client, require_any_of};
 use super::{Profile, Reading, TokenClaims};
-use crate::identity::PrincipalId;
 use crate::jose::TokenType;
 use crate::token::TokenError;
 
@@ -35,10 +34,6 @@ impl Profile for Wso2 {
         true
     }
 
-    fn names_workloads(&self) -> bool {
-        false
-    }
-
     fn claims(&self) -> &'static [&'static str] {
         &["azp"]
     }
@@ -52,10 +47,7 @@ impl Profile for Wso2 {
             Some(current) if current.subject()? != subject => {
                 Reading::on_behalf_of(claims.principal(subject), claims.actors())?
             }
-            _ if subject == client => {
-                Reading::autonomous(PrincipalId::client(claims.issuer().clone(), subject), claims.client(client))
-            }
-            _ => Reading::client_only(claims.principal(subject), claims.client(client)),
+            _ => of_client(claims, subject, client),
         };
         Ok(reading.with_scopes(claims.scopes("scope")?).with_token_id(claims.token_id()?))
     }

@@ -12,7 +12,7 @@ pub(crate) const AUTH0: &str = "https://court.eu.auth0.com/";
 pub(crate) const OKTA: &str = "https://court.okta.com/oauth2/default";
 pub(crate) const ZITADEL: &str = "https://court.zitadel.cloud";
 pub(crate) const WSO2: &str = "https://api.asgardeo.io/t/court/oauth2/token";
-pub(crate) const PING_AM: &str = "https://am.court.example/am/oauth2/realms/root/realms/alpha";
+pub(crate) const PING_AM: &str = "https://am.court.example/am/oauth2/alpha";
 pub(crate) const PING_ONE: &str = "https://auth.pingone.eu/4a1b/as";
 pub(crate) const KUBERNETES: &str = "https://sts.cluster.example";
 
