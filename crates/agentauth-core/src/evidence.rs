@@ -8,6 +8,8 @@ use http::{HeaderMap, Method, Uri};
 
 use crate::binding::client_certificate::{ClientCertificate, ClientCertificateError};
 use crate::binding::dpop::{self, DpopError, Scheme};
+use crate::identity::Peer;
+use crate::identity::forwarded::ForwardedPeer;
 use crate::identity::svid::X509Svid;
 use crate::jose::MAX_TOKEN_BYTES;
 use crate::text::Secret;
@@ -26,7 +28,7 @@ use crate::text::Secret;
 #[derive(Clone)]
 pub struct Evidence {
     pub(crate) credentials: Result<Option<Credentials>, RequestError>,
-    pub(crate) peer: Option<Arc<X509Svid>>,
+    pub(crate) peer: Option<Peer>,
     /// The certificate that a trusted proxy passed on.
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
 }
@@ -109,7 +111,15 @@ impl Evidence {
     /// And the agent that the TLS connection proved.
     #[must_use]
     pub fn with_peer(mut self, peer: Option<Arc<X509Svid>>) -> Self {
-        self.peer = peer;
+        self.peer = peer.map(Peer::Tls);
+        self
+    }
+
+    /// And the agent that a proxy, which must be trusted to, has passed on; or that it has passed on none. The connection is
+    /// then the proxy's, and says nothing about the caller.
+    #[must_use]
+    pub fn with_forwarded_peer(mut self, peer: Option<ForwardedPeer>) -> Self {
+        self.peer = peer.map(|peer| Peer::Forwarded(Arc::new(peer)));
         self
     }
 
@@ -142,7 +152,7 @@ impl Evidence {
     pub(crate) fn certificate_thumbprint(&self) -> Option<&[u8; 32]> {
         match &self.certificate {
             Some(certificate) => Some(certificate.thumbprint()),
-            None => self.peer.as_deref().map(X509Svid::thumbprint),
+            None => self.peer.as_ref().and_then(Peer::thumbprint),
         }
     }
 }

@@ -19,10 +19,11 @@ mod token_service;
 
 pub use agentauth::{AgentAuth, AgentAuthBuilder, Authentication, Caller, ConfigError, Permit, Recorded};
 pub use binding::Binding;
-pub use delegation::{AgentTrust, Delegation, Issuer, Mode, SubjectToken};
+pub use delegation::{ActorBinding, AgentTrust, Delegation, Issuer, Mode, SubjectToken};
 pub use evidence::{Evidence, RequestError};
 pub use identity::{
-    AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, ResourceId, SpiffeId, SpiffeIdError, TrustDomain,
+    AgentId, IssuerId, NameError, Peer, PeerProof, PrincipalId, PrincipalKind, ResourceId, SpiffeId, SpiffeIdError,
+    TrustDomain,
 };
 pub use policy::{Action, Arguments, AuthzRequest, Decision, PolicyEngine};
 pub use random::{Random, RandomUnavailable, SystemRandom};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::agentauth::{NO_ID, Recording};
 use crate::audit::{AuditKey, AuditSink, IssuedRecord, RECORD_VERSION, Record, RecordKind};
 use crate::delegation::{Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, token_response};
-use crate::identity::ResourceId;
 use crate::identity::svid::X509Svid;
+use crate::identity::{PeerProof, ResourceId};
 use crate::policy::{Effect, Reason, ReasonKind};
 use crate::random::{SystemRandom, unique_id};
 
@@ -116,6 +116,7 @@ impl TokenService {
             authentication_id: None,
             delegation: None,
             peer: client.map(|client| client.id().clone()),
+            peer_proof: client.map(|_| PeerProof::MutualTls),
             action: None,
             policy_version: None,
             issued: None,

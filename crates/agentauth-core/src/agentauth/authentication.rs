@@ -12,8 +12,8 @@ use crate::binding::dpop::{DpopError, DpopVerifier, Scheme, VerifiedProof};
 use crate::binding::{self, Binding, BindingError, Bound, Presented};
 use crate::delegation::{Delegation, DelegationError, Mode};
 use crate::evidence::{Credentials, Evidence};
-use crate::identity::SpiffeId;
-use crate::identity::svid::{SvidError, X509Svid};
+use crate::identity::Peer;
+use crate::identity::svid::SvidError;
 use crate::rejection::{Refusal, Rejection};
 use crate::time::Timestamp;
 use crate::token::{Held, Pending, VerifiedToken};
@@ -76,13 +76,13 @@ struct Presenter {
 struct Awaited {
     auth: AgentAuth,
     id: Arc<str>,
-    peer: Option<SpiffeId>,
+    peer: Option<Peer>,
     is_over: bool,
 }
 
 impl Awaited {
     fn new(auth: &AgentAuth, id: &Arc<str>, evidence: &Evidence) -> Self {
-        let peer = evidence.peer.as_deref().map(|peer| peer.id().clone());
+        let peer = evidence.peer.clone();
         Self { auth: auth.clone(), id: Arc::clone(id), peer, is_over: false }
     }
 
@@ -96,7 +96,7 @@ impl Drop for Awaited {
     fn drop(&mut self) {
         if !self.is_over {
             let mut record = self.auth.record(RecordKind::Authentication, &self.id, self.auth.now());
-            record.peer = self.peer.take();
+            record.seen_from(self.peer.as_ref());
             deny(&mut record, &Refusal::CallerGone);
             // Not waited for: there is nobody left to be told.
             drop(self.auth.append(record));
@@ -199,7 +199,8 @@ impl AgentAuth {
         if self.inner.requires_binding && binding == Binding::Bearer {
             return Err(BindingError::Required.into());
         }
-        let delegation = Delegation::accept(token, binding, evidence.peer.as_deref(), self.inner.agents.as_ref())?;
+        let agents = self.inner.agents.as_ref();
+        let delegation = Delegation::accept(token, binding, evidence.peer.as_ref(), agents, &self.inner.actor_binding)?;
         if self.inner.requires_delegation && delegation.mode() != Mode::OnBehalfOf {
             return Err(DelegationError::Required(delegation.actor().clone()).into());
         }
@@ -251,7 +252,7 @@ impl AgentAuth {
         now: Timestamp,
     ) -> Recorded<Caller> {
         let mut record = self.record(RecordKind::Authentication, &id, now);
-        record.peer = evidence.peer.as_deref().map(|peer| peer.id().clone());
+        record.seen_from(evidence.peer.as_ref());
         let answer = match delegation {
             Ok(delegation) => {
                 let delegation_record = DelegationRecord::of(&delegation, &self.inner.audit_key);
@@ -278,12 +279,11 @@ impl AgentAuth {
         }
     }
 
-    /// Checks again what may have changed since a connection was made: its certificate may have ended, and the trust
-    /// domain may be one that is not trusted here.
+    /// Checks again what may have changed since a connection was made: see [`AgentTrust::recheck`](crate::AgentTrust).
     ///
     /// # Errors
-    /// [`SvidError::Expired`], [`SvidError::NotYetValid`], [`SvidError::UnknownTrustDomain`].
-    pub fn recheck(&self, peer: &X509Svid, now: Timestamp) -> Result<(), SvidError> {
+    /// As [`AgentTrust::recheck`](crate::AgentTrust::recheck); [`SvidError::UnknownTrustDomain`] where no agents are trusted.
+    pub fn recheck(&self, peer: &Peer, now: Timestamp) -> Result<(), SvidError> {
         match &self.inner.agents {
             Some(trust) => trust.recheck(peer, now),
             None => Err(SvidError::UnknownTrustDomain(peer.id().trust_domain())),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::{AgentAuth, Inner};
 use crate::audit::{AuditKey, AuditSink};
 use crate::binding::dpop::{Dpop, DpopConfigError};
-use crate::delegation::AgentTrust;
+use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, NameError, ResourceId};
 use crate::policy::{NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
@@ -23,6 +23,7 @@ pub struct AgentAuthBuilder {
     implications: ScopeImplications,
     requires_delegation: bool,
     requires_binding: bool,
+    actor_binding: ActorBinding,
     dpop: Option<Dpop>,
     cached_tokens: usize,
     scopes_supported: String,
@@ -73,6 +74,7 @@ impl AgentAuthBuilder {
             implications: ScopeImplications::new(),
             requires_delegation: false,
             requires_binding: false,
+            actor_binding: ActorBinding::default(),
             dpop: None,
             cached_tokens: DEFAULT_CAPACITY,
             scopes_supported: String::new(),
@@ -142,6 +144,13 @@ impl AgentAuthBuilder {
         self
     }
 
+    /// How the agent that a token names is joined to the agent that the connection proves:
+    /// [`ActorBinding::PeerIfProven`] unless set.
+    pub fn actor_binding(mut self, binding: ActorBinding) -> Self {
+        self.actor_binding = binding;
+        self
+    }
+
     /// How many verified tokens are remembered, so that a signature is checked once: 10,000 unless set; 0 for none.
     /// Expiry, the issuer's keys and proofs of possession are checked each time.
     pub const fn cached_tokens(mut self, capacity: usize) -> Self {
@@ -199,6 +208,7 @@ impl AgentAuthBuilder {
                 implications: self.implications,
                 requires_delegation: self.requires_delegation,
                 requires_binding: self.requires_binding,
+                actor_binding: self.actor_binding,
                 dpop: self.dpop.map(Dpop::build).transpose()?,
                 scopes_supported: self.scopes_supported.parse()?,
                 sinks: self.sinks,

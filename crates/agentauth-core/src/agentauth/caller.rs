@@ -8,8 +8,7 @@ use crate::audit::{ActionRecord, DelegationRecord, Record, RecordKind};
 use crate::binding::{Binding, BindingError};
 use crate::delegation::{Delegation, DelegationError, Mode, SubjectToken};
 use crate::evidence::Evidence;
-use crate::identity::svid::X509Svid;
-use crate::identity::{AgentId, PrincipalId};
+use crate::identity::{AgentId, Peer, PrincipalId};
 use crate::policy::{Action, AuthzRequest, Decision, Effect, Resource};
 use crate::rejection::{Refusal, Rejection};
 use crate::scope::ScopeSet;
@@ -73,10 +72,10 @@ impl Caller {
         &self.inner.delegation
     }
 
-    /// The agent that the connection proved, if it proved one.
+    /// The agent that the connection proved, or that a trusted proxy passed on, if there is one.
     #[must_use]
-    pub fn peer(&self) -> Option<&X509Svid> {
-        self.inner.evidence.peer.as_deref()
+    pub fn peer(&self) -> Option<&Peer> {
+        self.inner.evidence.peer.as_ref()
     }
 
     /// The id under which this caller's verification stands in the record.
@@ -179,7 +178,7 @@ impl Caller {
         let mut record = auth.record(RecordKind::Decision, id, now);
         record.authentication_id = Some(Arc::clone(&self.inner.evaluation_id));
         record.delegation = Some(Arc::clone(&self.inner.delegation_record));
-        record.peer = self.peer().map(|peer| peer.id().clone());
+        record.seen_from(self.peer());
         record
     }
 

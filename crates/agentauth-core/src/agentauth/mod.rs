@@ -18,7 +18,7 @@ pub(crate) use recorded::Recording;
 
 use crate::audit::{AuditKey, AuditSink, RECORD_VERSION, Record, RecordKind};
 use crate::binding::dpop::DpopVerifier;
-use crate::delegation::AgentTrust;
+use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, ResourceId};
 use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
@@ -49,6 +49,7 @@ struct Inner {
     implications: ScopeImplications,
     requires_delegation: bool,
     requires_binding: bool,
+    actor_binding: ActorBinding,
     dpop: Option<DpopVerifier>,
     scopes_supported: ScopeSet,
     sinks: Vec<Arc<dyn AuditSink>>,
@@ -126,6 +127,7 @@ impl AgentAuth {
             authentication_id: None,
             delegation: None,
             peer: None,
+            peer_proof: None,
             action: None,
             policy_version: None,
             issued: None,

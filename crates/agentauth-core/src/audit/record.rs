@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::binding::Binding;
 use crate::delegation::{Delegation, Mode};
-use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId, SpiffeId};
+use crate::identity::{AgentId, IssuerId, Peer, PeerProof, PrincipalId, ResourceId, SpiffeId};
 use crate::policy::{Effect, Reason, Resource};
 use crate::random::{Random, RandomUnavailable, hex};
 use crate::scope::ScopeSet;
@@ -46,9 +46,12 @@ pub struct Record {
     /// Who acts, for whom, and how that is known. Absent if no one was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Arc<DelegationRecord>>,
-    /// The agent that the connection proved.
+    /// The agent that the connection proved, or that a trusted proxy passed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SpiffeId>,
+    /// How that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_proof: Option<PeerProof>,
     /// What was to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionRecord>,
@@ -58,6 +61,14 @@ pub struct Record {
     /// The token that was issued, for an exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued: Option<IssuedRecord>,
+}
+
+impl Record {
+    /// Notes who is at the other end, and how that is known.
+    pub(crate) fn seen_from(&mut self, peer: Option<&Peer>) {
+        self.peer = peer.map(|peer| peer.id().clone());
+        self.peer_proof = peer.map(Peer::proof);
+    }
 }
 
 /// What kind of event a record is about.

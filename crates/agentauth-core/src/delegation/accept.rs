@@ -4,24 +4,34 @@ use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 
-use super::{Delegation, DelegationError};
+use super::{ActorBinding, Delegation, DelegationError};
 use crate::binding::Binding;
-use crate::identity::svid::{SvidError, TrustBundles, X509Svid, verify_x509_svid};
-use crate::identity::{AgentId, SpiffeId};
+use crate::identity::svid::{BundleSource, SvidError, X509Svid, verify_x509_svid};
+use crate::identity::{AgentId, Peer, TrustDomain};
 use crate::time::Timestamp;
 use crate::token::VerifiedToken;
 
 /// Who may say "this is the lawyer": the roots under which agents prove their identity.
 #[derive(Debug, Clone)]
 pub struct AgentTrust {
-    bundles: TrustBundles,
+    bundles: Arc<dyn BundleSource>,
+    vouched: Vec<TrustDomain>,
 }
 
 impl AgentTrust {
-    /// Agents are SPIFFE workloads of the trust domains in `bundles`.
+    /// Agents are SPIFFE workloads of the trust domains in `bundles`: [`TrustBundles`](crate::identity::svid::TrustBundles),
+    /// or a source that follows what the platform publishes.
     #[must_use]
-    pub const fn spiffe(bundles: TrustBundles) -> Self {
-        Self { bundles }
+    pub fn spiffe(bundles: impl BundleSource + 'static) -> Self {
+        Self { bundles: Arc::new(bundles), vouched: Vec::new() }
+    }
+
+    /// And a trusted proxy may name the workloads of `domain`, for which there may be no roots here: a service mesh has
+    /// verified them. Without this, what a proxy says counts only for trust domains whose bundle is known here.
+    #[must_use]
+    pub fn vouched_for_by_proxy(mut self, domain: TrustDomain) -> Self {
+        self.vouched.push(domain);
+        self
     }
 
     /// Verifies the certificate chain of a TLS peer, leaf first.
@@ -29,25 +39,34 @@ impl AgentTrust {
     /// # Errors
     /// As [`verify_x509_svid`].
     pub fn verify(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<X509Svid, SvidError> {
-        verify_x509_svid(chain, &self.bundles, now)
+        verify_x509_svid(chain, &self.bundles.bundles(), now)
     }
 
-    /// Checks again what may have changed since the connection was made: a connection can outlive its certificate.
-    pub(crate) fn recheck(&self, peer: &X509Svid, now: Timestamp) -> Result<(), SvidError> {
-        if now.secs() > peer.not_after().secs() {
-            return Err(SvidError::Expired);
+    /// The bundles as they are now.
+    #[must_use]
+    pub fn bundles(&self) -> &dyn BundleSource {
+        &*self.bundles
+    }
+
+    /// Checks again what may have changed since the connection was made: a connection can outlive its certificate, its
+    /// root, or its trust domain's place in the configuration.
+    ///
+    /// # Errors
+    /// As [`X509Svid::recheck`]; [`SvidError::UnknownTrustDomain`] for a domain that no proxy may vouch for.
+    pub fn recheck(&self, peer: &Peer, now: Timestamp) -> Result<(), SvidError> {
+        match peer.svid() {
+            Some(svid) => svid.recheck(&self.bundles.bundles(), now),
+            None if self.knows(peer.id().trust_domain_name()) => Ok(()),
+            None => Err(SvidError::UnknownTrustDomain(peer.id().trust_domain())),
         }
-        if now.secs() < peer.not_before().secs() {
-            return Err(SvidError::NotYetValid);
-        }
-        if !self.bundles.trusts(peer.id().trust_domain_name()) {
-            return Err(SvidError::UnknownTrustDomain(peer.id().trust_domain()));
-        }
-        Ok(())
+    }
+
+    fn knows(&self, domain: &str) -> bool {
+        self.vouched.iter().any(|vouched| vouched.as_str() == domain) || self.bundles.bundles().trusts(domain)
     }
 
     fn names(&self, agent: &AgentId) -> bool {
-        agent.spiffe_id().is_none_or(|id| self.bundles.trusts(id.trust_domain_name()))
+        agent.spiffe_id().is_none_or(|id| self.knows(id.trust_domain_name()))
     }
 }
 
@@ -56,8 +75,9 @@ impl Delegation {
     pub(crate) fn accept(
         token: Arc<VerifiedToken>,
         binding: Binding,
-        peer: Option<&X509Svid>,
+        peer: Option<&Peer>,
         trust: Option<&AgentTrust>,
+        actor_binding: &ActorBinding,
     ) -> Result<Self, DelegationError> {
         let demoted = demote(&token, peer);
         let actor = demoted.as_ref().unwrap_or(&token.reading.actor);
@@ -66,14 +86,14 @@ impl Delegation {
         if !is_nameable || trust.is_some_and(|trust| !trust.names(actor)) {
             return Err(DelegationError::AgentUntrusted(actor.clone()));
         }
-        check_peer(actor, binding, peer)?;
+        actor_binding.check(actor, binding, peer)?;
         Ok(Self { token, demoted, binding })
     }
 }
 
 /// A client that is called like a SPIFFE ID is that workload where the issuer's word or the connection says so, and a
 /// mere name where neither does: this one.
-fn demote(token: &VerifiedToken, peer: Option<&X509Svid>) -> Option<AgentId> {
+fn demote(token: &VerifiedToken, peer: Option<&Peer>) -> Option<AgentId> {
     match &token.reading.actor {
         AgentId::Spiffe(id)
             if token.reading.actor_is_client
@@ -84,16 +104,4 @@ fn demote(token: &VerifiedToken, peer: Option<&X509Svid>) -> Option<AgentId> {
         }
         _ => None,
     }
-}
-
-/// The agent that the token names and the agent at the other end of the connection must be the same one. A name
-/// that only means something at the issuer cannot be compared; there the token's binding must join the two.
-fn check_peer(actor: &AgentId, binding: Binding, peer: Option<&X509Svid>) -> Result<(), DelegationError> {
-    let Some(peer) = peer else { return Ok(()) };
-    let same = match actor {
-        AgentId::Spiffe(id) => id == peer.id(),
-        // A name that reads like another workload's is not joined to this one by anything.
-        AgentId::Named { name, .. } => binding == Binding::MutualTls && name.parse::<SpiffeId>().is_err(),
-    };
-    if same { Ok(()) } else { Err(DelegationError::ActorIsNotPeer { actor: actor.clone(), peer: peer.id().clone() }) }
 }

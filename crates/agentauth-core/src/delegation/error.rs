@@ -20,6 +20,12 @@ pub enum DelegationError {
         /// The agent that the connection proved.
         peer: SpiffeId,
     },
+    /// The connection proves no agent, and here it must.
+    #[error("the token names agent {0}, and the connection proves no agent; connect with the agent's own certificate")]
+    PeerMissing(AgentId),
+    /// Nothing ties the token to its holder, and here it must be bound.
+    #[error("the token names agent {0} and is bound to no key; here it must be, by DPoP or to a certificate")]
+    ActorNotBound(AgentId),
     /// This server acts only on delegations, and the caller represents no one.
     #[error("agent {0} represents no one, and this server requires a delegation")]
     Required(AgentId),
@@ -35,6 +41,8 @@ impl DelegationError {
         match self {
             Self::AgentUntrusted(_) => "agent_untrusted",
             Self::ActorIsNotPeer { .. } => "actor_is_not_peer",
+            Self::PeerMissing(_) => "peer_missing",
+            Self::ActorNotBound(_) => "actor_not_bound",
             Self::Required(_) => "delegation_required",
             Self::Expired => "delegation_expired",
         }

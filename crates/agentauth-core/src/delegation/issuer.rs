@@ -204,7 +204,7 @@ impl Issuer {
     }
 
     fn authenticate(&self, client: &X509Svid, now: Timestamp) -> Result<(), ExchangeError> {
-        self.inner.agents.recheck(client, now).map_err(|_| ExchangeError::ClientUnauthenticated)
+        client.recheck(&self.inner.agents.bundles().bundles(), now).map_err(|_| ExchangeError::ClientUnauthenticated)
     }
 
     /// The subject token must be meant for this issuer, or for the resource server that the client runs; and if it

@@ -1,6 +1,7 @@
 //! For whom? Who acts for whom, with how much authority, and how that is passed on.
 
 mod accept;
+mod actor_binding;
 mod builder;
 mod error;
 mod exchange;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use accept::AgentTrust;
+pub use actor_binding::ActorBinding;
 pub use builder::IssuerBuilder;
 pub use error::{DelegationError, ExchangeError, IssuerError};
 pub use exchange::{ExchangeRequest, IssuedToken, SubjectToken};

@@ -1,9 +1,12 @@
 //! Who is it? Names of agents and principals, and the proof of an agent's name.
 
+pub mod forwarded;
 mod names;
+mod peer;
 mod spiffe_id;
 pub mod svid;
 
 pub(crate) use names::MAX_NAME_BYTES;
 pub use names::{AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, ResourceId};
+pub use peer::{Peer, PeerProof};
 pub use spiffe_id::{SpiffeId, SpiffeIdError, TrustDomain};

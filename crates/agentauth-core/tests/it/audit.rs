@@ -357,6 +357,7 @@ fn a_decision_record_answers_the_four_questions() {
         "expires": "2027-01-15T08:05:00Z"
       },
       "peer": "spiffe://court.example/agent/clerk",
+      "peer_proof": "mutual_tls",
       "action": {
         "name": "motions:file",
         "resource": {

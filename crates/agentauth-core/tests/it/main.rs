@@ -10,6 +10,7 @@
     reason = "a test says what it expects by failing"
 )]
 #![allow(dead_code, reason = "fixtures")]
+mod agents;
 mod audit;
 mod audit_file;
 mod authorize;

@@ -61,7 +61,7 @@ const LEAVES: &[(&str, &str, Change)] = &[
     (ACCEPTED, "no extended key usage", |leaf| leaf.extended_key_usages.clear()),
     (ACCEPTED, "a subject", |leaf| leaf.distinguished_name = named("lawyer")),
     (ACCEPTED, "a DNS name too", |leaf| leaf.subject_alt_names.push(dns("lawyer.court.example"))),
-    (ACCEPTED, "client authentication only", |leaf| {
+    ("svid_wrong_usage", "client authentication only", |leaf| {
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     }),
     (ACCEPTED, "an unknown extension", |leaf| leaf.custom_extensions.push(extension(UNKNOWN, false, &[5, 0]))),
@@ -112,6 +112,9 @@ const LEAVES: &[(&str, &str, Change)] = &[
     }),
     ("svid_wrong_usage", "server authentication only", |leaf| {
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    }),
+    ("svid_wrong_usage", "client authentication only", |leaf| {
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     }),
     ("svid_wrong_usage", "usage for nothing", |leaf| {
         leaf.extended_key_usages.clear();

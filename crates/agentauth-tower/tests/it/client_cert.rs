@@ -189,7 +189,7 @@ async fn the_proxys_own_identity_is_never_the_callers() {
     let answer = send(court.auth(TOOLS), edge(), &tool, shown(&token, &[], Some(&lawyer), None)).await;
     assert_eq!(code(&answer), "accepted");
     let caller = tool.calls().remove(0).extensions.remove::<Caller>().unwrap();
-    assert_eq!((caller.peer(), caller.delegation().binding()), (Some(&*lawyer), Binding::MutualTls));
+    assert_eq!((caller.peer(), caller.delegation().binding()), (Some(&lawyer.into()), Binding::MutualTls));
 }
 
 /// A connection can outlive the proxy's certificate; its word does not.

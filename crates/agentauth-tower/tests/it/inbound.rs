@@ -218,7 +218,7 @@ async fn the_connection_is_known_by_its_extension_and_never_by_a_header() {
     request.extensions_mut().insert(ConnectionPeer(lawyer.clone()));
     assert_eq!(send(court.auth(TOOLS), &tool, request).await.status(), 200);
     let caller = tool.calls().remove(0).extensions.remove::<Caller>().unwrap();
-    assert_eq!((caller.delegation().binding(), caller.peer()), (Binding::MutualTls, Some(&*lawyer)));
+    assert_eq!((caller.delegation().binding(), caller.peer()), (Binding::MutualTls, Some(&lawyer.into())));
 }
 
 /// A token that is bound to nothing still names its agent, who must then be the one at the other end.

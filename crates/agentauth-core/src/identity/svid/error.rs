@@ -43,8 +43,8 @@ pub enum SvidError {
     /// No path leads to a root of the leaf's own trust domain.
     #[error("the certificate was not issued under a root of its own trust domain")]
     UnknownIssuer,
-    /// The extended key usage excludes client authentication.
-    #[error("the certificate's extended key usage does not include client authentication")]
+    /// There is an extended key usage, and it does not hold both ends of a connection (X509-SVID.md §4.4).
+    #[error("the certificate's extended key usage does not include both serverAuth and clientAuth")]
     WrongUsage,
     /// A path to a root exists and breaks a rule of RFC 5280: a signature, a constraint, a critical extension.
     #[error("the certificate's path to a root is not valid: {0}")]

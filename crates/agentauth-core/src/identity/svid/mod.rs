@@ -2,8 +2,12 @@
 
 mod bundle;
 mod error;
+mod source;
 mod x509;
+mod x509_identity;
 
 pub use bundle::{BundleError, TrustBundles};
 pub use error::SvidError;
+pub use source::{BundleSource, IdentitySource, IdentityUnavailable};
 pub use x509::{X509Svid, verify_x509_svid};
+pub use x509_identity::{IdentityError, X509Identity};

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, Der, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
+use super::bundle::Root;
 use super::{SvidError, TrustBundles};
 use crate::identity::SpiffeId;
 use crate::time::Timestamp;
@@ -27,6 +28,8 @@ pub struct X509Svid {
     thumbprint: [u8; 32],
     not_before: Timestamp,
     not_after: Timestamp,
+    /// Name and public key of the root at the top of its path.
+    root: Box<[u8]>,
 }
 
 impl X509Svid {
@@ -53,14 +56,37 @@ impl X509Svid {
     pub const fn not_after(&self) -> Timestamp {
         self.not_after
     }
+
+    /// Checks again, at the time `now`, what may have changed since it was verified: its own time, and that the root it
+    /// was verified under is one of its trust domain's still. No signature is verified again.
+    ///
+    /// # Errors
+    /// [`SvidError::Expired`], [`SvidError::NotYetValid`], [`SvidError::UnknownTrustDomain`],
+    /// [`SvidError::UnknownIssuer`].
+    pub fn recheck(&self, bundles: &TrustBundles, now: Timestamp) -> Result<(), SvidError> {
+        if now.secs() > self.not_after.secs() {
+            return Err(SvidError::Expired);
+        }
+        if now.secs() < self.not_before.secs() {
+            return Err(SvidError::NotYetValid);
+        }
+        let roots = roots_of(&self.id, bundles)?;
+        let is_ours =
+            |root: &Root| self.root.strip_prefix(&*root.anchor.subject) == Some(&*root.anchor.subject_public_key_info);
+        if roots.iter().any(|root| root.is_valid(now) && is_ours(root)) {
+            Ok(())
+        } else {
+            Err(SvidError::UnknownIssuer)
+        }
+    }
 }
 
 /// Verifies that `chain` (leaf first, others in any order) proves a SPIFFE ID at the time `now`.
 ///
 /// The path is built to the roots of the leaf's *own* trust domain only, by RFC 5280 §6; issuers must be CAs that
 /// may sign certificates, and an expired root does not count. The leaf must satisfy X509-SVID.md §5.2: not a CA,
-/// neither keyCertSign nor cRLSign, exactly one URI name, scheme `spiffe`, with a path. Validity is inclusive at
-/// both ends, in whole seconds, with no leeway.
+/// neither keyCertSign nor cRLSign, exactly one URI name, scheme `spiffe`, with a path; and may serve at both ends of a
+/// connection, if it says anything of that (§4.4). Validity is inclusive at both ends, in whole seconds, with no leeway.
 ///
 /// # Errors
 /// Each rule has its own [`SvidError`].
@@ -77,14 +103,8 @@ pub fn verify_x509_svid(
     let id = spiffe_id(&leaf)?;
     check_leaf(&leaf, &id)?;
 
-    let roots =
-        bundles.roots(id.trust_domain_name()).ok_or_else(|| SvidError::UnknownTrustDomain(id.trust_domain()))?;
-    let second = i64::try_from(now.secs()).unwrap_or(i64::MAX);
-    let anchors: Vec<TrustAnchor<'_>> = roots
-        .iter()
-        .filter(|root| (root.not_before..=root.not_after).contains(&second))
-        .map(|root| root.anchor.clone())
-        .collect();
+    let roots = roots_of(&id, bundles)?;
+    let anchors: Vec<TrustAnchor<'_>> = roots.iter().filter(|root| root.is_valid(now)).map(Root::borrowed).collect();
     let (issuers, issuer_ders): (Vec<_>, Vec<_>) = issuers
         .iter()
         .filter_map(|der| parse(der).ok().map(|issuer| (issuer, der.clone())))
@@ -94,19 +114,37 @@ pub fn verify_x509_svid(
     if !can_be_searched(&leaf, &issuers, &mut Vec::new(), &mut tries) {
         return Err(SvidError::InvalidPath("its issuers can be put together in too many ways".into()));
     }
-    verify_path(leaf_der, &issuer_ders, &anchors, now)?;
+    let root = verify_path(leaf_der, &issuer_ders, &anchors, now)?;
 
     let mut thumbprint = [0; 32];
     thumbprint.copy_from_slice(digest(&SHA256, leaf_der).as_ref());
     let (not_before, not_after) = (leaf.validity().not_before, leaf.validity().not_after);
-    Ok(X509Svid { id, thumbprint, not_before: timestamp(not_before)?, not_after: timestamp(not_after)? })
+    Ok(X509Svid { id, thumbprint, not_before: timestamp(not_before)?, not_after: timestamp(not_after)?, root })
 }
 
-fn timestamp(time: ASN1Time) -> Result<Timestamp, SvidError> {
+fn roots_of<'b>(id: &SpiffeId, bundles: &'b TrustBundles) -> Result<&'b [Root], SvidError> {
+    bundles.roots(id.trust_domain_name()).ok_or_else(|| SvidError::UnknownTrustDomain(id.trust_domain()))
+}
+
+impl Root {
+    fn is_valid(&self, now: Timestamp) -> bool {
+        i64::try_from(now.secs()).is_ok_and(|now| (self.not_before..=self.not_after).contains(&now))
+    }
+
+    fn borrowed(&self) -> TrustAnchor<'_> {
+        TrustAnchor {
+            subject: Der::from_slice(&self.anchor.subject),
+            subject_public_key_info: Der::from_slice(&self.anchor.subject_public_key_info),
+            name_constraints: self.anchor.name_constraints.as_deref().map(Der::from_slice),
+        }
+    }
+}
+
+pub(super) fn timestamp(time: ASN1Time) -> Result<Timestamp, SvidError> {
     u64::try_from(time.timestamp()).map(Timestamp::from_secs).map_err(|_| SvidError::Malformed)
 }
 
-fn parse<'d>(der: &'d CertificateDer<'_>) -> Result<X509Certificate<'d>, SvidError> {
+pub(super) fn parse<'d>(der: &'d CertificateDer<'_>) -> Result<X509Certificate<'d>, SvidError> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
         _ => Err(SvidError::Malformed),
@@ -114,7 +152,7 @@ fn parse<'d>(der: &'d CertificateDer<'_>) -> Result<X509Certificate<'d>, SvidErr
 }
 
 /// The one URI name of the leaf. A malformed name anywhere in the extension spoils it.
-fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, SvidError> {
+pub(super) fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, SvidError> {
     let names = leaf.subject_alternative_name().map_err(|_| SvidError::Malformed)?.ok_or(SvidError::NoUri)?;
     let mut uri = None;
     for name in &names.value.general_names {
@@ -128,7 +166,7 @@ fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, SvidError> {
     Ok(uri.ok_or(SvidError::NoUri)?.parse()?)
 }
 
-fn check_leaf(leaf: &X509Certificate<'_>, id: &SpiffeId) -> Result<(), SvidError> {
+pub(super) fn check_leaf(leaf: &X509Certificate<'_>, id: &SpiffeId) -> Result<(), SvidError> {
     if id.path().is_empty() {
         return Err(SvidError::NoPath);
     }
@@ -139,6 +177,11 @@ fn check_leaf(leaf: &X509Certificate<'_>, id: &SpiffeId) -> Result<(), SvidError
     let usage = leaf.key_usage().map_err(|_| SvidError::Malformed)?;
     if usage.is_some_and(|usage| usage.value.key_cert_sign() || usage.value.crl_sign()) {
         return Err(SvidError::SignsCertificates);
+    }
+    // The other end's half is looked at by webpki.
+    let extended = leaf.extended_key_usage().map_err(|_| SvidError::Malformed)?;
+    if extended.is_some_and(|extended| !extended.value.server_auth) {
+        return Err(SvidError::WrongUsage);
     }
     Ok(())
 }
@@ -179,12 +222,14 @@ fn verify_path(
     issuers: &[CertificateDer<'_>],
     anchors: &[TrustAnchor<'_>],
     now: Timestamp,
-) -> Result<(), SvidError> {
+) -> Result<Box<[u8]>, SvidError> {
     let leaf = EndEntityCert::try_from(leaf).map_err(path_error)?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(now.secs()));
-    leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, anchors, issuers, time, KeyUsage::client_auth(), None, None)
-        .map(|_| ())
-        .map_err(path_error)
+    let path = leaf
+        .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, anchors, issuers, time, KeyUsage::client_auth(), None, None)
+        .map_err(path_error)?;
+    let root = path.anchor();
+    Ok([&*root.subject, &*root.subject_public_key_info].concat().into())
 }
 
 fn path_error(error: webpki::Error) -> SvidError {

@@ -59,7 +59,17 @@ impl Ca {
 
     /// Signs `params`, with a new key.
     pub(crate) fn sign(&self, params: &CertificateParams) -> CertificateDer<'static> {
-        params.signed_by(&KeyPair::generate().unwrap(), &self.issuer).unwrap().der().clone()
+        self.sign_with(params, &KeyPair::generate().unwrap())
+    }
+
+    /// Signs `params` for the public half of `key`.
+    pub(crate) fn sign_with(&self, params: &CertificateParams, key: &KeyPair) -> CertificateDer<'static> {
+        params.signed_by(key, &self.issuer).unwrap().der().clone()
+    }
+
+    /// As [`Ca::sign_with`], in PEM form.
+    pub(crate) fn sign_pem(&self, params: &CertificateParams, key: &KeyPair) -> String {
+        params.signed_by(key, &self.issuer).unwrap().pem()
     }
 
     pub(crate) fn bundles(&self) -> TrustBundles {

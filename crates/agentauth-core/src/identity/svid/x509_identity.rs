@@ -1,0 +1,156 @@
+//! A workload's own identity: the certificate chain that it shows, and the private key that makes it its own.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, RsaKeyPair,
+};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::SvidError;
+use super::x509::{check_leaf, parse, spiffe_id, timestamp};
+use crate::identity::SpiffeId;
+use crate::time::Timestamp;
+
+/// A certificate chain, leaf first, with the private key of the leaf: what a workload proves its SPIFFE ID with.
+///
+/// The two are a pair, and the leaf has the shape of an X.509-SVID; that is checked when it is made. Whether anybody
+/// believes it is for the other side to say. The key is never shown.
+pub struct X509Identity {
+    id: SpiffeId,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+/// Why a chain and a key are no identity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The certificates are no PEM certificates, or there is none.
+    #[error("there is no PEM certificate where the chain should be")]
+    NoCertificate,
+    /// The leaf is no X.509-SVID.
+    #[error("the certificate cannot be a workload's: {0}")]
+    Leaf(#[from] SvidError),
+    /// The key is no private key that TLS can use.
+    #[error("the private key cannot be read; it must be PKCS#8, PKCS#1 or SEC1, and not encrypted")]
+    Key,
+    /// The key is another certificate's.
+    #[error("the private key is not the key of the certificate: one of the two has been replaced without the other")]
+    KeyMismatch,
+}
+
+impl IdentityError {
+    /// The stable machine code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoCertificate => "identity_no_certificate",
+            Self::Leaf(error) => error.code(),
+            Self::Key => "identity_key_unreadable",
+            Self::KeyMismatch => "identity_key_mismatch",
+        }
+    }
+}
+
+impl X509Identity {
+    /// An identity from a chain, leaf first, and the private key of the leaf.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, IdentityError> {
+        let leaf = parse(chain.first().ok_or(IdentityError::NoCertificate)?)?;
+        let id = spiffe_id(&leaf)?;
+        check_leaf(&leaf, &id)?;
+        if public_key(&key).ok_or(IdentityError::Key)? != *leaf.public_key().subject_public_key.data {
+            return Err(IdentityError::KeyMismatch);
+        }
+        let (not_before, not_after) = (timestamp(leaf.validity().not_before)?, timestamp(leaf.validity().not_after)?);
+        Ok(Self { id, chain, key, not_before, not_after })
+    }
+
+    /// Reads chain and key from PEM.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::Key)?;
+        Self::new(chain.map_err(|_| IdentityError::NoCertificate)?, key)
+    }
+
+    /// The workload's SPIFFE ID.
+    #[must_use]
+    pub const fn id(&self) -> &SpiffeId {
+        &self.id
+    }
+
+    /// The chain, leaf first.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// The private key, to be given to TLS and to nothing else.
+    #[must_use]
+    pub const fn private_key(&self) -> &PrivateKeyDer<'static> {
+        &self.key
+    }
+
+    /// The first second at which the leaf is valid.
+    #[must_use]
+    pub const fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
+    /// The last second at which the leaf is valid.
+    #[must_use]
+    pub const fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// Whether it may be shown at the time `now`.
+    ///
+    /// # Errors
+    /// [`SvidError::Expired`], [`SvidError::NotYetValid`].
+    pub const fn check_validity(&self, now: Timestamp) -> Result<(), SvidError> {
+        if now.secs() > self.not_after.secs() {
+            Err(SvidError::Expired)
+        } else if now.secs() < self.not_before.secs() {
+            Err(SvidError::NotYetValid)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for X509Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("X509Identity")
+            .field("id", &self.id)
+            .field("certificates", &self.chain.len())
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The public half of a private key, as a certificate's SubjectPublicKeyInfo holds it.
+fn public_key(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
+    const CURVES: [&aws_lc_rs::signature::EcdsaSigningAlgorithm; 3] =
+        [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING, &ECDSA_P521_SHA512_ASN1_SIGNING];
+    let der = key.secret_der();
+    let ecdsa = || {
+        let pairs = CURVES.iter().filter_map(|curve| EcdsaKeyPair::from_private_key_der(curve, der).ok());
+        pairs.map(|pair| pair.public_key().as_ref().to_vec()).next()
+    };
+    let rsa = || {
+        let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)).ok()?;
+        Some(pair.public_key().as_ref().to_vec())
+    };
+    let ed25519 = || Some(Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?.public_key().as_ref().to_vec());
+    ecdsa().or_else(rsa).or_else(ed25519)
+}

@@ -1,0 +1,10 @@
+//! Live agent identity: who this workload is, and whom it believes, as the platform says at each moment.
+//!
+//! Every source implements [`IdentitySource`](agentauth_core::identity::svid::IdentitySource), or
+//! [`BundleSource`](agentauth_core::identity::svid::BundleSource), or both. What it gives out is a whole [`Snapshot`], which is
+//! replaced when the platform rotates keys. What is broken keeps the last good one, until that ends by itself; then there is none, and
+//! connections are refused.
+
+mod live;
+
+pub use live::{Changes, Snapshot};

@@ -1,0 +1,12 @@
+//! Live identity, each rule proven on loopback.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "a test says what it expects by failing"
+)]
+#![allow(dead_code, reason = "fixtures")]
