@@ -10,6 +10,7 @@ mod measure;
 mod peers;
 mod report;
 mod specimen;
+mod svid;
 mod threads;
 mod verify;
 
@@ -53,6 +54,11 @@ use crate::specimen::Specimen;
 ///   dpop/raw/ALG                      aws-lc-rs checks the signature with a key that it must parse: the floor
 ///   dpop/verify/ALG                   DpopVerifier::verify; with ES256, the name is dpop/verify
 ///   dpop/verify+once/ALG              the same, and use_once with the store in memory, never twice for one proof
+///
+/// With the certificate chain of an agent: a leaf below an intermediate CA, all with P-256:
+///
+///   svid/raw                          aws-lc-rs checks the two signatures, with keys that it must parse: the floor
+///   svid/x509                         verify_x509_svid takes the whole chain
 ///
 /// And at the end, the throughput of N threads with one engine, on the wall clock:
 ///
@@ -124,6 +130,8 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             rows.extend(measured(dpop::cases(algorithm, &genuine)?, &genuine, &forged, options)?);
         }
     }
+    let chain = svid::Specimen::new()?;
+    rows.extend(measured(svid::cases(&chain)?, &chain.genuine, &chain.forged, options)?);
     let layer::Specimen { auth, genuine, forged } = layer::Specimen::new()?;
     rows.extend(measured(layer::cases(&auth), &genuine, &forged, options)?);
     let cores = available_parallelism()?.get();
