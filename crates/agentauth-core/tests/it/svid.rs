@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use agentauth_core::Timestamp;
-use agentauth_core::identity::svid::{SvidError, TrustBundles, verify_x509_svid};
+use agentauth_core::identity::svid::{
+    SvidError, SvidOutcome, SvidRule, TrustBundles, explain_x509_svid, verify_x509_svid,
+};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
     KeyUsagePurpose, NameConstraints, SanType,
@@ -340,4 +342,21 @@ fn a_verified_svid_says_what_the_leaf_says() {
     assert_eq!(svid.id().as_str(), "spiffe://court.example/agent/lawyer");
     assert_eq!(svid.not_after(), Timestamp::from_secs(NOW + 3600));
     assert_eq!(svid.thumbprint(), vectors::sha256(&leaf).as_ref());
+}
+
+/// What is explained to people is what servers do: the first rule that is shown as broken is the refusal.
+#[test]
+fn what_is_explained_is_what_is_decided() {
+    for row in rows() {
+        let now = Timestamp::from_secs(row.now);
+        let outcomes = explain_x509_svid(&row.chain, &row.bundles, now);
+        assert_eq!(outcomes.iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), SvidRule::ALL, "{}", row.what);
+        let first = outcomes.iter().find_map(|(_, outcome)| match outcome {
+            SvidOutcome::Failed(error) => Some(error.code()),
+            _ => None,
+        });
+        assert_eq!(first.unwrap_or(ACCEPTED), row.code, "{}", row.what);
+        let all_passed = outcomes.iter().all(|(_, outcome)| *outcome == SvidOutcome::Passed);
+        assert_eq!(all_passed, row.code == ACCEPTED, "{}", row.what);
+    }
 }

@@ -2,12 +2,15 @@
 
 mod bundle;
 mod error;
+mod explain;
+mod leaf;
 mod source;
 mod x509;
 mod x509_identity;
 
 pub use bundle::{BundleError, TrustBundles};
 pub use error::SvidError;
+pub use explain::{SvidOutcome, SvidRule, explain_x509_svid};
 pub use source::{BundleSource, IdentitySource, IdentityUnavailable};
 pub use x509::{X509Svid, verify_x509_svid};
 pub use x509_identity::{IdentityError, X509Identity};

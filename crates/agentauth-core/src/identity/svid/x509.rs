@@ -5,16 +5,16 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::{CertificateDer, Der, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
+use x509_parser::prelude::X509Certificate;
 
 use super::bundle::Root;
+use super::leaf::{check_leaf, parse, spiffe_id, timestamp};
 use super::{SvidError, TrustBundles};
 use crate::identity::SpiffeId;
 use crate::time::Timestamp;
 
 /// A leaf and at most nine above it.
-const MAX_CHAIN: usize = 10;
+pub(super) const MAX_CHAIN: usize = 10;
 
 /// How many issuers path building may try: enough for any certificates of different names, and for four that share
 /// one. Nobody has vouched for them yet, and a tangle of nine that could all have issued each other takes a third of
@@ -102,19 +102,7 @@ pub fn verify_x509_svid(
     let leaf = parse(leaf_der)?;
     let id = spiffe_id(&leaf)?;
     check_leaf(&leaf, &id)?;
-
-    let roots = roots_of(&id, bundles)?;
-    let anchors: Vec<TrustAnchor<'_>> = roots.iter().filter(|root| root.is_valid(now)).map(Root::borrowed).collect();
-    let (issuers, issuer_ders): (Vec<_>, Vec<_>) = issuers
-        .iter()
-        .filter_map(|der| parse(der).ok().map(|issuer| (issuer, der.clone())))
-        .filter(|(issuer, _)| may_sign_certificates(issuer))
-        .unzip();
-    let mut tries = MAX_TRIES;
-    if !can_be_searched(&leaf, &issuers, &mut Vec::new(), &mut tries) {
-        return Err(SvidError::InvalidPath("its issuers can be put together in too many ways".into()));
-    }
-    let root = verify_path(leaf_der, &issuer_ders, &anchors, now)?;
+    let root = find_path(leaf_der, &leaf, issuers, roots_of(&id, bundles)?, now)?;
 
     let mut thumbprint = [0; 32];
     thumbprint.copy_from_slice(digest(&SHA256, leaf_der).as_ref());
@@ -122,7 +110,28 @@ pub fn verify_x509_svid(
     Ok(X509Svid { id, thumbprint, not_before: timestamp(not_before)?, not_after: timestamp(not_after)?, root })
 }
 
-fn roots_of<'b>(id: &SpiffeId, bundles: &'b TrustBundles) -> Result<&'b [Root], SvidError> {
+/// Finds a path to one of `roots`, and says which one.
+pub(super) fn find_path(
+    leaf_der: &CertificateDer<'_>,
+    leaf: &X509Certificate<'_>,
+    issuers: &[CertificateDer<'_>],
+    roots: &[Root],
+    now: Timestamp,
+) -> Result<Box<[u8]>, SvidError> {
+    let anchors: Vec<TrustAnchor<'_>> = roots.iter().filter(|root| root.is_valid(now)).map(Root::borrowed).collect();
+    let (issuers, issuer_ders): (Vec<_>, Vec<_>) = issuers
+        .iter()
+        .filter_map(|der| parse(der).ok().map(|issuer| (issuer, der.clone())))
+        .filter(|(issuer, _)| may_sign_certificates(issuer))
+        .unzip();
+    let mut tries = MAX_TRIES;
+    if !can_be_searched(leaf, &issuers, &mut Vec::new(), &mut tries) {
+        return Err(SvidError::InvalidPath("its issuers can be put together in too many ways".into()));
+    }
+    verify_path(leaf_der, &issuer_ders, &anchors, now)
+}
+
+pub(super) fn roots_of<'b>(id: &SpiffeId, bundles: &'b TrustBundles) -> Result<&'b [Root], SvidError> {
     bundles.roots(id.trust_domain_name()).ok_or_else(|| SvidError::UnknownTrustDomain(id.trust_domain()))
 }
 
@@ -138,52 +147,6 @@ impl Root {
             name_constraints: self.anchor.name_constraints.as_deref().map(Der::from_slice),
         }
     }
-}
-
-pub(super) fn timestamp(time: ASN1Time) -> Result<Timestamp, SvidError> {
-    u64::try_from(time.timestamp()).map(Timestamp::from_secs).map_err(|_| SvidError::Malformed)
-}
-
-pub(super) fn parse<'d>(der: &'d CertificateDer<'_>) -> Result<X509Certificate<'d>, SvidError> {
-    match X509Certificate::from_der(der) {
-        Ok(([], certificate)) => Ok(certificate),
-        _ => Err(SvidError::Malformed),
-    }
-}
-
-/// The one URI name of the leaf. A malformed name anywhere in the extension spoils it.
-pub(super) fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, SvidError> {
-    let names = leaf.subject_alternative_name().map_err(|_| SvidError::Malformed)?.ok_or(SvidError::NoUri)?;
-    let mut uri = None;
-    for name in &names.value.general_names {
-        match name {
-            GeneralName::URI(_) if uri.is_some() => return Err(SvidError::ManyUris),
-            GeneralName::URI(text) => uri = Some(*text),
-            GeneralName::Invalid(..) => return Err(SvidError::Malformed),
-            _ => {}
-        }
-    }
-    Ok(uri.ok_or(SvidError::NoUri)?.parse()?)
-}
-
-pub(super) fn check_leaf(leaf: &X509Certificate<'_>, id: &SpiffeId) -> Result<(), SvidError> {
-    if id.path().is_empty() {
-        return Err(SvidError::NoPath);
-    }
-    let constraints = leaf.basic_constraints().map_err(|_| SvidError::Malformed)?;
-    if constraints.is_some_and(|constraints| constraints.value.ca) {
-        return Err(SvidError::IsCa);
-    }
-    let usage = leaf.key_usage().map_err(|_| SvidError::Malformed)?;
-    if usage.is_some_and(|usage| usage.value.key_cert_sign() || usage.value.crl_sign()) {
-        return Err(SvidError::SignsCertificates);
-    }
-    // The other end's half is looked at by webpki.
-    let extended = leaf.extended_key_usage().map_err(|_| SvidError::Malformed)?;
-    if extended.is_some_and(|extended| !extended.value.server_auth) {
-        return Err(SvidError::WrongUsage);
-    }
-    Ok(())
 }
 
 /// webpki checks that an issuer is a CA, but not its key usage (RFC 5280 §6.1.4 n).

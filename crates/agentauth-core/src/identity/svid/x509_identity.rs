@@ -10,7 +10,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::SvidError;
-use super::x509::{check_leaf, parse, spiffe_id, timestamp};
+use super::leaf::{check_leaf, parse, spiffe_id, timestamp};
 use crate::identity::SpiffeId;
 use crate::time::Timestamp;
 
