@@ -1,5 +1,6 @@
 //! X.509-SVID (X509-SVID.md): a certificate chain that proves a workload's SPIFFE ID.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -8,6 +9,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
+use super::bundle::Crl;
 use super::{SvidError, TrustBundles};
 use crate::identity::SpiffeId;
 use crate::time::Timestamp;
@@ -60,7 +62,8 @@ impl X509Svid {
 /// The path is built to the roots of the leaf's *own* trust domain only, by RFC 5280 §6; issuers must be CAs that
 /// may sign certificates, and an expired root does not count. The leaf must satisfy X509-SVID.md §5.2: not a CA,
 /// neither keyCertSign nor cRLSign, exactly one URI name, scheme `spiffe`, with a path. Validity is inclusive at
-/// both ends, in whole seconds, with no leeway.
+/// both ends, in whole seconds, with no leeway. Where the trust domain has revocation lists, they must speak for each
+/// certificate of the path.
 ///
 /// # Errors
 /// Each rule has its own [`SvidError`].
@@ -77,10 +80,10 @@ pub fn verify_x509_svid(
     let id = spiffe_id(&leaf)?;
     check_leaf(&leaf, &id)?;
 
-    let roots =
-        bundles.roots(id.trust_domain_name()).ok_or_else(|| SvidError::UnknownTrustDomain(id.trust_domain()))?;
+    let bundle = bundles.x509_bundle_of(&id)?;
     let second = i64::try_from(now.secs()).unwrap_or(i64::MAX);
-    let anchors: Vec<TrustAnchor<'_>> = roots
+    let anchors: Vec<TrustAnchor<'_>> = bundle
+        .roots()
         .iter()
         .filter(|root| (root.not_before..=root.not_after).contains(&second))
         .map(|root| root.anchor.clone())
@@ -94,7 +97,7 @@ pub fn verify_x509_svid(
     if !can_be_searched(&leaf, &issuers, &mut Vec::new(), &mut tries) {
         return Err(SvidError::InvalidPath("its issuers can be put together in too many ways".into()));
     }
-    verify_path(leaf_der, &issuer_ders, &anchors, now)?;
+    verify_path(leaf_der, &issuer_ders, &anchors, bundle.crls(), now)?;
 
     let mut thumbprint = [0; 32];
     thumbprint.copy_from_slice(digest(&SHA256, leaf_der).as_ref());
@@ -178,11 +181,15 @@ fn verify_path(
     leaf: &CertificateDer<'_>,
     issuers: &[CertificateDer<'_>],
     anchors: &[TrustAnchor<'_>],
+    crls: &[Arc<Crl>],
     now: Timestamp,
 ) -> Result<(), SvidError> {
     let leaf = EndEntityCert::try_from(leaf).map_err(path_error)?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(now.secs()));
-    leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, anchors, issuers, time, KeyUsage::client_auth(), None, None)
+    let crls = Crl::lists(crls);
+    let revocation = Crl::options(&crls);
+    let usage = KeyUsage::client_auth();
+    leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, anchors, issuers, time, usage, revocation, None)
         .map(|_| ())
         .map_err(path_error)
 }
@@ -195,6 +202,15 @@ fn path_error(error: webpki::Error) -> SvidError {
         webpki::Error::RequiredEkuNotFoundContext(_) | webpki::Error::EmptyEkuExtension => SvidError::WrongUsage,
         webpki::Error::CaUsedAsEndEntity => SvidError::IsCa,
         webpki::Error::BadDer | webpki::Error::BadDerTime | webpki::Error::TrailingData(_) => SvidError::Malformed,
+        webpki::Error::CertRevoked => SvidError::Revoked,
+        webpki::Error::UnknownRevocationStatus
+        | webpki::Error::CrlExpired { .. }
+        | webpki::Error::IssuerNotCrlSigner
+        | webpki::Error::InvalidCrlSignatureForPublicKey
+        | webpki::Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | webpki::Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            SvidError::RevocationUnknown(error.to_string().into())
+        }
         other => SvidError::InvalidPath(other.to_string().into()),
     }
 }
