@@ -33,7 +33,7 @@ impl VerificationKey {
     /// # Errors
     /// Each rule has its own [`KeyError`].
     pub fn from_jwk(jwk: &[u8], rsa_default: Algorithm) -> Result<Self, KeyError> {
-        json::read::<Jwk<'_>>(jwk).map_err(KeyError::Json)?.into_key(rsa_default)
+        json::read::<Jwk<'_>>(jwk).map_err(KeyError::Json)?.key(rsa_default)
     }
 
     /// The algorithm this key is bound to.
@@ -73,7 +73,7 @@ impl fmt::Debug for VerificationKey {
 
 /// The members of a JWK that decide whether, and as what, a key is used.
 #[derive(Debug, Default)]
-pub(super) struct Jwk<'de> {
+pub(crate) struct Jwk<'de> {
     kty: Option<Cow<'de, str>>,
     alg: Option<Cow<'de, str>>,
     crv: Option<Cow<'de, str>>,
@@ -120,9 +120,29 @@ impl<'de> Members<'de> for Jwk<'de> {
     }
 }
 
-impl Jwk<'_> {
-    pub(super) fn into_key(self, rsa_default: Algorithm) -> Result<VerificationKey, KeyError> {
-        let mut key = self.into_key_for_one_use(rsa_default)?;
+impl<'de> Jwk<'de> {
+    /// The key type.
+    pub(crate) fn key_type(&self) -> Option<&str> {
+        self.kty.as_deref()
+    }
+
+    /// Takes `use` out, for those who know other uses than `sig` and have decided.
+    pub(crate) fn take_usage(&mut self) -> Option<Cow<'de, str>> {
+        self.usage.take()
+    }
+
+    /// The key, as one key for each algorithm that it was published for: for the one that `alg` names or its curve
+    /// has, and an RSA key without `alg` for all six.
+    pub(crate) fn keys(&self) -> Result<Vec<VerificationKey>, KeyError> {
+        if self.kty.as_deref() == Some("RSA") && self.alg.is_none() {
+            return Algorithm::RSA.iter().map(|algorithm| self.key(*algorithm)).collect();
+        }
+        // Nothing is left for a default to decide.
+        self.key(Algorithm::Rs256).map(|key| vec![key])
+    }
+
+    pub(super) fn key(&self, rsa_default: Algorithm) -> Result<VerificationKey, KeyError> {
+        let mut key = self.key_for_one_use(rsa_default)?;
         if let PublicKey::Rsa(components, parameters) = &key.key {
             let parsed = components.to_parsed_public_key(parameters).map_err(|_| KeyError::Malformed)?;
             key.key = PublicKey::Parsed(parsed);
@@ -130,7 +150,7 @@ impl Jwk<'_> {
         Ok(key)
     }
 
-    pub(super) fn into_key_for_one_use(self, rsa_default: Algorithm) -> Result<VerificationKey, KeyError> {
+    pub(super) fn key_for_one_use(&self, rsa_default: Algorithm) -> Result<VerificationKey, KeyError> {
         if self.kty.as_deref() == Some("oct") {
             return Err(KeyError::Symmetric);
         }

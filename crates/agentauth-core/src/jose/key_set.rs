@@ -51,7 +51,7 @@ impl KeySet {
         let document: Document<'_> = json::read(jwks).map_err(KeyError::Json)?;
         let mut set = Self { keys: Vec::new(), unusable: Vec::new() };
         for jwk in document.keys {
-            match jwk.into_key(rsa_default) {
+            match jwk.key(rsa_default) {
                 Ok(key) => set.add(key),
                 Err(error) => set.unusable.push(error),
             }

@@ -33,6 +33,7 @@ pub use algorithm::Algorithm;
 pub use compact::{CompactJws, MAX_TOKEN_BYTES};
 pub use error::{JoseError, KeyError, Part};
 pub use json::JsonError;
+pub(crate) use key::Jwk;
 pub use key::VerificationKey;
 pub use key_set::{KeySet, MAX_JWKS_BYTES};
 pub use self_signed::{SelfSignedError, SelfSignedJws};

@@ -60,7 +60,7 @@ impl<'t> SelfSignedJws<'t> {
         let header = members.check()?;
         let jwk = jwk.ok_or(SelfSignedError::KeyMissing)?;
         let rsa_default = if header.algorithm.is_rsa() { header.algorithm } else { Algorithm::Rs256 };
-        let key = jwk.into_key_for_one_use(rsa_default)?;
+        let key = jwk.key_for_one_use(rsa_default)?;
         Ok((header, key))
     }
 

@@ -38,3 +38,4 @@ mod token_cache;
 mod token_claims;
 mod token_service;
 mod tokens;
+mod trust_bundle;

@@ -1,5 +1,6 @@
 //! X.509-SVIDs: each rule of X509-SVID.md §5 and RFC 5280 §6 refuses a fixture that breaks it alone.
 
+mod revocation;
 mod roots;
 mod vectors;
 

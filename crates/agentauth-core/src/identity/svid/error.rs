@@ -34,6 +34,9 @@ pub enum SvidError {
     /// There is no bundle for the trust domain that the leaf names.
     #[error("trust domain `{0}` is not trusted: no bundle is configured for it")]
     UnknownTrustDomain(TrustDomain),
+    /// The bundle of the trust domain that the leaf names holds no root: nothing of it is trusted.
+    #[error("the bundle of trust domain `{0}` holds no root for X.509-SVIDs, so none is trusted")]
+    NoRoots(TrustDomain),
     /// The leaf, or every path to a root, has expired.
     #[error("the certificate, or one above it, has expired")]
     Expired,
@@ -46,6 +49,12 @@ pub enum SvidError {
     /// There is an extended key usage, and it does not hold both ends of a connection (X509-SVID.md §4.4).
     #[error("the certificate's extended key usage does not include both serverAuth and clientAuth")]
     WrongUsage,
+    /// The certificate, or one above it, is on a revocation list.
+    #[error("the certificate, or one above it, has been revoked")]
+    Revoked,
+    /// The trust domain has revocation lists, and none that is good now says whether this certificate is revoked.
+    #[error("no revocation list in force says whether the certificate, or one above it, is revoked: {0}")]
+    RevocationUnknown(Box<str>),
     /// A path to a root exists and breaks a rule of RFC 5280: a signature, a constraint, a critical extension.
     #[error("the certificate's path to a root is not valid: {0}")]
     InvalidPath(Box<str>),
@@ -66,10 +75,13 @@ impl SvidError {
             Self::IsCa => "svid_is_ca",
             Self::SignsCertificates => "svid_signs_certificates",
             Self::UnknownTrustDomain(_) => "svid_unknown_trust_domain",
+            Self::NoRoots(_) => "svid_no_roots",
             Self::Expired => "svid_expired",
             Self::NotYetValid => "svid_not_yet_valid",
             Self::UnknownIssuer => "svid_unknown_issuer",
             Self::WrongUsage => "svid_wrong_usage",
+            Self::Revoked => "svid_revoked",
+            Self::RevocationUnknown(_) => "svid_revocation_unknown",
             Self::InvalidPath(_) => "svid_invalid_path",
         }
     }

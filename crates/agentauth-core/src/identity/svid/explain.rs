@@ -3,7 +3,7 @@
 use rustls_pki_types::CertificateDer;
 
 use super::leaf::{is_no_ca, may_authenticate, names_workload, parse, signs_no_certificates, spiffe_id};
-use super::x509::{MAX_CHAIN, find_path, roots_of};
+use super::x509::{MAX_CHAIN, find_path};
 use super::{SvidError, TrustBundles};
 use crate::time::Timestamp;
 
@@ -115,10 +115,10 @@ pub fn explain_x509_svid(
         Ok(id) => {
             outcomes.extend([(SvidRule::Name, SvidOutcome::Passed), (SvidRule::Workload, of(names_workload(&id)))]);
             outcomes.extend(about_the_leaf);
-            match roots_of(&id, bundles) {
+            match bundles.x509_bundle_of(&id) {
                 Err(error) => outcomes.push((SvidRule::TrustDomain, SvidOutcome::Failed(error))),
-                Ok(roots) => {
-                    let path = find_path(leaf_der, &leaf, issuers, roots, now).map(drop);
+                Ok(bundle) => {
+                    let path = find_path(leaf_der, &leaf, issuers, bundle, now).map(drop);
                     outcomes.extend([(SvidRule::TrustDomain, SvidOutcome::Passed), (SvidRule::Path, of(path))]);
                 }
             }

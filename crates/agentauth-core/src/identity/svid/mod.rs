@@ -8,7 +8,7 @@ mod source;
 mod x509;
 mod x509_identity;
 
-pub use bundle::{BundleError, TrustBundles};
+pub use bundle::{BundleConcern, BundleError, MAX_BUNDLE_MAP_BYTES, TrustBundle, TrustBundles};
 pub use error::SvidError;
 pub use explain::{SvidOutcome, SvidRule, explain_x509_svid};
 pub use source::{BundleSource, IdentitySource, IdentityUnavailable};

@@ -1,5 +1,6 @@
 //! X.509-SVID (X509-SVID.md): a certificate chain that proves a workload's SPIFFE ID.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -7,7 +8,7 @@ use rustls_pki_types::{CertificateDer, Der, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::X509Certificate;
 
-use super::bundle::Root;
+use super::bundle::{Crl, Root, TrustBundle};
 use super::leaf::{check_leaf, parse, spiffe_id, timestamp};
 use super::{SvidError, TrustBundles};
 use crate::identity::SpiffeId;
@@ -70,10 +71,10 @@ impl X509Svid {
         if now.secs() < self.not_before.secs() {
             return Err(SvidError::NotYetValid);
         }
-        let roots = roots_of(&self.id, bundles)?;
+        let bundle = bundles.x509_bundle_of(&self.id)?;
         let is_ours =
             |root: &Root| self.root.strip_prefix(&*root.anchor.subject) == Some(&*root.anchor.subject_public_key_info);
-        if roots.iter().any(|root| root.is_valid(now) && is_ours(root)) {
+        if bundle.roots().iter().any(|root| root.is_valid(now) && is_ours(root)) {
             Ok(())
         } else {
             Err(SvidError::UnknownIssuer)
@@ -87,6 +88,7 @@ impl X509Svid {
 /// may sign certificates, and an expired root does not count. The leaf must satisfy X509-SVID.md §5.2: not a CA,
 /// neither keyCertSign nor cRLSign, exactly one URI name, scheme `spiffe`, with a path; and may serve at both ends of a
 /// connection, if it says anything of that (§4.4). Validity is inclusive at both ends, in whole seconds, with no leeway.
+/// Where the trust domain has revocation lists, they must speak for each certificate of the path.
 ///
 /// # Errors
 /// Each rule has its own [`SvidError`].
@@ -102,7 +104,7 @@ pub fn verify_x509_svid(
     let leaf = parse(leaf_der)?;
     let id = spiffe_id(&leaf)?;
     check_leaf(&leaf, &id)?;
-    let root = find_path(leaf_der, &leaf, issuers, roots_of(&id, bundles)?, now)?;
+    let root = find_path(leaf_der, &leaf, issuers, bundles.x509_bundle_of(&id)?, now)?;
 
     let mut thumbprint = [0; 32];
     thumbprint.copy_from_slice(digest(&SHA256, leaf_der).as_ref());
@@ -110,15 +112,16 @@ pub fn verify_x509_svid(
     Ok(X509Svid { id, thumbprint, not_before: timestamp(not_before)?, not_after: timestamp(not_after)?, root })
 }
 
-/// Finds a path to one of `roots`, and says which one.
+/// Finds a path to a root of `bundle`, and says which one.
 pub(super) fn find_path(
     leaf_der: &CertificateDer<'_>,
     leaf: &X509Certificate<'_>,
     issuers: &[CertificateDer<'_>],
-    roots: &[Root],
+    bundle: &TrustBundle,
     now: Timestamp,
 ) -> Result<Box<[u8]>, SvidError> {
-    let anchors: Vec<TrustAnchor<'_>> = roots.iter().filter(|root| root.is_valid(now)).map(Root::borrowed).collect();
+    let anchors: Vec<TrustAnchor<'_>> =
+        bundle.roots().iter().filter(|root| root.is_valid(now)).map(Root::borrowed).collect();
     let (issuers, issuer_ders): (Vec<_>, Vec<_>) = issuers
         .iter()
         .filter_map(|der| parse(der).ok().map(|issuer| (issuer, der.clone())))
@@ -128,11 +131,7 @@ pub(super) fn find_path(
     if !can_be_searched(leaf, &issuers, &mut Vec::new(), &mut tries) {
         return Err(SvidError::InvalidPath("its issuers can be put together in too many ways".into()));
     }
-    verify_path(leaf_der, &issuer_ders, &anchors, now)
-}
-
-pub(super) fn roots_of<'b>(id: &SpiffeId, bundles: &'b TrustBundles) -> Result<&'b [Root], SvidError> {
-    bundles.roots(id.trust_domain_name()).ok_or_else(|| SvidError::UnknownTrustDomain(id.trust_domain()))
+    verify_path(leaf_der, &issuer_ders, &anchors, bundle.crls(), now)
 }
 
 impl Root {
@@ -184,12 +183,16 @@ fn verify_path(
     leaf: &CertificateDer<'_>,
     issuers: &[CertificateDer<'_>],
     anchors: &[TrustAnchor<'_>],
+    crls: &[Arc<Crl>],
     now: Timestamp,
 ) -> Result<Box<[u8]>, SvidError> {
     let leaf = EndEntityCert::try_from(leaf).map_err(path_error)?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(now.secs()));
+    let crls = Crl::lists(crls);
+    let revocation = Crl::options(&crls);
+    let usage = KeyUsage::client_auth();
     let path = leaf
-        .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, anchors, issuers, time, KeyUsage::client_auth(), None, None)
+        .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, anchors, issuers, time, usage, revocation, None)
         .map_err(path_error)?;
     let root = path.anchor();
     Ok([&*root.subject, &*root.subject_public_key_info].concat().into())
@@ -203,6 +206,15 @@ fn path_error(error: webpki::Error) -> SvidError {
         webpki::Error::RequiredEkuNotFoundContext(_) | webpki::Error::EmptyEkuExtension => SvidError::WrongUsage,
         webpki::Error::CaUsedAsEndEntity => SvidError::IsCa,
         webpki::Error::BadDer | webpki::Error::BadDerTime | webpki::Error::TrailingData(_) => SvidError::Malformed,
+        webpki::Error::CertRevoked => SvidError::Revoked,
+        webpki::Error::UnknownRevocationStatus
+        | webpki::Error::CrlExpired { .. }
+        | webpki::Error::IssuerNotCrlSigner
+        | webpki::Error::InvalidCrlSignatureForPublicKey
+        | webpki::Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | webpki::Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            SvidError::RevocationUnknown(error.to_string().into())
+        }
         other => SvidError::InvalidPath(other.to_string().into()),
     }
 }

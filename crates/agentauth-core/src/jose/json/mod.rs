@@ -187,6 +187,15 @@ impl<'de, A: MapAccess<'de>> Value<'_, 'de, A> {
         }
     }
 
+    /// A whole number from 0 to 2⁶⁴ - 1, written without fraction or exponent.
+    pub(crate) fn integer(self) -> Result<u64, A::Error> {
+        let (guard, name) = (self.guard, self.name);
+        match self.scalar()? {
+            Scalar::Unsigned(number) => Ok(number),
+            _ => Err(guard.wrong_type(name)),
+        }
+    }
+
     /// A string, or an array of strings.
     #[inline]
     pub(crate) fn texts(self) -> Result<Texts<'de>, A::Error> {

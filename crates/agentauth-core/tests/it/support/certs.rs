@@ -5,8 +5,8 @@ use std::sync::Arc;
 use agentauth_core::identity::svid::{TrustBundles, X509Svid};
 use agentauth_core::{AgentTrust, Timestamp};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CustomExtension, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, CustomExtension,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
@@ -18,6 +18,7 @@ pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) struct Ca {
     pub(crate) domain: &'static str,
     pub(crate) certificate: Certificate,
+    name: DistinguishedName,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -30,14 +31,15 @@ impl Ca {
     pub(crate) fn root(domain: &'static str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let (params, key) = (authority(domain, change), KeyPair::generate().unwrap());
         let certificate = params.self_signed(&key).unwrap();
-        Self { domain, certificate, issuer: Issuer::new(params, key) }
+        Self { domain, certificate, name: params.distinguished_name.clone(), issuer: Issuer::new(params, key) }
     }
 
     /// A CA called `name`, certified by this one; `change` as in [`Ca::root`].
     pub(crate) fn below(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let (params, key) = (authority(name, change), KeyPair::generate().unwrap());
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Self { domain: self.domain, certificate, issuer: Issuer::new(params, key) }
+        let name = params.distinguished_name.clone();
+        Self { domain: self.domain, certificate, name, issuer: Issuer::new(params, key) }
     }
 
     pub(crate) fn der(&self) -> CertificateDer<'static> {
@@ -70,6 +72,13 @@ impl Ca {
     /// As [`Ca::sign_with`], in PEM form.
     pub(crate) fn sign_pem(&self, params: &CertificateParams, key: &KeyPair) -> String {
         params.signed_by(key, &self.issuer).unwrap().pem()
+    }
+
+    /// A revocation list under this CA's name and key, whether it may make one or not.
+    pub(crate) fn crl(&self, params: &CertificateRevocationListParams) -> Vec<u8> {
+        let mut anything = CertificateParams::default();
+        anything.distinguished_name = self.name.clone();
+        params.signed_by(&Issuer::from_params(&anything, self.issuer.key())).unwrap().der().to_vec()
     }
 
     pub(crate) fn bundles(&self) -> TrustBundles {
