@@ -1,8 +1,8 @@
 use clap::{Parser, Subcommand};
 
-use crate::{keys, token};
+use crate::{keys, svid, token};
 
-/// Finds out why a token is refused, shows what it says, and makes keys to sign with.
+/// Finds out why a token or a certificate is refused, shows what it says, and makes keys to sign with.
 #[derive(Debug, Parser)]
 #[command(
     name = "agentauth",
@@ -15,6 +15,8 @@ Examples:
   agentauth token verify token.txt --issuer https://sts.example \\
       --jwks https://sts.example/jwks --audience https://tools.example
                                                    would my server accept it, and if not, why?
+  agentauth svid verify tls.crt --bundle court.example=ca.crt
+                                                   would my server know this agent, and if not, why?
   agentauth keys generate --out signing-key.pem    a new key for an issuer
 
 `agentauth help token verify` explains one command."
@@ -33,6 +35,10 @@ pub(crate) enum Command {
     /// Look into access tokens: what they say, and why they are refused.
     #[command(subcommand)]
     Token(token::Command),
+
+    /// Look into X.509-SVIDs: whom a certificate names, and why it is refused.
+    #[command(subcommand)]
+    Svid(svid::Command),
 
     /// Make signing keys, and publish their public halves.
     #[command(subcommand)]

@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::io;
 
+use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
 use agentauth_tower::client::FetchError;
 
@@ -110,6 +111,17 @@ pub enum CliError {
         place: String,
         /// The first file.
         first: String,
+    },
+    /// A file holds no certificate.
+    #[error("{0} holds no PEM certificate: give the certificate chain, leaf first, in PEM form")]
+    NoCertificate(String),
+    /// A trust bundle cannot be used.
+    #[error("--bundle: {place} cannot be used ({source}): give PEM roots or a SPIFFE bundle document")]
+    Bundle {
+        /// The file.
+        place: String,
+        /// Why not.
+        source: BundleError,
     },
     /// Standard output cannot be written to.
     #[error("the output cannot be written ({0})")]

@@ -11,6 +11,8 @@ use clap::Args;
 
 use crate::{CliError, Terminal};
 
+const STANDARD_INPUT: &str = "standard input";
+
 /// Room for `Bearer ` and white space around the longest token.
 const MAX_TOKEN_INPUT_BYTES: usize = MAX_TOKEN_BYTES + 64;
 
@@ -39,7 +41,7 @@ impl TokenSource {
                 let bytes = File::open(file).and_then(|file| read_bounded(file, MAX_TOKEN_INPUT_BYTES));
                 (place, bytes)
             }
-            _ => ("standard input".to_owned(), read_bounded(terminal.input(), MAX_TOKEN_INPUT_BYTES)),
+            _ => (STANDARD_INPUT.to_owned(), read_bounded(terminal.input(), MAX_TOKEN_INPUT_BYTES)),
         };
         let bytes = bytes.map_err(|source| CliError::Unreadable { place: place.clone(), source })?;
         let cut = bytes.len() > MAX_TOKEN_INPUT_BYTES;
@@ -88,6 +90,14 @@ pub(crate) fn read_file(file: &Path, limit: usize) -> Result<Vec<u8>, CliError> 
         return Err(CliError::Oversize { place: quoted(file), limit });
     }
     Ok(bytes)
+}
+
+/// Reads standard input, of at most `limit` bytes, and says that it was that.
+pub(crate) fn read_input(terminal: &mut Terminal<'_>, limit: usize) -> Result<(String, Vec<u8>), CliError> {
+    let place = || STANDARD_INPUT.to_owned();
+    let bytes = read_bounded(terminal.input(), limit);
+    let bytes = bytes.map_err(|source| CliError::Unreadable { place: place(), source })?;
+    if bytes.len() > limit { Err(CliError::Oversize { place: place(), limit }) } else { Ok((place(), bytes)) }
 }
 
 pub(crate) fn quoted(path: &Path) -> String {

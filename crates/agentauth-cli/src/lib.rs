@@ -1,4 +1,4 @@
-//! The operator's tool `agentauth`: why is this token refused, what does it say, and keys to sign with.
+//! The operator's tool `agentauth`: why is this token or certificate refused, what does it say, and keys to sign with.
 //!
 //! Everything is written to the [`Terminal`] that is handed in; the binary hands in the real one. Tokens and private keys
 //! come from standard input or files, never from the command line, and no signature and no private key is ever written
@@ -17,11 +17,13 @@
 //! ```
 
 mod args;
+mod checks;
 mod error;
 mod input;
 mod keys;
 mod look;
 mod remote;
+mod svid;
 mod terminal;
 mod text;
 mod token;
@@ -57,6 +59,8 @@ fn execute(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
     match &cli.command {
         Command::Token(token::Command::Inspect(args)) => token::inspect::run(args, terminal),
         Command::Token(token::Command::Verify(args)) => token::verify::run(args, terminal),
+        Command::Svid(svid::Command::Inspect(args)) => svid::inspect::run(args, terminal),
+        Command::Svid(svid::Command::Verify(args)) => svid::verify::run(args, terminal),
         Command::Keys(keys::Command::Generate(args)) => keys::generate::run(args, terminal),
         Command::Keys(keys::Command::Jwks(args)) => keys::jwks::run(args, terminal),
     }

@@ -4,7 +4,6 @@ mod anatomy;
 mod chain;
 pub(crate) mod inspect;
 mod profiles;
-mod report;
 pub(crate) mod verify;
 
 use clap::Subcommand;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::anatomy::Anatomy;
 use super::profiles::ProfileName;
-use super::report::{CheckList, write_lists};
+use crate::checks::{CheckList, write_lists};
 use crate::input::{TokenSource, quoted, read_file};
 use crate::look::Look;
 use crate::text::{pretty_json, shown};

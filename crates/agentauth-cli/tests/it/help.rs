@@ -11,6 +11,8 @@ fn help_explains_each_command() {
         ("help", &["--help"][..]),
         ("help_token_inspect", &["token", "inspect", "--help"]),
         ("help_token_verify", &["token", "verify", "--help"]),
+        ("help_svid_inspect", &["svid", "inspect", "--help"]),
+        ("help_svid_verify", &["svid", "verify", "--help"]),
         ("help_keys_generate", &["keys", "generate", "--help"]),
         ("help_keys_jwks", &["keys", "jwks", "--help"]),
     ] {

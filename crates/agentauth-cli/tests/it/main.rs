@@ -12,4 +12,5 @@ mod help;
 mod inspect;
 mod keys;
 mod support;
+mod svid;
 mod verify;

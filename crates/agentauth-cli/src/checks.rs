@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use agentauth_core::binding::dpop::{ProofOutcome, ProofRule};
+use agentauth_core::identity::svid::{SvidOutcome, SvidRule};
 use agentauth_core::token::{Explanation, Outcome};
 use serde::Serialize;
 
@@ -60,6 +61,20 @@ impl CheckList {
             },
         });
         Self { of: "proof", checks: checks.collect() }
+    }
+
+    /// The checks of a certificate.
+    pub(crate) fn of_svid(checks: &[(SvidRule, SvidOutcome)]) -> Self {
+        let checks = checks.iter().map(|(rule, outcome)| Checked {
+            rule: rule.text(),
+            section: rule.section(),
+            result: match outcome {
+                SvidOutcome::Passed => CheckResult::Passed,
+                SvidOutcome::Failed(error) => CheckResult::Failed { code: error.code(), error: error.to_string() },
+                _ => CheckResult::NotReached,
+            },
+        });
+        Self { of: "certificate", checks: checks.collect() }
     }
 
     pub(crate) fn is_good(&self) -> bool {
