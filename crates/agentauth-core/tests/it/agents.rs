@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use agentauth_core::identity::svid::{
     BundleSource, IdentityError, IdentitySource, IdentityUnavailable, TrustBundles, X509Identity, X509Svid,
 };
-use agentauth_core::{ActorBinding, AgentTrust, Evidence, PeerProof, Timestamp};
+use agentauth_core::{ActorBinding, AgentTrust, Evidence, PeerProof, SpiffeId, Timestamp};
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -46,7 +46,7 @@ fn a_root_that_is_gone_ends_what_it_vouched_for() {
     };
     for (what, bundles, expected) in [
         ("nothing has come yet", TrustBundles::new(), "svid_unknown_trust_domain"),
-        ("its root", bundle(&[ours.clone()]), ACCEPTED),
+        ("its root", bundle(std::slice::from_ref(&ours)), ACCEPTED),
         ("its root beside a new one", bundle(&[other.clone(), ours.clone()]), ACCEPTED),
         ("only the new one", bundle(&[other]), "svid_unknown_issuer"),
         ("its root again", bundle(&[ours]), ACCEPTED),
@@ -112,7 +112,7 @@ fn the_record_says_how_the_peer_is_known() {
     let auth = court.auth();
     authenticate(&auth, Evidence::bearer(&court.key.mint(&claims())).with_peer(Some(court.peer(LAWYER)))).unwrap();
     let record = court.records.only();
-    assert_eq!(record.peer.as_ref().map(|peer| peer.as_str()), Some(LAWYER));
+    assert_eq!(record.peer.as_ref().map(SpiffeId::as_str), Some(LAWYER));
     assert_eq!(record.peer_proof, Some(PeerProof::MutualTls));
     assert_eq!(serde_json::to_value(&*record).unwrap()["peer_proof"], PeerProof::MutualTls.to_string());
 
