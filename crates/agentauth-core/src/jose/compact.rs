@@ -104,8 +104,25 @@ impl<'t> CompactJws<'t> {
     /// # Errors
     /// Each rule of form has its own [`JoseError`]; nothing here depends on a secret.
     pub fn parse(token: &'t str) -> Result<Self, JoseError> {
+        Self::parse_by(token, |header, buffer| read_header::<HeaderMembers<'_>>(header, buffer)?.check())
+    }
+
+    /// Like [`CompactJws::parse`], for a kind of token whose header has no members but `alg`, `kid` and `typ`, and
+    /// whose `typ` has one spelling.
+    ///
+    /// # Errors
+    /// As [`CompactJws::parse`], and [`JoseError::HeaderMember`].
+    pub(crate) fn parse_closed(token: &'t str) -> Result<Self, JoseError> {
+        Self::parse_by(token, |header, buffer| read_header::<ClosedMembers<'_>>(header, buffer)?.check())
+    }
+
+    #[inline]
+    fn parse_by(
+        token: &'t str,
+        read: impl Fn(&str, &mut [u8]) -> Result<Header, JoseError>,
+    ) -> Result<Self, JoseError> {
         let parts = Parts::of(token)?;
-        let read = |buffer: &mut [u8]| read_header::<HeaderMembers<'_>>(parts.header, buffer)?.check();
+        let read = |buffer: &mut [u8]| read(parts.header, buffer);
         // Nearly all headers fit the smaller buffer, and clearing the larger one costs more than reading them.
         let header = if parts.header.len() <= USUAL_HEADER_BYTES.div_ceil(3) * 4 {
             read(&mut [0; USUAL_HEADER_BYTES + 2])?
@@ -228,6 +245,37 @@ impl HeaderMembers<'_> {
     }
 }
 
+/// The members of a header that may have no others.
+#[derive(Default)]
+struct ClosedMembers<'de> {
+    known: HeaderMembers<'de>,
+    other: Option<Excerpt>,
+}
+
+impl<'de> Members<'de> for ClosedMembers<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, 'de, A>) -> Result<(), A::Error> {
+        if !matches!(name, "alg" | "kid" | "typ" | "crit") {
+            self.other.get_or_insert_with(|| Excerpt::of(name));
+        }
+        self.known.member(name, value)
+    }
+}
+
+impl ClosedMembers<'_> {
+    fn check(self) -> Result<Header, JoseError> {
+        let has_one_spelling = |typ: &str| TokenType::from_typ(typ).name() == Some(typ);
+        let is_spelled = self.known.typ.as_deref().is_none_or(has_one_spelling);
+        let mut header = self.known.check()?;
+        if let Some(name) = self.other {
+            return Err(JoseError::HeaderMember(name));
+        }
+        if !is_spelled {
+            header.token_type = TokenType::Other;
+        }
+        Ok(header)
+    }
+}
+
 fn refuse_algorithm(alg: &str) -> JoseError {
     if alg.eq_ignore_ascii_case("none") {
         JoseError::AlgorithmNone
@@ -283,6 +331,27 @@ mod tests {
             (with_header(&long_kid), "kid_oversize"),
         ] {
             assert_eq!(code(&token), expected, "{token:.80}");
+        }
+    }
+
+    #[test]
+    fn a_closed_header_has_three_members_and_one_spelling_of_each() {
+        let parse = |header: &str| {
+            let token = with_header(header);
+            CompactJws::parse_closed(&token).map_or_else(|e| e.code(), |jws| jws.token_type().name().unwrap_or("none"))
+        };
+        for (header, expected) in [
+            (r#"{"alg":"ES256"}"#, "none"),
+            (r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#, "JWT"),
+            (r#"{"alg":"ES256","typ":"jwt"}"#, "none"),
+            (r#"{"alg":"ES256","typ":"application/JWT"}"#, "none"),
+            (r#"{"alg":"ES256","cty":"JWT"}"#, "header_member_unexpected"),
+            (r#"{"alg":"ES256","b64":true}"#, "header_member_unexpected"),
+            (r#"{"alg":"ES256","":1}"#, "header_member_unexpected"),
+            (r#"{"alg":"ES256","crit":["x"],"x":1}"#, "crit_unsupported"),
+            (r#"{"alg":"none","x":1}"#, "alg_none"),
+        ] {
+            assert_eq!(parse(header), expected, "{header}");
         }
     }
 

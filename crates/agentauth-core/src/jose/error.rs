@@ -52,6 +52,9 @@ pub enum JoseError {
     /// The header speaks of unencoded payloads (RFC 7797), which are not supported.
     #[error("unencoded payloads (b64) are not supported")]
     UnencodedPayload,
+    /// The header has a member that tokens of this kind do not have.
+    #[error("the header has a member `{0}`; tokens of this kind have alg, kid and typ only")]
+    HeaderMember(Excerpt),
     /// `typ` says another kind of token than the one expected here.
     #[error("a token of type `{expected}` is needed, this one says {found}")]
     WrongType {
@@ -112,6 +115,7 @@ impl JoseError {
             Self::AlgorithmNotOfKey { .. } => "alg_not_of_key",
             Self::CriticalUnsupported => "crit_unsupported",
             Self::UnencodedPayload => "b64_unsupported",
+            Self::HeaderMember(_) => "header_member_unexpected",
             Self::WrongType { .. } => "typ_wrong",
             Self::KeyIdOversize => "kid_oversize",
             Self::KeyUnknown(_) => "key_unknown",

@@ -25,6 +25,7 @@ mod identity;
 mod introspection;
 mod issuer;
 mod jose_vectors;
+mod jwt_svid;
 mod key_refresh;
 mod matrix;
 mod oracle;

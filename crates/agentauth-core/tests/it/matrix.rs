@@ -5,9 +5,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use agentauth_core::TrustedIssuer;
+use agentauth_core::identity::svid::{Audiences, TrustBundle, TrustBundles, verify_jwt_svid};
 use agentauth_core::jose::{Algorithm, TokenType};
 use agentauth_core::token::Introspection;
+use agentauth_core::{Timestamp, TrustedIssuer};
 use serde_json::{Value, json};
 
 use crate::profiles::{Desk, KNOWN, but, typed};
@@ -16,6 +17,7 @@ use crate::support::court::{ACCEPTED, CLERK, Court, STS, claims, code};
 use crate::support::doubles::Endpoint;
 use crate::support::office::{Office, RECORDS, request, request_for};
 use crate::support::prover::{self, Prover, proof_claims};
+use crate::support::svid_signer::SvidSigner;
 
 type Answer = Box<dyn Fn(Option<&str>, &Value) -> &'static str>;
 
@@ -30,6 +32,9 @@ struct Column {
     refuses_with: &'static str,
     /// Whether it looks at the claims before it looks at `typ` (RFC 9449 §4.3 has this order).
     claims_first: bool,
+    /// Whether it takes whatever names a workload and is addressed to it, under a key that its trust domain has for
+    /// nothing else: JWT-SVIDs may have any claims beside their own (JWT-SVID.md §3).
+    takes_svids: bool,
     /// What it says to a token with this `typ` and these claims, under a good signature of the right issuer.
     answer: Answer,
 }
@@ -37,7 +42,7 @@ struct Column {
 /// All verifiers of signed tokens. A new one is a new entry here.
 fn columns() -> Vec<Column> {
     let mut columns = access_tokens();
-    columns.extend([subject_tokens(), actor_tokens(), introspection_answers(), dpop_proofs()]);
+    columns.extend([subject_tokens(), actor_tokens(), introspection_answers(), dpop_proofs(), jwt_svids()]);
     columns
 }
 
@@ -51,6 +56,7 @@ fn access_tokens() -> Vec<Column> {
             takes: known.typ.to_vec(),
             refuses_with: "typ_wrong",
             claims_first: false,
+            takes_svids: false,
             answer: Box::new(move |typ, claims| code(&desk.auth, &typed(&desk.court.key, typ, claims))),
         }
     };
@@ -66,6 +72,7 @@ fn subject_tokens() -> Column {
         takes: vec![Some("at+jwt")],
         refuses_with: "typ_wrong",
         claims_first: false,
+        takes_svids: false,
         answer: Box::new(move |typ, claims| {
             let token = typed(&office.court.key, typ, claims);
             office.code(&office.lawyer, &request(&token, RECORDS))
@@ -83,6 +90,7 @@ fn actor_tokens() -> Column {
         takes: vec![Some("at+jwt")],
         refuses_with: "typ_wrong",
         claims_first: false,
+        takes_svids: false,
         answer: Box::new(move |typ, claims| {
             let token = typed(&office.court.key, typ, claims);
             office.code(&office.clerk, &request_for(&subject, &token, RECORDS))
@@ -104,6 +112,7 @@ fn introspection_answers() -> Column {
         takes: vec![Some("token-introspection+jwt")],
         refuses_with: "typ_wrong",
         claims_first: false,
+        takes_svids: false,
         answer: Box::new(move |typ, claims| {
             endpoint.signs(typed(&court.key, typ, claims));
             code(&auth, "an-opaque-token")
@@ -120,11 +129,46 @@ fn dpop_proofs() -> Column {
         takes: vec![Some("dpop+jwt")],
         refuses_with: "dpop_typ_wrong",
         claims_first: true,
+        takes_svids: false,
         answer: Box::new(move |typ, claims| {
             let header = prover.header_with("typ", typ.map_or(Value::Null, Value::from));
             prover::code(&prover, &prover.sign(&header, claims.to_string()))
         }),
     }
+}
+
+/// A workload that shows its JWT-SVID (JWT-SVID.md).
+fn jwt_svids() -> Column {
+    let signer = SvidSigner::new(Algorithm::Es256, "today");
+    let keys = json!({ "keys": [signer.jwk()] }).to_string();
+    let bundle = TrustBundle::new("court.example".parse().unwrap()).with_jwt_keys_from_jwks(keys.as_bytes());
+    let bundles = TrustBundles::new().with_bundle(bundle.unwrap()).unwrap();
+    let audiences = Audiences::new(["records"]).unwrap();
+    Column {
+        name: "jwt_svid".into(),
+        claims: json!({"sub": CLERK, "aud": "records", "iat": NOW, "exp": NOW + 300}),
+        takes: vec![Some("JWT"), Some("JOSE"), None],
+        refuses_with: "typ_wrong",
+        claims_first: false,
+        takes_svids: true,
+        answer: Box::new(move |typ, claims| {
+            let header = but(&signer.header(), json!({ "typ": typ }));
+            let token = signer.sign(&header, claims);
+            let found = verify_jwt_svid(&token, &bundles, &audiences, Timestamp::from_secs(NOW));
+            found.map_or_else(|error| error.code(), |_| ACCEPTED)
+        }),
+    }
+}
+
+/// What the claims of a row are.
+#[derive(Clone, Copy, PartialEq)]
+enum Claims {
+    /// Those that the verifier takes.
+    Good,
+    /// Those of another kind of token, for some one.
+    OfSomeone,
+    /// Those of another kind of token, without `sub`.
+    OfNoOne,
 }
 
 /// What a token of some kind is, beside its `typ`.
@@ -133,22 +177,22 @@ struct Row {
     typ: Option<&'static str>,
     /// Makes the claims of the row from those that the verifier takes.
     claims: fn(&Value) -> Value,
-    /// Whether the claims are still those of an access token.
-    is_good: bool,
+    kind: Claims,
 }
 
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (typ, _) in TokenType::named() {
-        rows.push(Row { name: typ.into(), typ: Some(typ), claims: Value::clone, is_good: true });
+        rows.push(Row { name: typ.into(), typ: Some(typ), claims: Value::clone, kind: Claims::Good });
     }
     for typ in [None, Some("x+jwt"), Some("")] {
-        rows.push(Row { name: format!("typ {typ:?}"), typ, claims: Value::clone, is_good: true });
+        rows.push(Row { name: format!("typ {typ:?}"), typ, claims: Value::clone, kind: Claims::Good });
     }
     for typ in [Some("at+jwt"), Some("JWT"), None] {
         let mut add = |what: &str, claims: fn(&Value) -> Value| {
             let name = format!("{} {what}", typ.unwrap_or("none"));
-            rows.push(Row { name, typ, claims, is_good: false });
+            let kind = if claims(&json!({"sub": "s"}))["sub"] == "s" { Claims::OfSomeone } else { Claims::OfNoOne };
+            rows.push(Row { name, typ, claims, kind });
         };
         add("ID token", id_token);
         add("logout token", logout_token);
@@ -159,6 +203,11 @@ fn rows() -> Vec<Row> {
             add("all claims and events", |claims| but(claims, json!({"events": {}})));
         }
     }
+    for typ in [Some("JWT"), Some("JOSE"), None] {
+        let name = format!("{} JWT-SVID", typ.unwrap_or("none"));
+        rows.push(Row { name, typ, claims: jwt_svid, kind: Claims::OfSomeone });
+    }
+    rows.push(Row { name: "WIT-SVID".into(), typ: Some("wit+jwt"), claims: wit_svid, kind: Claims::OfSomeone });
     rows
 }
 
@@ -195,6 +244,17 @@ fn security_event(claims: &Value) -> Value {
     envelope(claims, json!({"jti": "1", "txn": "t", "sub_id": {"format": "opaque", "id": "a"}, "events": events}))
 }
 
+/// JWT-SVID.md §3, from an issuer that says who it is.
+fn jwt_svid(claims: &Value) -> Value {
+    envelope(claims, json!({ "sub": CLERK }))
+}
+
+/// WIT-SVID.md: it has a key to be proven, and no audience.
+fn wit_svid(claims: &Value) -> Value {
+    let jwk = SvidSigner::new(Algorithm::Es256, "own").jwk();
+    envelope(claims, json!({"sub": CLERK, "aud": null, "cnf": {"jwk": jwk}}))
+}
+
 #[test]
 fn each_kind_of_token_passes_only_the_verifiers_it_is_for() {
     let (rows, columns) = (rows(), columns());
@@ -209,13 +269,15 @@ fn each_kind_of_token_passes_only_the_verifiers_it_is_for() {
         for column in &columns {
             let answer = (column.answer)(row.typ, &(row.claims)(&column.claims));
             write!(table, "{answer:<20}").unwrap();
-            let is_for = row.is_good && column.takes.contains(&row.typ);
+            let is_good = row.kind == Claims::Good;
+            let is_svid = row.kind == Claims::OfSomeone && column.takes_svids;
+            let is_for = (is_good || is_svid) && column.takes.contains(&row.typ);
             accepted += usize::from(is_for);
             if (answer == ACCEPTED) != is_for {
                 wrong.push(format!("{} at {}: {answer}", row.name, column.name));
             }
             // A kind that the verifier does not take is refused for its kind, whatever else is wrong with it.
-            let is_due = row.is_good || !column.claims_first;
+            let is_due = is_good || !column.claims_first;
             if is_due && !column.takes.contains(&row.typ) && answer != column.refuses_with {
                 wrong.push(format!("{} at {}: {answer}, not {}", row.name, column.name, column.refuses_with));
             }
@@ -223,6 +285,7 @@ fn each_kind_of_token_passes_only_the_verifiers_it_is_for() {
     }
     println!("{table}");
     assert_eq!(wrong, [""; 0]);
-    assert_eq!(accepted, columns.iter().map(|column| column.takes.len()).sum::<usize>());
-    assert_eq!(rows.len(), 23 + 3 + 3 * 3 + 2 * 3);
+    // For a JWT-SVID, with two kinds of `typ`, ID and logout tokens and all claims with another; and the three as such.
+    assert_eq!(accepted, columns.iter().map(|column| column.takes.len()).sum::<usize>() + 2 * (2 + 3) + 3);
+    assert_eq!(rows.len(), 23 + 3 + 3 * 3 + 2 * 3 + 3 + 1);
 }

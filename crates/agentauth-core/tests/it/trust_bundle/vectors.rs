@@ -22,7 +22,7 @@ fn go_spiffe_spiffe_bundles() {
         ("valid_with_wit", Ok((1, 2))),
         // Its one JWT key has no name. go-spiffe refuses the bundle for that; here the key does not count.
         ("missing_kid", Ok((1, 0))),
-        // The first of two certificates counts (X509-SVID.md §6.1). go-spiffe refuses the bundle.
+        // The first of two certificates counts (X509-SVID.md §6.2). go-spiffe refuses the bundle.
         ("multiple_x509", Ok((1, 1))),
         ("no_keys", Err("bundle_no_keys")),
     ] {

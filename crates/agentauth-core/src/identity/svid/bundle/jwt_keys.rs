@@ -1,6 +1,11 @@
 //! The keys of one trust domain's JWT-SVIDs.
 
-use crate::jose::{Algorithm, Jwk, VerificationKey};
+use crate::jose::{Algorithm, CompactJws, JoseError, Jwk, VerificationKey};
+use crate::text::Excerpt;
+
+/// How many keys are tried for a token that names none. Several authorities, each with a key of yesterday, today and
+/// tomorrow, stay below; a forgery costs no more than this many verifications.
+const MAX_TRIES: usize = 16;
 
 /// What a trust domain signs JWT-SVIDs with, each key for one algorithm.
 #[derive(Debug, Default)]
@@ -22,6 +27,26 @@ impl JwtKeys {
             }
             _ => self.left_out += 1,
         }
+    }
+
+    /// Verifies `jws` under the key that it names, or, if it names none, under any that is for its algorithm.
+    ///
+    /// # Errors
+    /// [`JoseError::KeyUnknown`], [`JoseError::AlgorithmNotOfKey`], [`JoseError::Signature`], and
+    /// [`JoseError::KeyNotNamed`] for a token that names no key where none fits, or more than 16 do.
+    pub(in crate::identity::svid) fn verify(&self, jws: &CompactJws<'_>) -> Result<(), JoseError> {
+        let fits = |key: &&VerificationKey| key.algorithm() == jws.algorithm();
+        let Some(kid) = jws.key_id() else {
+            let fitting = self.keys.iter().filter(fits);
+            if !(1..=MAX_TRIES).contains(&fitting.clone().count()) {
+                return Err(JoseError::KeyNotNamed);
+            }
+            return fitting.map(|key| jws.verify(key)).find(Result::is_ok).unwrap_or(Err(JoseError::Signature));
+        };
+        let mut named = self.keys.iter().filter(|key| key.key_id() == Some(kid));
+        let any = named.clone().next().ok_or_else(|| JoseError::KeyUnknown(Excerpt::of(kid)))?;
+        // One that is for another algorithm says so.
+        jws.verify(named.find(fits).unwrap_or(any))
     }
 
     fn is_new(&self, key: &VerificationKey) -> bool {

@@ -17,7 +17,7 @@ use rustls_pki_types::CertificateDer;
 pub use self::bundles::{MAX_BUNDLE_MAP_BYTES, TrustBundles};
 pub use self::concern::BundleConcern;
 pub use self::error::BundleError;
-pub(super) use self::jwt_keys::JwtKeys;
+pub(super) use self::jwt_keys::{JwtKeys, signs_svids};
 pub(super) use self::revocation::Crl;
 pub(super) use self::root::Root;
 use crate::identity::TrustDomain;
@@ -70,7 +70,7 @@ impl TrustBundle {
     ///
     /// Elements of an unknown `kty` or `use`, and of none, are ignored; so is an `x509-svid` key without a certificate
     /// that can be a root, and a `jwt-svid` key that has no `kid` or cannot verify. Of several certificates in one
-    /// `x5c`, the first counts (X509-SVID.md §6.1).
+    /// `x5c`, the first counts (X509-SVID.md §6.2).
     ///
     /// # Errors
     /// [`BundleError::Oversize`] above 256 KiB; [`BundleError::Json`] where the document is no strict JSON, has more
@@ -196,6 +196,10 @@ impl TrustBundle {
 
     pub(super) fn roots(&self) -> &[Root] {
         &self.roots
+    }
+
+    pub(super) fn jwt_keys(&self) -> &JwtKeys {
+        &self.jwt_keys
     }
 
     pub(super) fn crls(&self) -> &[Arc<Crl>] {
