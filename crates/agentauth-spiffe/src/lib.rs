@@ -6,5 +6,6 @@
 //! connections are refused.
 
 mod live;
+pub mod tls;
 
 pub use live::{Changes, Snapshot};

@@ -10,3 +10,5 @@
     reason = "a test says what it expects by failing"
 )]
 #![allow(dead_code, reason = "fixtures")]
+
+mod tls;

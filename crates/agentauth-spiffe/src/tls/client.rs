@@ -1,0 +1,130 @@
+//! The client's half: the server must be the workload that is called.
+
+use std::sync::Arc;
+
+use agentauth_core::identity::svid::{BundleSource, IdentitySource, X509Svid, verify_x509_svid};
+use agentauth_core::{Clock, SystemClock};
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::credential::OwnIdentity;
+use super::{PROTOCOL, Servers, TlsConfigError, TlsRefusal, chain, provider};
+
+/// Settings of a TLS client that is an agent, and whose servers are workloads.
+#[derive(Debug)]
+#[must_use = "call config() to get the configuration"]
+pub struct ClientTls {
+    identity: Arc<dyn IdentitySource>,
+    bundles: Arc<dyn BundleSource>,
+    servers: Servers,
+    clock: Arc<dyn Clock>,
+}
+
+impl ClientTls {
+    /// A client that shows `identity`, and goes on only with `servers` whose SVID is good under `bundles`. The DNS name
+    /// or address by which a server is reached is not compared with its certificate.
+    pub fn new(
+        identity: impl IdentitySource + 'static,
+        bundles: impl BundleSource + 'static,
+        servers: Servers,
+    ) -> Self {
+        Self { identity: Arc::new(identity), bundles: Arc::new(bundles), servers, clock: Arc::new(SystemClock) }
+    }
+
+    /// What time it is: by the system's clock unless set.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// [`TlsConfigError::Unusable`], where TLS has neither version that is needed; it has both.
+    pub fn config(self) -> Result<ClientConfig, TlsConfigError> {
+        let provider = provider();
+        let own = Arc::new(OwnIdentity::new(self.identity, provider.clone(), self.clock.clone()));
+        let verifier = Arc::new(ServerVerifier {
+            own: own.clone(),
+            bundles: self.bundles,
+            servers: self.servers,
+            clock: self.clock,
+            algorithms: provider.signature_verification_algorithms,
+        });
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_client_cert_resolver(own);
+        config.resumption = Resumption::disabled();
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        Ok(config)
+    }
+}
+
+/// Verifies servers as SPIFFE workloads that are expected.
+#[derive(Debug)]
+struct ServerVerifier {
+    own: Arc<OwnIdentity>,
+    bundles: Arc<dyn BundleSource>,
+    servers: Servers,
+    clock: Arc<dyn Clock>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerVerifier {
+    fn verify(&self, chain: &[CertificateDer<'_>]) -> Result<X509Svid, TlsRefusal> {
+        let svid = verify_x509_svid(chain, &self.bundles.bundles(), self.clock.now())?;
+        if self.servers.expect(svid.id()) { Ok(svid) } else { Err(TlsRefusal::ServerNotExpected(svid.id().clone())) }
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        // A server that asks for no certificate is not told that there is none: nothing goes on without an identity.
+        if let Err(unavailable) = self.own.current() {
+            let refusal = TlsRefusal::from(unavailable);
+            tracing::debug!(code = refusal.code(), error = %refusal, "a TLS handshake fails on this side");
+            return Err(refusal.of_this_side());
+        }
+        match self.verify(&chain(leaf, others)) {
+            Ok(_) => Ok(ServerCertVerified::assertion()),
+            Err(refusal) => {
+                tracing::debug!(code = refusal.code(), error = %refusal, "a server's certificate was refused");
+                Err(refusal.of_certificate())
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
