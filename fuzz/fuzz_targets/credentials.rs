@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
 use agentauth_core::audit::{Append, AuditSink, Record};
-use agentauth_core::binding::client_certificate::{CLIENT_CERT, ClientCertificate};
 use agentauth_core::binding::dpop::{DPOP, Dpop, DpopVerifier, ProofContext, proof_of};
+use agentauth_core::identity::forwarded::client_certificate::{CLIENT_CERT, ClientCertificate};
 use agentauth_core::jose::{Algorithm, SigningKey};
 use agentauth_core::{AgentAuth, Evidence, ManualClock, Timestamp, TrustedIssuer};
 use http::header::AUTHORIZATION;

@@ -6,8 +6,8 @@
 use std::sync::LazyLock;
 
 use agentauth_core::Timestamp;
-use agentauth_core::binding::client_certificate::ClientCertificate;
 use agentauth_core::binding::dpop::{Dpop, DpopVerifier, MAX_PROOF_BYTES, NonceKey, ProofContext};
+use agentauth_core::identity::forwarded::client_certificate::ClientCertificate;
 use agentauth_core::jose::JwkThumbprint;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Uri};
 
-use crate::binding::client_certificate::{ClientCertificate, ClientCertificateError};
 use crate::binding::dpop::{self, DpopError, Scheme};
 use crate::identity::Peer;
 use crate::identity::forwarded::ForwardedPeer;
+use crate::identity::forwarded::client_certificate::{ClientCertificate, ClientCertificateError};
 use crate::identity::svid::X509Svid;
 use crate::jose::MAX_TOKEN_BYTES;
 use crate::text::Secret;

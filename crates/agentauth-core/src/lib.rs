@@ -23,7 +23,7 @@ pub use delegation::{ActorBinding, AgentTrust, Delegation, Issuer, Mode, Subject
 pub use evidence::{Evidence, RequestError};
 pub use identity::{
     AgentId, IssuerId, NameError, Peer, PeerProof, PrincipalId, PrincipalKind, ResourceId, SpiffeId, SpiffeIdError,
-    TrustDomain,
+    SpiffePattern, SpiffePatternError, TrustDomain, TrustDomainAliases,
 };
 pub use policy::{Action, Arguments, AuthzRequest, Decision, PolicyEngine};
 pub use random::{Random, RandomUnavailable, SystemRandom};

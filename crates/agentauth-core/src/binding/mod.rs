@@ -1,15 +1,14 @@
 //! Who holds it? A token that names a key is good only in the hands of that key's holder.
 
-pub mod client_certificate;
 pub mod dpop;
 
 use aws_lc_rs::constant_time;
 use http::{Method, Uri};
 use serde::Serialize;
 
+use crate::identity::forwarded::client_certificate::ClientCertificateError;
 use crate::time::Timestamp;
 use crate::token::Confirmation;
-use client_certificate::ClientCertificateError;
 use dpop::{DpopError, DpopVerifier, ProofContext, Scheme, VerifiedProof, check_scheme};
 
 /// How the presenter of a token was tied to it.

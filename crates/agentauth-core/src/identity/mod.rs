@@ -2,11 +2,13 @@
 
 pub mod forwarded;
 mod names;
+mod pattern;
 mod peer;
 mod spiffe_id;
 pub mod svid;
 
 pub(crate) use names::MAX_NAME_BYTES;
 pub use names::{AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, ResourceId};
+pub use pattern::{SpiffePattern, SpiffePatternError, TrustDomainAliases};
 pub use peer::{Peer, PeerProof};
 pub use spiffe_id::{SpiffeId, SpiffeIdError, TrustDomain};

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::text::Excerpt;
 
-const SCHEME: &str = "spiffe://";
+pub(super) const SCHEME: &str = "spiffe://";
 
 /// SPIFFE-ID.md §2.3: implementations must support this length and should not exceed it.
 const MAX_ID_BYTES: usize = 2048;
@@ -111,6 +111,17 @@ fn check_domain(name: &str) -> Result<(), SpiffeIdError> {
     }
 }
 
+/// Checks one segment of the path in `text` (SPIFFE-ID.md §2.2).
+pub(super) fn check_segment(segment: &str, text: &str) -> Result<(), SpiffeIdError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    match segment {
+        "" => Err(SpiffeIdError::EmptySegment(Excerpt::of(text))),
+        "." | ".." => Err(SpiffeIdError::DotSegment(Excerpt::of(text))),
+        _ if segment.bytes().fold(true, |good, byte| good & allowed(byte)) => Ok(()),
+        _ => Err(SpiffeIdError::PathCharacter(Excerpt::of(text))),
+    }
+}
+
 impl std::borrow::Borrow<str> for TrustDomain {
     fn borrow(&self) -> &str {
         &self.0
@@ -169,20 +180,13 @@ impl FromStr for SpiffeId {
         if text.len() > MAX_ID_BYTES {
             return Err(SpiffeIdError::TooLong);
         }
-        let excerpt = || Excerpt::of(text);
-        let rest = text.strip_prefix(SCHEME).ok_or_else(|| SpiffeIdError::Scheme(excerpt()))?;
+        let rest = text.strip_prefix(SCHEME).ok_or_else(|| SpiffeIdError::Scheme(Excerpt::of(text)))?;
         let (domain, path) = match rest.split_once('/') {
             Some((domain, path)) => (domain, Some(path)),
             None => (rest, None),
         };
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         for segment in path.into_iter().flat_map(|path| path.split('/')) {
-            match segment {
-                "" => return Err(SpiffeIdError::EmptySegment(excerpt())),
-                "." | ".." => return Err(SpiffeIdError::DotSegment(excerpt())),
-                _ if segment.bytes().fold(true, |good, byte| good & allowed(byte)) => {}
-                _ => return Err(SpiffeIdError::PathCharacter(excerpt())),
-            }
+            check_segment(segment, text)?;
         }
         check_domain(domain)?;
         let domain_bytes = u8::try_from(domain.len()).map_err(|_| SpiffeIdError::TrustDomainTooLong)?;

@@ -1,7 +1,9 @@
 //! Whom and what a rule is for.
 
 use super::Resource;
-use crate::identity::{AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, SpiffeId, SpiffeIdError};
+use crate::identity::{
+    AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, SpiffeId, SpiffeIdError, SpiffePattern,
+};
 
 /// Which agents a rule is for.
 #[derive(Debug, Clone)]
@@ -12,6 +14,7 @@ enum AgentPattern {
     Any,
     Exactly(AgentId),
     Below(SpiffeId),
+    Matching(Vec<SpiffePattern>),
 }
 
 impl Agents {
@@ -35,11 +38,35 @@ impl Agents {
         Ok(Self(AgentPattern::Below(spiffe_id.parse()?)))
     }
 
+    /// The agents whose SPIFFE IDs this pattern means.
+    #[must_use]
+    pub fn matching(pattern: SpiffePattern) -> Self {
+        Self::matching_any([pattern])
+    }
+
+    /// The agents whose SPIFFE IDs one of these patterns means: of a trust domain with more than one name, for instance
+    /// ([`TrustDomainAliases`](crate::TrustDomainAliases)).
+    #[must_use]
+    pub fn matching_any(patterns: impl IntoIterator<Item = SpiffePattern>) -> Self {
+        Self(AgentPattern::Matching(patterns.into_iter().collect()))
+    }
+
     pub(super) fn contains(&self, agent: &AgentId) -> bool {
         match &self.0 {
             AgentPattern::Any => true,
             AgentPattern::Exactly(named) => named == agent,
-            AgentPattern::Below(ancestor) => agent.spiffe_id().is_some_and(|id| id.is_below(ancestor)),
+            AgentPattern::Below(_) | AgentPattern::Matching(_) => {
+                agent.spiffe_id().is_some_and(|id| self.contains_id(id))
+            }
+        }
+    }
+
+    fn contains_id(&self, id: &SpiffeId) -> bool {
+        match &self.0 {
+            AgentPattern::Any => true,
+            AgentPattern::Exactly(named) => named.spiffe_id() == Some(id),
+            AgentPattern::Below(ancestor) => id.is_below(ancestor),
+            AgentPattern::Matching(patterns) => patterns.iter().any(|pattern| pattern.matches(id)),
         }
     }
 }
@@ -47,13 +74,7 @@ impl Agents {
 impl Agents {
     /// For a rule that denies: an agent does not slip past its name by showing less proof of it.
     pub(super) fn covers(&self, agent: &AgentId) -> bool {
-        let claimed = || agent.name().parse::<SpiffeId>();
-        self.contains(agent)
-            || match &self.0 {
-                AgentPattern::Any => true,
-                AgentPattern::Exactly(named) => named.spiffe_id().is_some_and(|id| claimed().as_ref() == Ok(id)),
-                AgentPattern::Below(ancestor) => claimed().is_ok_and(|id| id.is_below(ancestor)),
-            }
+        self.contains(agent) || agent.name().parse().is_ok_and(|claimed| self.contains_id(&claimed))
     }
 }
 

@@ -6,7 +6,7 @@ use agentauth_core::policy::{
 };
 use agentauth_core::{
     Action, AgentAuth, Arguments, Caller, Decision, Evidence, PolicyEngine, ScopeImplications, ScopeSet, SpiffeId,
-    TrustedIssuer,
+    TrustDomainAliases, TrustedIssuer,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -60,6 +60,16 @@ fn nothing_is_permitted_without_a_policy() {
     assert_eq!(decide(&without_rules, file()), "actor_unauthorized");
 }
 
+fn matching(pattern: &str) -> Agents {
+    Agents::matching(pattern.parse().unwrap())
+}
+
+/// The agents of a pattern that was written when the court's trust domain had another name.
+fn renamed(pattern: &str) -> Agents {
+    let aliases = TrustDomainAliases::new(["old.example", "court.example"].map(|name| name.parse().unwrap()));
+    Agents::matching_any(aliases.expand(&pattern.parse().unwrap()))
+}
+
 #[test]
 fn a_rule_permits_when_every_part_of_it_matches() {
     let court = Court::new();
@@ -68,6 +78,16 @@ fn a_rule_permits_when_every_part_of_it_matches() {
         (rule("r"), ACCEPTED),
         (rule("r").agents(Agents::any()).principals(Principals::any()).resources(Resources::any()), ACCEPTED),
         (rule("r").agents(Agents::below("spiffe://court.example/agent").unwrap()), ACCEPTED),
+        (rule("r").agents(matching("spiffe://court.example/*/lawyer")), ACCEPTED),
+        (rule("r").agents(matching("spiffe://court.example/agent/*")), ACCEPTED),
+        (rule("r").agents(matching("spiffe://court.example/**")), ACCEPTED),
+        (rule("r").agents(matching("spiffe://court.example/*")), "actor_unauthorized"),
+        (rule("r").agents(matching("spiffe://court.example/agent/law")), "actor_unauthorized"),
+        (rule("r").agents(matching("spiffe://court.example/agent/lawyer/**")), "actor_unauthorized"),
+        (rule("r").agents(matching("spiffe://other.example/**")), "actor_unauthorized"),
+        (rule("r").agents(Agents::matching_any([])), "actor_unauthorized"),
+        (rule("r").agents(renamed("spiffe://old.example/agent/lawyer")), ACCEPTED),
+        (rule("r").agents(renamed("spiffe://other.example/agent/lawyer")), "actor_unauthorized"),
         (rule("r").resources(Resources::of_kind("case")), ACCEPTED),
         (rule("r").agents(agent(CLERK)), "actor_unauthorized"),
         (rule("r").agents(Agents::below("spiffe://court.example/agent/law").unwrap()), "actor_unauthorized"),
@@ -128,7 +148,9 @@ fn a_deny_is_not_dodged_by_showing_less_proof() {
     let token = court.key.mint(&without("act"));
     let plain = || court.bare_engine().issuer(TrustedIssuer::rfc9068(STS, court.key.key_set()));
     let allow = rule("r").agents(Agents::any()).principals(Principals::any()).even_client_only();
-    for agents in [agent(LAWYER), Agents::below("spiffe://court.example/agent").unwrap(), Agents::any()] {
+    let below = Agents::below("spiffe://court.example/agent").unwrap();
+    let patterns = ["spiffe://court.example/**", "spiffe://court.example/*/lawyer"].map(matching);
+    for agents in patterns.into_iter().chain([agent(LAWYER), below, Agents::any()]) {
         let deny = filled(Rule::deny("d")).agents(agents).principals(Principals::any());
         let auth = plain().policy(Rules::new([allow.clone(), deny]).unwrap()).build().unwrap();
         let proven = Evidence::bearer(&token).with_peer(Some(court.peer(LAWYER)));

@@ -1,7 +1,7 @@
 //! The `Client-Cert` header (RFC 9440): each rule by the code of its refusal, and RFC 8705's example.
 
 use agentauth_core::Timestamp;
-use agentauth_core::binding::client_certificate::{CLIENT_CERT, ClientCertificate, ClientCertificateError};
+use agentauth_core::identity::forwarded::client_certificate::{CLIENT_CERT, ClientCertificate, ClientCertificateError};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};

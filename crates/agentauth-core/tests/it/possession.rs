@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
-use agentauth_core::binding::client_certificate::ClientCertificate;
 use agentauth_core::binding::dpop::Dpop;
+use agentauth_core::identity::forwarded::client_certificate::ClientCertificate;
 use agentauth_core::jose::Algorithm;
 use agentauth_core::state::{MemoryReplayStore, ReplayAnswer, ReplayStore};
 use agentauth_core::{Action, AgentAuth, Binding, Evidence, ScopeSet, TrustedIssuer};

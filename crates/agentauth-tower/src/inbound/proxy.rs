@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use agentauth_core::binding::client_certificate::{CLIENT_CERT, ClientCertificate};
+use agentauth_core::identity::forwarded::client_certificate::{CLIENT_CERT, ClientCertificate};
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::{Evidence, RequestError, SpiffeId, Timestamp};
 use http::Request;

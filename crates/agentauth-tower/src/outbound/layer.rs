@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use agentauth_core::binding::client_certificate::CLIENT_CERT;
 use agentauth_core::binding::dpop::DPOP;
 use agentauth_core::delegation::{AnswerError, ExchangeRequest};
+use agentauth_core::identity::forwarded::client_certificate::CLIENT_CERT;
 use agentauth_core::{Caller, ResourceId, ScopeSet, SubjectToken};
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderValue, Request, Uri};
