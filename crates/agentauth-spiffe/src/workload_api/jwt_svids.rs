@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agentauth_core::jose::CompactJws;
-use agentauth_core::{Clock, SpiffeId, Timestamp};
+use agentauth_core::{Clock, Excerpt, SpiffeId, Timestamp};
 use serde::Deserialize;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::WorkloadApiError;
@@ -70,12 +71,6 @@ impl OwnJwtSvid {
         struct Claims {
             exp: f64,
         }
-        if message.spiffe_id.is_empty() {
-            return Err(WorkloadApiError::FieldEmpty("spiffe_id"));
-        }
-        if message.svid.is_empty() {
-            return Err(WorkloadApiError::FieldEmpty("svid"));
-        }
         let malformed = WorkloadApiError::FieldMalformed("svid");
         let id = message.spiffe_id.parse().map_err(|_| WorkloadApiError::FieldMalformed("spiffe_id"))?;
         let payload = CompactJws::parse(&message.svid).and_then(|jws| jws.unverified_payload());
@@ -118,6 +113,7 @@ struct Kept {
     slots: HashMap<Key, Slot>,
 }
 
+#[derive(Clone)]
 enum Slot {
     Held(Held),
     OnItsWay(watch::Receiver<Option<Answer>>),
@@ -143,30 +139,40 @@ impl JwtSvids {
 
     /// A JWT-SVID for `audiences`: one that is kept, or the one that someone else is waiting for, or a new one.
     pub(super) async fn get(&self, id: Option<&SpiffeId>, audiences: &[&str]) -> Answer {
+        let mut answer = match self.find(id, audiences)? {
+            Slot::Held(held) => return Ok(held.svid),
+            Slot::OnItsWay(answer) => answer,
+        };
+        match answer.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(answer)) => answer.clone(),
+            // The task is gone, with the runtime.
+            _ => Err(WorkloadApiError::NoRuntime),
+        }
+    }
+
+    fn find(&self, id: Option<&SpiffeId>, audiences: &[&str]) -> Result<Slot, WorkloadApiError> {
         let request = request(id, audiences)?;
         let key: Key = (request.audience.iter().cloned().collect(), id.cloned());
-        let mut answer = {
-            let now = self.0.clock.now();
-            let mut kept = self.0.lock();
-            let previous = match kept.slots.get(&key) {
-                Some(Slot::Held(held)) if now < held.renew_at => return Ok(Arc::clone(&held.svid)),
-                Some(Slot::Held(held)) => Some(held.clone()),
-                Some(Slot::OnItsWay(answer)) => return wait(answer.clone()).await,
-                None => None,
-            };
-            kept.make_room()?;
-            let (tell, answer) = watch::channel(None);
-            kept.slots.insert(key.clone(), Slot::OnItsWay(answer.clone()));
-            let (inner, generation) = (Arc::clone(&self.0), kept.generation);
-            // On its own, so that it comes to its end whoever stops waiting.
-            tokio::spawn(async move {
-                let answer = inner.fetch_one(request).await;
-                tell.send_replace(Some(inner.keep(key, generation, previous, answer)));
-            });
-            answer
+        let runtime = Handle::try_current().map_err(|_| WorkloadApiError::NoRuntime)?;
+        let now = self.0.clock.now();
+        let mut kept = self.0.lock();
+        let previous = match kept.slots.get(&key) {
+            Some(Slot::Held(held)) if now >= held.renew_at => Some(held.clone()),
+            Some(slot) => return Ok(slot.clone()),
+            None => None,
         };
-        answer.mark_changed();
-        wait(answer).await
+        if previous.is_none() {
+            kept.make_room()?;
+        }
+        let (tell, answer) = watch::channel(None);
+        kept.slots.insert(key.clone(), Slot::OnItsWay(answer.clone()));
+        let (inner, generation) = (Arc::clone(&self.0), kept.generation);
+        // On its own, so that it comes to its end whoever stops waiting.
+        runtime.spawn(async move {
+            let answer = inner.fetch_one(request).await;
+            tell.send_replace(Some(inner.keep(key, generation, previous, answer)));
+        });
+        Ok(Slot::OnItsWay(answer))
     }
 
     /// All JWT-SVIDs that the other side gives out for `audiences` at this moment.
@@ -175,15 +181,8 @@ impl JwtSvids {
         id: Option<&SpiffeId>,
         audiences: &[&str],
     ) -> Result<Vec<OwnJwtSvid>, WorkloadApiError> {
-        self.0.fetch(request(id, audiences)?).await
-    }
-}
-
-async fn wait(mut answer: watch::Receiver<Option<Answer>>) -> Answer {
-    match answer.wait_for(Option::is_some).await.as_deref() {
-        Ok(Some(answer)) => answer.clone(),
-        // The task is gone, with the runtime.
-        _ => Err(WorkloadApiError::NoRuntime),
+        let messages = self.0.fetch(request(id, audiences)?).await?;
+        messages.into_iter().map(OwnJwtSvid::read).collect()
     }
 }
 
@@ -199,15 +198,20 @@ fn request(id: Option<&SpiffeId>, audiences: &[&str]) -> Result<JwtSvidRequest, 
 }
 
 impl Inner {
-    async fn fetch(&self, request: JwtSvidRequest) -> Result<Vec<OwnJwtSvid>, WorkloadApiError> {
+    async fn fetch(&self, request: JwtSvidRequest) -> Result<Vec<JwtSvidMessage>, WorkloadApiError> {
         let wanted = request.spiffe_id.clone();
         let response = tokio::time::timeout(FETCH_TIMEOUT, self.rpc.jwt_svids(request)).await;
-        let response = response.map_err(|_| WorkloadApiError::TimedOut(FETCH_TIMEOUT))??;
-        if response.svids.is_empty() {
+        let svids = response.map_err(|_| WorkloadApiError::TimedOut(FETCH_TIMEOUT))??.svids;
+        if svids.is_empty() {
             return Err(WorkloadApiError::FieldEmpty("svids"));
         }
-        let svids = response.svids.into_iter().map(OwnJwtSvid::read).collect::<Result<Vec<_>, _>>()?;
-        if !wanted.is_empty() && svids.iter().any(|svid| svid.id.as_str() != wanted) {
+        if svids.iter().any(|svid| svid.spiffe_id.is_empty()) {
+            return Err(WorkloadApiError::FieldEmpty("spiffe_id"));
+        }
+        if svids.iter().any(|svid| svid.svid.is_empty()) {
+            return Err(WorkloadApiError::FieldEmpty("svid"));
+        }
+        if !wanted.is_empty() && svids.iter().any(|svid| svid.spiffe_id != wanted) {
             return Err(WorkloadApiError::IdMismatch);
         }
         Ok(svids)
@@ -217,9 +221,9 @@ impl Inner {
     async fn fetch_one(&self, request: JwtSvidRequest) -> Answer {
         let hint = self.hint.as_deref().filter(|_| request.spiffe_id.is_empty());
         let svids = self.fetch(request).await?;
-        let found = svids.into_iter().find(|svid| hint.is_none_or(|hint| *svid.hint == *hint));
-        let unknown = || WorkloadApiError::HintUnknown(agentauth_core::Excerpt::of(hint.unwrap_or_default()));
-        found.map(Arc::new).ok_or_else(unknown)
+        let found = svids.into_iter().find(|svid| hint.is_none_or(|hint| svid.hint == hint));
+        let unknown = || WorkloadApiError::HintUnknown(Excerpt::of(hint.unwrap_or_default()));
+        OwnJwtSvid::read(found.ok_or_else(unknown)?).map(Arc::new)
     }
 
     /// Keeps a new JWT-SVID for half of its life. Where none could be had, the previous one is as good as it was until

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use agentauth_core::Excerpt;
 use http::uri::PathAndQuery;
 use tonic::client::Grpc;
 use tonic::codec::Streaming;
@@ -107,7 +108,7 @@ impl Rpc {
             Endpoint::Tcp(address) => Target::from_shared(format!("http://{address}")),
         };
         let refused = |_| WorkloadApiError::Endpoint {
-            endpoint: agentauth_core::Excerpt::of(&endpoint.to_string()),
+            endpoint: Excerpt::of(&endpoint.to_string()),
             reason: "it cannot be dialled",
         };
         Ok(Self(target.map_err(refused)?.connect_timeout(CONNECT_TIMEOUT).connect_lazy()))
