@@ -7,5 +7,12 @@
 
 mod live;
 pub mod tls;
+#[cfg(feature = "workload-api")]
+pub mod workload_api;
 
 pub use live::{Changes, Snapshot};
+#[cfg(feature = "workload-api")]
+pub use workload_api::WorkloadApi;
+
+#[cfg(feature = "workload-api")]
+pub(crate) use live::Live;

@@ -1,0 +1,110 @@
+//! What a message of `FetchX509SVID` says (SPIFFE_Workload_API.md §5.2.1).
+
+use std::collections::BTreeMap;
+
+use agentauth_core::identity::svid::{IdentityError, SvidError, TrustBundles, X509Identity, verify_x509_svid};
+use agentauth_core::{Excerpt, SpiffeId, Timestamp, TrustDomain};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use super::WorkloadApiError;
+use super::der;
+use super::rpc::{X509SvidMessage, X509SvidResponse};
+
+/// The roots of each trust domain; a domain without any trusts nothing.
+pub(super) type Roots = BTreeMap<TrustDomain, Vec<CertificateDer<'static>>>;
+
+/// What a message says: the whole state, so that what it does not mention is gone.
+#[derive(Debug)]
+pub(super) struct X509State {
+    pub(super) identity: Selected,
+    pub(super) roots: Roots,
+    /// Federated bundles that could not be read.
+    pub(super) left_out: Vec<WorkloadApiError>,
+}
+
+/// The SVID that was asked for.
+#[derive(Debug)]
+pub(super) enum Selected {
+    Good(X509Identity),
+    /// It is no identity, and the last good one is better than it.
+    Unusable(WorkloadApiError),
+    /// There is none any more.
+    Gone(WorkloadApiError),
+}
+
+/// Reads a message. The SVID is the first, or the first with the hint `wanted`.
+///
+/// A message with an empty mandatory field is discarded whole (§4.5), and so is one whose identities or bundles cannot be
+/// read. If it is only the SVID that is no good, its bundles count nevertheless: they may say that a root is gone.
+pub(super) fn read(
+    message: X509SvidResponse,
+    wanted: Option<&str>,
+    now: Timestamp,
+) -> Result<X509State, WorkloadApiError> {
+    if message.svids.is_empty() {
+        return Err(WorkloadApiError::FieldEmpty("svids"));
+    }
+    message.svids.iter().try_for_each(check_fields)?;
+    let mut roots = Roots::new();
+    for svid in &message.svids {
+        let id: SpiffeId = svid.spiffe_id.parse().map_err(|_| WorkloadApiError::FieldMalformed("spiffe_id"))?;
+        let bundle = der::certificates(&svid.bundle).ok_or(WorkloadApiError::FieldMalformed("bundle"))?;
+        // Bundles are never merged: the default identity's comes first.
+        roots.entry(id.trust_domain()).or_insert(bundle);
+    }
+    let mut left_out = Vec::new();
+    for (name, bundle) in &message.federated_bundles {
+        match (trust_domain(name), der::certificates(bundle)) {
+            (Some(domain), Some(bundle)) => {
+                roots.entry(domain).or_insert(bundle);
+            }
+            _ => left_out.push(WorkloadApiError::Bundle(Excerpt::of(name))),
+        }
+    }
+    let identity = match message.svids.into_iter().find(|svid| wanted.is_none_or(|hint| svid.hint == hint)) {
+        None => Selected::Gone(WorkloadApiError::HintUnknown(Excerpt::of(wanted.unwrap_or_default()))),
+        Some(svid) => match identity(svid, &bundles(&roots), now) {
+            Ok(identity) => Selected::Good(identity),
+            Err(error) => Selected::Unusable(error),
+        },
+    };
+    Ok(X509State { identity, roots, left_out })
+}
+
+fn check_fields(svid: &X509SvidMessage) -> Result<(), WorkloadApiError> {
+    let fields = [
+        ("spiffe_id", svid.spiffe_id.is_empty()),
+        ("x509_svid", svid.x509_svid.is_empty()),
+        ("x509_svid_key", svid.x509_svid_key.is_empty()),
+        ("bundle", svid.bundle.is_empty()),
+    ];
+    match fields.into_iter().find(|(_, is_empty)| *is_empty) {
+        Some((name, _)) => Err(WorkloadApiError::FieldEmpty(name)),
+        None => Ok(()),
+    }
+}
+
+/// The name of a bundle: the SPIFFE ID of its trust domain.
+pub(super) fn trust_domain(name: &str) -> Option<TrustDomain> {
+    let id: SpiffeId = name.parse().ok()?;
+    id.path().is_empty().then(|| id.trust_domain())
+}
+
+pub(super) fn bundles(roots: &Roots) -> TrustBundles {
+    roots.iter().fold(TrustBundles::new(), |bundles, (domain, roots)| {
+        // A domain without a usable root trusts nothing, as one that is not there.
+        bundles.clone().with_der(domain.clone(), roots).unwrap_or(bundles)
+    })
+}
+
+/// The identity that an SVID is, if those who trust its bundle will believe it.
+fn identity(svid: X509SvidMessage, bundles: &TrustBundles, now: Timestamp) -> Result<X509Identity, WorkloadApiError> {
+    let chain = der::certificates(&svid.x509_svid).ok_or(IdentityError::Leaf(SvidError::Malformed))?;
+    let identity = X509Identity::new(chain, PrivatePkcs8KeyDer::from(svid.x509_svid_key).into())?;
+    if identity.id().as_str() != svid.spiffe_id {
+        return Err(WorkloadApiError::IdMismatch);
+    }
+    // One that begins a moment from now is good then; if it were refused, none might come for a long time.
+    verify_x509_svid(identity.chain(), bundles, now.max(identity.not_before()))?;
+    Ok(identity)
+}
