@@ -1,0 +1,5 @@
+//! Files, in the layouts of the platforms that write them.
+
+mod loading;
+
+mod support;
