@@ -135,7 +135,62 @@ fn next_look(failures: u32, remaining: Option<Duration>, decided_in: Option<Dura
 
 #[cfg(test)]
 mod tests {
+    use agentauth_core::SystemClock;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::files::FileSource;
+    use crate::files::builder::Prepared;
+
+    fn prepared(file: &std::path::Path) -> Prepared {
+        let builder = FileSource::builder().bundle("court.example".parse().unwrap(), file).clock(Arc::new(SystemClock));
+        builder.prepare(None, Arc::default()).unwrap()
+    }
+
+    fn codes(prepared: &Prepared) -> Vec<&'static str> {
+        prepared.status.borrow().failures.iter().map(|failure| failure.error.code()).collect()
+    }
+
+    /// A file system that hangs is not asked a second time before it has answered.
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_that_hangs_is_waited_for_10_s_at_a_time() {
+        let mut prepared = prepared(std::path::Path::new("absent.pem"));
+        let (answer, hangs) = tokio::sync::oneshot::channel();
+        prepared.follower.late = Some(tokio::spawn(async { hangs.await.unwrap() }));
+        for _ in 0..2 {
+            let start = Instant::now();
+            prepared.follower.look().await;
+            assert_eq!((start.elapsed().as_secs(), codes(&prepared)), (10, vec!["files_timed_out"]));
+        }
+        let reading = prepared.follower.reader.read();
+        answer.send(reading).unwrap();
+        let start = Instant::now();
+        prepared.follower.look().await;
+        assert_eq!((start.elapsed().as_secs(), codes(&prepared)), (0, vec!["files_missing"]));
+    }
+
+    /// Who writes one file after the other, or a file in pieces, has a fifth of a second before it is said.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_half_written_is_looked_at_again_before_it_is_a_failure() {
+        let file = std::env::temp_dir().join(format!("agentauth-follow-{}.pem", std::process::id()));
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+        for (after, expected) in [(190, &[][..]), (210, &["bundle_not_pem"])] {
+            std::fs::write(&file, &pem[..pem.len() / 2]).unwrap();
+            let mut prepared = prepared(&file);
+            let (whole, to) = (pem.clone(), file.clone());
+            let writer = tokio::spawn(async move {
+                sleep(Duration::from_millis(after)).await;
+                std::fs::write(to, whole).unwrap();
+            });
+            prepared.follower.look().await;
+            assert_eq!(codes(&prepared), expected, "{after}");
+            writer.await.unwrap();
+        }
+        std::fs::remove_file(file).unwrap();
+    }
 
     #[test]
     fn a_look_is_never_far_away() {

@@ -1,5 +1,7 @@
 //! Files, in the layouts of the platforms that write them.
 
+mod broken;
+mod gone;
 mod loading;
-
+mod rotation;
 mod support;

@@ -116,6 +116,11 @@ impl Folder {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("files-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        Self::at(path)
+    }
+
+    /// The directory at `path`, which is made.
+    pub(crate) fn at(path: PathBuf) -> Self {
         fs::create_dir(&path).unwrap();
         Self(path)
     }
