@@ -19,7 +19,11 @@ pub(super) fn mounted_alone(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf
     if File::open(MOUNTS).and_then(|file| file.take(MAX_MOUNTS_BYTES).read_to_end(&mut table)).is_err() {
         return Vec::new();
     }
-    let points = mount_points(&table);
+    points_of(&table, paths)
+}
+
+fn points_of(table: &[u8], paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let points = mount_points(table);
     let is_point = |path: &Path| fs::canonicalize(path).is_ok_and(|path| points.contains(path.as_os_str()));
     paths.filter(|path| path.is_file() && is_point(path)).collect()
 }
@@ -59,6 +63,7 @@ fn os_string(bytes: Vec<u8>) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::FilesWarning;
 
     #[test]
     fn the_fifth_column_names_what_is_mounted() {
@@ -77,5 +82,20 @@ mod tests {
             mounted_alone([PathBuf::from(file!()), "/".into(), "absent".into()].into_iter()),
             [""; 0].map(PathBuf::from)
         );
+    }
+    #[test]
+    fn a_file_that_is_mounted_by_itself_is_seen_and_its_neighbour_is_not() {
+        let folder = std::env::temp_dir().join(format!("agentauth-mount-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let files = ["tls.crt", "tls.key"].map(|name| folder.join(name));
+        for file in &files {
+            fs::write(file, "").unwrap();
+        }
+        let real = fs::canonicalize(&files[0]).unwrap();
+        let table = format!("31 22 0:5 /x {} ro - tmpfs tmpfs rw\n", real.display());
+        let alone = points_of(table.as_bytes(), files.clone().into_iter());
+        assert_eq!(alone, files[..1]);
+        assert_eq!(FilesWarning::SubPath(real).code(), "files_sub_path");
+        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -49,3 +49,31 @@ fn read_bundle(file: &BundleFile) -> Reading {
     let (dir, name) = split(&file.path);
     read_together(&dir, &[Wanted { names: vec![name], limit: MAX_BUNDLE_BYTES }])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_watched_is_read_all_the_same_and_said() {
+        let folder = std::env::temp_dir().join(format!("agentauth-reader-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("roots.pem");
+        std::fs::write(&path, "roots").unwrap();
+        let file = BundleFile { domain: "court.example".parse().unwrap(), path, allows_public_roots: false };
+        for (watch, expected) in
+            [(Watch::new(Arc::default()), &[][..]), (Watch::refused("no instances left"), &["files_unwatched"])]
+        {
+            let reader = Reader { svid: None, bundles: vec![file.clone()], watch: Mutex::new(Some(watch)) };
+            // Once and again: it does not come right by itself.
+            for _ in 0..2 {
+                let (readings, warnings) = reader.read();
+                assert_eq!(warnings.iter().map(FilesWarning::code).collect::<Vec<_>>(), expected);
+                assert!(matches!(readings.bundles[0].files[0], crate::files::read::Found::File { .. }));
+            }
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

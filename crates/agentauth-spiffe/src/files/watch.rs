@@ -21,6 +21,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// The system does not let anything be watched.
+    #[cfg(test)]
+    pub(super) fn refused(reason: &str) -> Self {
+        Self { watcher: Err(reason.to_owned()), watched: BTreeMap::new(), refusal: None }
+    }
+
     /// Watches nothing yet.
     pub(super) fn new(bell: Arc<Notify>) -> Self {
         let ring = move |event: notify::Result<Event>| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use agentauth_core::Clock as _;
+use agentauth_core::identity::svid::IdentityUnavailable;
 use agentauth_spiffe::files::{FileSource, SvidFiles};
 
 use super::support::{Ca, Folder, Hands, POLL, account, codes, csi, pass, trusted};
@@ -38,7 +39,7 @@ async fn what_is_taken_out_of_a_volume_is_gone_at_once() {
         folder.publish(left);
         changes.next().await.unwrap();
         assert!(clock.now().since(before) <= POLL);
-        let shown = account(&source).map_err(|error| error.code());
+        let shown = account(&source).map_err(IdentityUnavailable::code);
         assert_eq!(
             (shown, trusted(&source)),
             (identity.map(String::from), domains.iter().map(ToString::to_string).collect())
@@ -76,15 +77,15 @@ async fn elsewhere_what_is_gone_is_gone_after_30_s() {
             let mut changes = source.changes();
             let before = clock.now();
             if empty {
-                folder.write(&[(name, "")])
+                folder.write(&[(name, "")]);
             } else {
-                folder.remove(name)
+                folder.remove(name);
             }
             changes.next().await.unwrap();
             // The reading that found it gone was 30 s before this one, and at most 30 s after it was removed.
             let after = clock.now().since(before).as_secs();
             assert!((30..=61).contains(&after), "{name}: {after} s");
-            let shown = account(&source).map_err(|error| error.code());
+            let shown = account(&source).map_err(IdentityUnavailable::code);
             assert_eq!(
                 (shown, trusted(&source)),
                 (identity.map(String::from), domains.iter().map(ToString::to_string).collect())
