@@ -178,7 +178,7 @@ mod tests {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
         for (after, expected) in [(190, &[][..]), (210, &["bundle_not_pem"])] {
-            std::fs::write(&file, &pem[..pem.len() / 2]).unwrap();
+            std::fs::write(&file, &pem.as_bytes()[..pem.len() / 2]).unwrap();
             let mut prepared = prepared(&file);
             let (whole, to) = (pem.clone(), file.clone());
             let writer = tokio::spawn(async move {
