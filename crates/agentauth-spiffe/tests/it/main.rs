@@ -11,4 +11,6 @@
 )]
 #![allow(dead_code, reason = "fixtures")]
 
+#[cfg(feature = "files")]
+mod files;
 mod tls;
