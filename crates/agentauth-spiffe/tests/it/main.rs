@@ -11,4 +11,8 @@
 )]
 #![allow(dead_code, reason = "fixtures")]
 
+#[cfg(feature = "workload-api")]
+mod mock;
 mod tls;
+#[cfg(feature = "workload-api")]
+mod workload_api;
