@@ -117,3 +117,40 @@ fn identity(svid: X509SvidMessage, roots: &Roots, now: Timestamp) -> Result<X509
     verify_x509_svid(identity.chain(), &bundles, now.max(identity.not_before()))?;
     Ok(identity)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sequence, as certificates are; none can be a root.
+    const NO_ROOT: [u8; 2] = [0x30, 0];
+
+    #[test]
+    fn a_bundle_that_cannot_be_read_is_reported() {
+        let svid = X509SvidMessage {
+            spiffe_id: "spiffe://court.example/agent/lawyer".into(),
+            x509_svid: NO_ROOT.into(),
+            x509_svid_key: NO_ROOT.into(),
+            bundle: NO_ROOT.into(),
+            hint: String::new(),
+        };
+        let federated = [
+            ("spiffe://good.example", &NO_ROOT[..]),
+            ("spiffe://empty.example", &[]),
+            ("spiffe://broken.example", &[0x30, 1]),
+            ("spiffe://path.example/x", &NO_ROOT),
+        ];
+        let federated_bundles =
+            federated.into_iter().map(|(name, bundle)| (name.to_owned(), bundle.to_vec())).collect();
+        let message = X509SvidResponse { svids: vec![svid], crl: vec![], federated_bundles };
+        let state = read(message, None, Timestamp::from_secs(1_800_000_000)).unwrap();
+
+        let mut left_out: Vec<_> = state.left_out.iter().map(|error| (error.code(), error.to_string())).collect();
+        left_out.sort();
+        assert!(left_out.iter().all(|(code, _)| *code == "workload_api_bundle_malformed"), "{left_out:?}");
+        assert!(left_out[0].1.contains("broken.example") && left_out[1].1.contains("path.example"), "{left_out:?}");
+        assert_eq!(left_out.len(), 2);
+        let domains: Vec<_> = state.roots.keys().map(TrustDomain::as_str).collect();
+        assert_eq!(domains, ["court.example", "empty.example", "good.example"]);
+    }
+}
