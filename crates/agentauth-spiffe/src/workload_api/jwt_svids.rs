@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use agentauth_core::identity::svid::SvidError;
 use agentauth_core::jose::CompactJws;
 use agentauth_core::{Clock, Excerpt, SpiffeId, Timestamp};
 use serde::Deserialize;
@@ -220,7 +221,11 @@ impl Inner {
         let svids = self.fetch(request).await?;
         let found = svids.into_iter().find(|svid| hint.is_none_or(|hint| svid.hint == hint));
         let unknown = || WorkloadApiError::HintUnknown(Excerpt::of(hint.unwrap_or_default()));
-        OwnJwtSvid::read(found.ok_or_else(unknown)?).map(Arc::new)
+        let svid = OwnJwtSvid::read(found.ok_or_else(unknown)?)?;
+        if svid.expires_at <= self.clock.now() {
+            return Err(SvidError::Expired.into());
+        }
+        Ok(Arc::new(svid))
     }
 
     /// Keeps a new JWT-SVID for half of its life. Where none could be had, the previous one is as good as it was until

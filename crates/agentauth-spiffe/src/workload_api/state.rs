@@ -1,10 +1,10 @@
 //! What is known from both streams, and published as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agentauth_core::Clock;
-use agentauth_core::identity::svid::{IdentityUnavailable, TrustBundles, X509Identity};
+use agentauth_core::identity::svid::{IdentityUnavailable, TrustBundle, TrustBundles, X509Identity};
 use agentauth_core::{Excerpt, TrustDomain};
 use tokio::sync::watch;
 use tonic::Status;
@@ -70,8 +70,19 @@ impl Shared {
 }
 
 impl Known {
+    /// What both streams have of each trust domain.
     fn bundles(&self) -> TrustBundles {
-        x509::bundles(&self.roots)
+        let domains: BTreeSet<_> = self.roots.keys().chain(self.jwt_bundles.keys()).collect();
+        let bundles = domains.into_iter().map(|domain| {
+            let none = || TrustBundle::new(domain.clone());
+            // Both have been read before; what is not here trusts nothing.
+            let roots = self.roots.get(domain).and_then(|roots| x509::bundle(domain, roots).ok()).unwrap_or_else(none);
+            match self.jwt_bundles.get(domain) {
+                Some(keys) => roots.clone().with_jwt_keys_from_jwks(keys).unwrap_or(roots),
+                None => roots,
+            }
+        });
+        bundles.into_iter().try_fold(TrustBundles::new(), TrustBundles::with_bundle).unwrap_or_default()
     }
 
     fn set_identity(&mut self, identity: Result<Arc<X509Identity>, IdentityUnavailable>) -> bool {
@@ -179,7 +190,9 @@ impl Feed for JwtFeed {
         self.reported = None;
         let mut bundles = JwtBundles::new();
         for (name, document) in message.bundles {
-            match x509::trust_domain(&name) {
+            let is_readable =
+                |domain: &TrustDomain| TrustBundle::new(domain.clone()).with_jwt_keys_from_jwks(&document).is_ok();
+            match x509::trust_domain(&name).filter(is_readable) {
                 Some(domain) => {
                     bundles.insert(domain, document);
                 }

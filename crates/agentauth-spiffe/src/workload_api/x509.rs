@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use agentauth_core::identity::svid::{IdentityError, SvidError, TrustBundles, X509Identity, verify_x509_svid};
+use agentauth_core::identity::svid::{
+    BundleError, IdentityError, SvidError, TrustBundle, TrustBundles, X509Identity, verify_x509_svid,
+};
 use agentauth_core::{Excerpt, SpiffeId, Timestamp, TrustDomain};
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::PrivatePkcs8KeyDer;
 
 use super::WorkloadApiError;
 use super::der;
 use super::rpc::{X509SvidMessage, X509SvidResponse};
 
-/// The roots of each trust domain; a domain without any trusts nothing.
-pub(super) type Roots = BTreeMap<TrustDomain, Vec<CertificateDer<'static>>>;
+/// The roots of each trust domain, as they came: certificates one after the other.
+pub(super) type Roots = BTreeMap<TrustDomain, Vec<u8>>;
 
 /// What a message says: the whole state, so that what it does not mention is gone.
 #[derive(Debug)]
@@ -48,22 +50,23 @@ pub(super) fn read(
     let mut roots = Roots::new();
     for svid in &message.svids {
         let id: SpiffeId = svid.spiffe_id.parse().map_err(|_| WorkloadApiError::FieldMalformed("spiffe_id"))?;
-        let bundle = der::certificates(&svid.bundle).ok_or(WorkloadApiError::FieldMalformed("bundle"))?;
+        let domain = id.trust_domain();
+        bundle(&domain, &svid.bundle).map_err(|_| WorkloadApiError::FieldMalformed("bundle"))?;
         // Bundles are never merged: the default identity's comes first.
-        roots.entry(id.trust_domain()).or_insert(bundle);
+        roots.entry(domain).or_insert_with(|| svid.bundle.clone());
     }
     let mut left_out = Vec::new();
-    for (name, bundle) in &message.federated_bundles {
-        match (trust_domain(name), der::certificates(bundle)) {
-            (Some(domain), Some(bundle)) => {
-                roots.entry(domain).or_insert(bundle);
+    for (name, certificates) in message.federated_bundles {
+        match trust_domain(&name) {
+            Some(domain) if bundle(&domain, &certificates).is_ok() => {
+                roots.entry(domain).or_insert(certificates);
             }
-            _ => left_out.push(WorkloadApiError::Bundle(Excerpt::of(name))),
+            _ => left_out.push(WorkloadApiError::Bundle(Excerpt::of(&name))),
         }
     }
     let identity = match message.svids.into_iter().find(|svid| wanted.is_none_or(|hint| svid.hint == hint)) {
         None => Selected::Gone(WorkloadApiError::HintUnknown(Excerpt::of(wanted.unwrap_or_default()))),
-        Some(svid) => match identity(svid, &bundles(&roots), now) {
+        Some(svid) => match identity(svid, &roots, now) {
             Ok(identity) => Selected::Good(identity),
             Err(error) => Selected::Unusable(error),
         },
@@ -90,21 +93,64 @@ pub(super) fn trust_domain(name: &str) -> Option<TrustDomain> {
     id.path().is_empty().then(|| id.trust_domain())
 }
 
-pub(super) fn bundles(roots: &Roots) -> TrustBundles {
-    roots.iter().fold(TrustBundles::new(), |bundles, (domain, roots)| {
-        // A domain without a usable root trusts nothing, as one that is not there.
-        bundles.clone().with_der(domain.clone(), roots).unwrap_or(bundles)
-    })
+/// The bundle of `domain`. What holds no certificate that can be a root trusts nothing, and says so.
+pub(super) fn bundle(domain: &TrustDomain, certificates: &[u8]) -> Result<TrustBundle, BundleError> {
+    if certificates.is_empty() {
+        return Ok(TrustBundle::new(domain.clone()));
+    }
+    match TrustBundle::from_concatenated_der(domain.clone(), certificates) {
+        Err(BundleError::NoRoot(domain)) => Ok(TrustBundle::new(domain)),
+        bundle => bundle,
+    }
 }
 
 /// The identity that an SVID is, if those who trust its bundle will believe it.
-fn identity(svid: X509SvidMessage, bundles: &TrustBundles, now: Timestamp) -> Result<X509Identity, WorkloadApiError> {
+fn identity(svid: X509SvidMessage, roots: &Roots, now: Timestamp) -> Result<X509Identity, WorkloadApiError> {
     let chain = der::certificates(&svid.x509_svid).ok_or(IdentityError::Leaf(SvidError::Malformed))?;
     let identity = X509Identity::new(chain, PrivatePkcs8KeyDer::from(svid.x509_svid_key).into())?;
     if identity.id().as_str() != svid.spiffe_id {
         return Err(WorkloadApiError::IdMismatch);
     }
+    let mut bundles = roots.iter().filter_map(|(domain, certificates)| bundle(domain, certificates).ok());
+    let bundles = bundles.try_fold(TrustBundles::new(), TrustBundles::with_bundle).unwrap_or_default();
     // One that begins a moment from now is good then; if it were refused, none might come for a long time.
-    verify_x509_svid(identity.chain(), bundles, now.max(identity.not_before()))?;
+    verify_x509_svid(identity.chain(), &bundles, now.max(identity.not_before()))?;
     Ok(identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sequence, as certificates are; none can be a root.
+    const NO_ROOT: [u8; 2] = [0x30, 0];
+
+    #[test]
+    fn a_bundle_that_cannot_be_read_is_reported() {
+        let svid = X509SvidMessage {
+            spiffe_id: "spiffe://court.example/agent/lawyer".into(),
+            x509_svid: NO_ROOT.into(),
+            x509_svid_key: NO_ROOT.into(),
+            bundle: NO_ROOT.into(),
+            hint: String::new(),
+        };
+        let federated = [
+            ("spiffe://good.example", &NO_ROOT[..]),
+            ("spiffe://empty.example", &[]),
+            ("spiffe://broken.example", &[0x30, 1]),
+            ("spiffe://path.example/x", &NO_ROOT),
+        ];
+        let federated_bundles =
+            federated.into_iter().map(|(name, bundle)| (name.to_owned(), bundle.to_vec())).collect();
+        let message = X509SvidResponse { svids: vec![svid], crl: vec![], federated_bundles };
+        let state = read(message, None, Timestamp::from_secs(1_800_000_000)).unwrap();
+
+        let mut left_out: Vec<_> = state.left_out.iter().map(|error| (error.code(), error.to_string())).collect();
+        left_out.sort();
+        assert!(left_out.iter().all(|(code, _)| *code == "workload_api_bundle_malformed"), "{left_out:?}");
+        assert!(left_out[0].1.contains("broken.example") && left_out[1].1.contains("path.example"), "{left_out:?}");
+        assert_eq!(left_out.len(), 2);
+        let domains: Vec<_> = state.roots.keys().map(TrustDomain::as_str).collect();
+        assert_eq!(domains, ["court.example", "empty.example", "good.example"]);
+    }
 }

@@ -13,4 +13,8 @@
 
 #[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "workload-api")]
+mod mock;
 mod tls;
+#[cfg(feature = "workload-api")]
+mod workload_api;
