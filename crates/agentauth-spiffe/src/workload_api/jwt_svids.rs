@@ -84,10 +84,7 @@ impl OwnJwtSvid {
 
 impl fmt::Debug for OwnJwtSvid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnJwtSvid")
-            .field("id", &self.id)
-            .field("expires_at", &self.expires_at)
-            .finish_non_exhaustive()
+        f.debug_struct("OwnJwtSvid").field("id", &self.id).field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 
