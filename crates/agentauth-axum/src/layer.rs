@@ -1,7 +1,11 @@
+use std::net::{IpAddr, SocketAddr};
+
 use agentauth_core::AgentAuth;
-use agentauth_tower::TrustedProxy;
+use agentauth_core::identity::forwarded::Forwarded;
 use agentauth_tower::inbound::AgentAuthService;
-use axum::extract::OriginalUri;
+use agentauth_tower::{ConnectionAddress, TrustedProxy};
+use axum::extract::{ConnectInfo, OriginalUri};
+use http::Extensions;
 use tower_layer::Layer;
 
 /// Verifies the caller of every request: [`agentauth_tower::AgentAuthLayer`], for routers that may be nested.
@@ -16,7 +20,7 @@ impl AgentAuthLayer {
     #[must_use]
     pub fn new(auth: AgentAuth) -> Self {
         let layer = agentauth_tower::AgentAuthLayer::new(auth);
-        Self(layer.sent_uri(|extensions| extensions.get().map(|OriginalUri(uri)| uri)))
+        Self(layer.sent_uri(|extensions| extensions.get().map(|OriginalUri(uri)| uri)).sent_from(sent_from))
     }
 
     /// Lets requests without any credentials pass, without a caller. Credentials that are shown must still be good.
@@ -27,12 +31,25 @@ impl AgentAuthLayer {
 
     /// Takes the client certificate from the `Client-Cert` header of requests that `proxy` sends (RFC 9440): see
     /// [`agentauth_tower::AgentAuthLayer::client_certificate_from`]. A proxy that is known by its address is seen where the
-    /// application is served by [`serve`](crate::serve), or a middleware sets
-    /// [`ConnectionAddress`](agentauth_tower::ConnectionAddress).
+    /// application is served by [`serve`](crate::serve), or with `into_make_service_with_connect_info::<SocketAddr>()`.
     #[must_use]
     pub fn client_certificate_from(self, proxy: TrustedProxy) -> Self {
         Self(self.0.client_certificate_from(proxy))
     }
+
+    /// Takes the identity of the caller from what `proxy` says about its client: see
+    /// [`agentauth_tower::AgentAuthLayer::forwarded_identity_from`]. A proxy that is known by its address is seen as with
+    /// [`AgentAuthLayer::client_certificate_from`].
+    #[must_use]
+    pub fn forwarded_identity_from(self, proxy: TrustedProxy, forwarded: impl Into<Forwarded>) -> Self {
+        Self(self.0.forwarded_identity_from(proxy, forwarded))
+    }
+}
+
+/// Where the connection comes from: as our own listener says it, or axum's.
+fn sent_from(extensions: &Extensions) -> Option<IpAddr> {
+    let ours = extensions.get().map(|ConnectionAddress(address)| *address);
+    ours.or_else(|| extensions.get().map(|ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip()))
 }
 
 impl<S> Layer<S> for AgentAuthLayer {

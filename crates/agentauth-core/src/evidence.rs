@@ -8,8 +8,8 @@ use http::{HeaderMap, Method, Uri};
 
 use crate::binding::dpop::{self, DpopError, Scheme};
 use crate::identity::Peer;
-use crate::identity::forwarded::ForwardedPeer;
 use crate::identity::forwarded::client_certificate::{ClientCertificate, ClientCertificateError};
+use crate::identity::forwarded::{ForwardedError, ForwardedPeer};
 use crate::identity::svid::X509Svid;
 use crate::jose::MAX_TOKEN_BYTES;
 use crate::text::Secret;
@@ -51,7 +51,7 @@ pub(crate) struct Proof {
 }
 
 /// Why the credentials of a request cannot even be read (RFC 6750 §3.1 `invalid_request`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// More than one `Authorization` header: which one counts would be a guess.
@@ -66,6 +66,12 @@ pub enum RequestError {
     /// A `Client-Cert` header from someone who is not the proxy that may send one (RFC 9440 §4).
     #[error("the request has a Client-Cert header, and does not come from the trusted proxy")]
     ClientCertificateUntrusted,
+    /// What a proxy says about its client is not believed.
+    #[error("what the proxy says about its client is refused: {0}")]
+    Forwarded(ForwardedError),
+    /// An `x-forwarded-client-cert` header from someone who is not the proxy that may send one.
+    #[error("the request has an x-forwarded-client-cert header, and does not come from the trusted proxy")]
+    ForwardedUntrusted,
     /// A token in the query string ends up in logs and histories (RFC 9700 §4.3.2).
     #[error("the request carries a token in its query string; send it in the Authorization header")]
     TokenInQuery,
@@ -74,13 +80,15 @@ pub enum RequestError {
 impl RequestError {
     /// The stable machine code of this refusal.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::CredentialsRepeated => "credentials_repeated",
             Self::CredentialsMalformed => "credentials_malformed",
             Self::TokenInQuery => "credentials_in_query",
             Self::ClientCertificate(error) => error.code(),
             Self::ClientCertificateUntrusted => "client_cert_untrusted",
+            Self::Forwarded(error) => error.code(),
+            Self::ForwardedUntrusted => "xfcc_untrusted",
         }
     }
 }

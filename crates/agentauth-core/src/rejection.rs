@@ -13,6 +13,7 @@ use crate::binding::dpop::{DPOP_NONCE, DpopError};
 use crate::delegation::DelegationError;
 use crate::evidence::RequestError;
 use crate::identity::ResourceId;
+use crate::identity::forwarded::ForwardedError;
 use crate::identity::svid::SvidError;
 use crate::policy::{Decision, ReasonKind};
 use crate::scope::ScopeSet;
@@ -105,6 +106,10 @@ impl Refusal {
                 (StatusCode::SERVICE_UNAVAILABLE, error.oauth_error())
             }
             Self::Binding(BindingError::Dpop(error)) => (StatusCode::UNAUTHORIZED, error.oauth_error()),
+            // The request is in order; whose it is has not been proven.
+            Self::Request(RequestError::Forwarded(ForwardedError::Svid(_))) => {
+                (StatusCode::UNAUTHORIZED, "invalid_token")
+            }
             Self::Request(_) | Self::Resource => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Token(

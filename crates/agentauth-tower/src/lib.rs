@@ -36,9 +36,11 @@ pub mod client;
 pub mod inbound;
 #[cfg(feature = "client")]
 pub mod keys;
+mod network;
 pub mod outbound;
 
 pub use inbound::{
     AgentAuthLayer, ConnectionAddress, ConnectionPeer, RequireBindingLayer, RequireScopesLayer, TrustedProxy, refuse,
 };
+pub use network::{Network, NetworkError};
 pub use outbound::DelegationLayer;

@@ -9,6 +9,7 @@
     reason = "a test says what it expects by failing"
 )]
 mod extract;
+mod forwarded;
 mod mtls;
 mod nested;
 mod routers;

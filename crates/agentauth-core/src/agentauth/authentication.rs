@@ -169,7 +169,7 @@ impl AgentAuth {
     /// What is shown, if the connection it came over is good.
     fn credentials<'e>(&self, evidence: &'e Evidence, now: Timestamp) -> Result<&'e Credentials, Refusal> {
         self.check_connection(evidence, now)?;
-        let credentials = evidence.credentials.as_ref().map_err(|error| *error)?.as_ref();
+        let credentials = evidence.credentials.as_ref().map_err(Clone::clone)?.as_ref();
         // Where DPoP is not taken, its scheme is one that is not known.
         let known = credentials.filter(|shown| shown.scheme == Scheme::Bearer || self.inner.dpop.is_some());
         known.ok_or(Refusal::NoCredentials)

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::network::Network;
+use crate::network::Network;
 
 /// Where clouds serve credentials to whoever asks. They are named before the networks around them, and one of them is
 /// a public address.

@@ -9,8 +9,8 @@ use rustls::ClientConfig;
 
 use super::connect::{Bounded, Dialer, DirectDialer, GuardedConnector, Resolver, SystemResolver};
 use super::guard::Guard;
-use super::network::NetworkError;
 use super::{FetchError, HttpsClient};
+use crate::network::NetworkError;
 
 /// Idle connections that are kept for each server: enough for an agent, and no store of open sockets.
 const MAX_IDLE_PER_HOST: usize = 16;

@@ -5,7 +5,7 @@ use agentauth_core::jose::KeyError;
 use http::{StatusCode, Uri};
 
 use super::guard::Refused;
-use super::network::NetworkError;
+use crate::network::NetworkError;
 
 /// Why a document or an answer could not be fetched.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use http::Uri;
 
 use super::address::{is_loopback, is_metadata, special_use};
-use super::network::Network;
+use crate::network::Network;
 
 /// The names under which clouds serve credentials to whoever asks. Nobody publishes keys there.
 const METADATA_NAMES: [&str; 6] = [

@@ -29,7 +29,6 @@ mod error;
 mod exchange;
 mod guard;
 mod introspection;
-mod network;
 
 use std::fmt;
 use std::future::Future;
@@ -53,7 +52,6 @@ pub use error::FetchError;
 pub(crate) use error::without_user;
 pub use exchange::HttpExchanger;
 pub use introspection::HttpIntrospector;
-pub use network::NetworkError;
 
 use connect::{Bounded, refusal};
 use guard::Guard;

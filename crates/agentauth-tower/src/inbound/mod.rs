@@ -12,7 +12,8 @@
 //! further out can count or log the typed reason.
 //!
 //! The identity of the connection is taken from the extension [`ConnectionPeer`], which the TLS listener sets. It is
-//! never taken from a header: what a header says, the caller says.
+//! not taken from a header: what a header says, the caller says. The exception is a [`TrustedProxy`] that ends the callers'
+//! TLS connections: [`AgentAuthLayer::forwarded_identity_from`].
 
 mod bound;
 mod future;

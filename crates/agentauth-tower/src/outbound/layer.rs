@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use agentauth_core::binding::dpop::DPOP;
 use agentauth_core::delegation::{AnswerError, ExchangeRequest};
-use agentauth_core::identity::forwarded::client_certificate::CLIENT_CERT;
+use agentauth_core::identity::forwarded::XFCC;
+use agentauth_core::identity::forwarded::client_certificate::{CLIENT_CERT, CLIENT_CERT_CHAIN};
 use agentauth_core::{Caller, ResourceId, ScopeSet, SubjectToken};
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderValue, Request, Uri};
@@ -93,8 +94,9 @@ where
             request.headers_mut().remove(HOST);
             // Copied ones are for the inbound token: a proof is of no use to the next server, and it may believe us when
             // we say whose certificate we have seen (RFC 9440 §4).
-            request.headers_mut().remove(DPOP);
-            request.headers_mut().remove(CLIENT_CERT);
+            for name in [DPOP, CLIENT_CERT, CLIENT_CERT_CHAIN, XFCC] {
+                request.headers_mut().remove(name);
+            }
             request.extensions_mut().remove::<Caller>();
             inner.call(request).await.map_err(|error| OutboundError::Inner(error.into()))
         })

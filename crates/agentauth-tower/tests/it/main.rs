@@ -14,6 +14,7 @@ mod client_cert;
 mod dpop;
 #[path = "../../../agentauth-core/tests/it/support/dpop_client.rs"]
 mod dpop_client;
+mod forwarded;
 #[cfg(feature = "client")]
 mod guard;
 mod inbound;

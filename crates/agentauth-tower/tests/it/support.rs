@@ -109,16 +109,24 @@ impl Court {
         self.issuer().exchange(lawyer, &request).unwrap().token().to_owned()
     }
 
-    /// The agent `id`, proven by a new certificate.
-    pub(crate) fn peer(&self, id: &str) -> Arc<X509Svid> {
+    /// A new certificate of the agent `id`, in DER.
+    pub(crate) fn leaf(&self, id: &str) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::URI(id.try_into().unwrap())];
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2049, 1, 1));
-        let leaf = params.signed_by(&KeyPair::generate().unwrap(), &self.ca).unwrap().der().clone();
-        Arc::new(self.trust.verify(&[leaf], Timestamp::from_secs(NOW)).unwrap())
+        params.signed_by(&KeyPair::generate().unwrap(), &self.ca).unwrap().der().to_vec()
+    }
+
+    /// The agent `id`, proven by a new certificate.
+    pub(crate) fn peer(&self, id: &str) -> Arc<X509Svid> {
+        Arc::new(self.trust.verify(&[self.leaf(id).into()], Timestamp::from_secs(NOW)).unwrap())
+    }
+
+    pub(crate) fn trust(&self) -> AgentTrust {
+        self.trust.clone()
     }
 
     /// The lawyer, acting for alice, as [`TOOLS`] has verified it.

@@ -1,11 +1,11 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use agentauth_core::Excerpt;
 
 /// The addresses that begin with the same bits: `10.0.0.0/8`, `fd12:3456::/32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     first: IpAddr,
     bits: u8,
 }
@@ -16,24 +16,32 @@ pub(super) struct Network {
 pub struct NetworkError(Excerpt);
 
 impl Network {
-    pub(super) const fn v4(first: [u8; 4], bits: u8) -> Self {
+    pub(crate) const fn v4(first: [u8; 4], bits: u8) -> Self {
         let [a, b, c, d] = first;
         Self { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits }
     }
 
     /// The network of `bits` bits whose first address begins with these four groups and ends in zeros.
-    pub(super) const fn v6(first: [u16; 4], bits: u8) -> Self {
+    #[cfg(feature = "client")]
+    pub(crate) const fn v6(first: [u16; 4], bits: u8) -> Self {
         let [a, b, c, d] = first;
-        Self { first: IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), bits }
+        Self { first: IpAddr::V6(std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), bits }
     }
 
-    /// IPv4 and IPv6 are two worlds here: `::ffff:10.0.0.1` is not in `10.0.0.0/8`.
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    /// One address and no more.
+    pub(crate) const fn one(address: IpAddr) -> Self {
+        Self { first: address, bits: Self::length(address) }
+    }
+
+    /// Whether `address` is one of them. IPv4 and IPv6 are two worlds here: `::ffff:10.0.0.1` is not in `10.0.0.0/8`.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
         self.bits_after_prefix(address) == Some(0)
     }
 
     /// Whether this is one address and no more.
-    pub(super) const fn is_one_address(self) -> bool {
+    #[cfg(feature = "client")]
+    pub(crate) const fn is_one_address(self) -> bool {
         self.bits == Self::length(self.first)
     }
 
