@@ -38,11 +38,19 @@ pub enum Need {
 /// # Errors
 /// [`ScopeError`] if a required scope is malformed.
 pub fn router(auth: &AgentAuth, required: &[Requirement]) -> Result<Router, ScopeError> {
+    router_behind(AgentAuthLayer::new(auth.clone()), auth, required)
+}
+
+/// [`router`], where `layer` finds out who is calling: by what a proxy says, for instance.
+///
+/// # Errors
+/// [`ScopeError`] if a required scope is malformed.
+pub fn router_behind(layer: AgentAuthLayer, auth: &AgentAuth, required: &[Requirement]) -> Result<Router, ScopeError> {
     let mut guarded = Router::new();
     for (route, method) in ROUTES.into_iter().zip([get(whoami), post(call_tool)]) {
         guarded = guarded.route(route, require(method, route, required)?);
     }
-    Ok(guarded.layer(AgentAuthLayer::new(auth.clone())).merge(resource_metadata(auth)))
+    Ok(guarded.layer(layer).merge(resource_metadata(auth)))
 }
 
 fn require(mut method: MethodRouter, route: &str, required: &[Requirement]) -> Result<MethodRouter, ScopeError> {
@@ -64,6 +72,7 @@ async fn whoami(caller: Caller) -> Json<Value> {
         "scopes": caller.scopes().iter().collect::<Vec<_>>(),
         "chain_depth": delegation.depth(),
         "binding": delegation.binding(),
+        "peer": caller.peer().map(|peer| json!({"id": peer.id(), "proof": peer.proof()})),
         "issuer": delegation.issuer(),
         "expires": delegation.expires(),
     }))

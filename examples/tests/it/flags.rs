@@ -20,6 +20,10 @@ fn refused(flags: &[&str], secret: Option<&str>) -> (i32, String) {
 #[test]
 fn flags_that_would_protect_nothing_are_refused() {
     let asking = ["--introspection", ENDPOINT, "--introspection-client", "tools"];
+    let xfcc = |mode, more: &[&'static str]| [&["--trusted-proxy", "127.0.0.0/8", "--xfcc", mode], more].concat();
+    let domain = ["--xfcc-trust-domain", "td"];
+    let behind = [&domain[..], &["--xfcc-by", "spiffe://td/a", "--xfcc-behind", "spiffe://td/b"]].concat();
+    let verify = ["--xfcc-verify", "--client-ca", "no-file", "--trust-domain", "td"];
     let with = |more: &[&'static str]| [&asking[..], more].concat();
     for (flags, secret, code, sentence) in [
         (vec!["--dpop-nonce"], None, 1, "--dpop-nonce needs --dpop optional or --dpop required"),
@@ -38,6 +42,18 @@ fn flags_that_would_protect_nothing_are_refused() {
             1,
             "`http://sts.example.com/` is refused",
         ),
+        (vec!["--client-ca", "x", "--trust-domain", "td"], None, 1, "--client-ca needs --tls-cert or --xfcc-verify"),
+        (vec!["--trusted-proxy", "127.0.0.0/8"], None, 2, "--xfcc <MODE>"),
+        (vec!["--xfcc", "sanitize-set"], None, 2, "--trusted-proxy <CIDR>"),
+        (vec!["--xfcc", "forward-only", "--trusted-proxy", "127.0.0.0/8"], None, 2, "invalid value 'forward-only'"),
+        (vec!["--xfcc", "sanitize-set", "--trusted-proxy", "127.0.0.1"], None, 2, "`127.0.0.1` is not a network"),
+        (xfcc("sanitize-set", &[]), None, 1, "--xfcc needs --xfcc-trust-domain, or --xfcc-verify"),
+        (xfcc("append-forward", &domain), None, 1, "--xfcc append-forward needs --xfcc-by"),
+        (xfcc("append-forward", &["--xfcc-behind", "spiffe://td/a"]), None, 2, "--xfcc-by <ID>"),
+        (xfcc("sanitize-set", &behind), None, 1, "--xfcc-behind is for --xfcc append-forward"),
+        (xfcc("sanitize-set", &["--xfcc-verify"]), None, 1, "--xfcc-verify needs --client-ca"),
+        (xfcc("waypoint", &verify), None, 1, "--xfcc-verify does not go with --xfcc waypoint"),
+        (xfcc("sanitize-set", &["--xfcc-by", "td/a"]), None, 2, "`td/a` does not begin with spiffe://"),
         (vec!["--jwks", "http://sts.example.com/jwks"], None, 1, "`http://sts.example.com/jwks` is refused"),
     ] {
         let (found, said) = refused(&flags, secret);

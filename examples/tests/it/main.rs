@@ -1,7 +1,7 @@
-//! The tool server as a program, against an issuer and a client that nobody here made: npm's `oidc-provider` and
-//! `oauth4webapi`.
+//! The tool server as a program, against programs that nobody here made: npm's `oidc-provider` as the issuer, its client
+//! `oauth4webapi`, and Envoy as the proxy in front.
 //!
-//! `scripts/oidc-provider` is installed by `npm ci`. Where Node or a package is missing, each test that needs it says so and passes.
+//! `scripts/install-peers` installs them. Where one is missing, each test that needs it says so and passes.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@
 )]
 
 mod dpop;
+mod envoy;
 mod flags;
 mod introspection;
 mod oidc_provider;

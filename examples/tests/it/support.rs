@@ -18,7 +18,7 @@ use serde_json::Value;
 pub(crate) const HERE: &str = "https://tools.example.com";
 
 /// A program that is ended with the test.
-struct Program(Child);
+pub(crate) struct Program(pub(crate) Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
@@ -173,19 +173,30 @@ pub(crate) struct ToolServer {
 impl ToolServer {
     /// The tool server [`HERE`] for the tokens of `issuer`; `name` is one that no other test has.
     pub(crate) fn start(issuer: &Issuer, name: &str, flags: &[&str]) -> Self {
-        let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oidc-{name}-{}.jsonl", std::process::id()));
+        let secret = issuer.text("resource_server_secret");
+        Self::for_issuer(issuer.text("issuer"), secret, issuer.client.clone(), &format!("oidc-{name}"), flags)
+    }
+
+    /// The tool server [`HERE`] for the tokens of the issuer with this identifier.
+    pub(crate) fn for_issuer(issuer: &str, secret: &str, client: HttpsClient, name: &str, flags: &[&str]) -> Self {
+        let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.jsonl", std::process::id()));
         let _ = std::fs::remove_file(&audit);
         let mut command = Command::new(env!("CARGO_BIN_EXE_tool-server"));
         command
-            .args(["--listen", "127.0.0.1:0", "--resource", HERE, "--issuer", issuer.text("issuer")])
+            .args(["--listen", "127.0.0.1:0", "--resource", HERE, "--issuer", issuer])
             .args(flags)
             .arg("--audit")
             .arg(&audit)
-            .env("TOOL_SERVER_INTROSPECTION_SECRET", issuer.text("resource_server_secret"));
+            .env("TOOL_SERVER_INTROSPECTION_SECRET", secret);
         let (program, line) = start(&mut command);
         let url =
             line.split_whitespace().find(|word| word.starts_with("http://")).expect("a listening line").to_owned();
-        Self { _program: program, url, audit, client: issuer.client.clone() }
+        Self { _program: program, url, audit, client }
+    }
+
+    /// The port that it listens at.
+    pub(crate) fn port(&self) -> u16 {
+        self.url.parse::<http::Uri>().unwrap().port_u16().unwrap()
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, token: &str, body: &str) -> Answer {

@@ -37,11 +37,25 @@ pub(crate) fn engine(options: &Options) -> Result<AgentAuth, Box<dyn Error>> {
     if let Some(file) = &options.audit {
         builder = builder.audit(JsonLinesFile::open(file).map_err(|error| format!("{}: {error}", file.display()))?);
     }
-    if let (Some(roots), Some(domain)) = (&options.client_ca, &options.trust_domain) {
-        let bundles = TrustBundles::new().with_pem(domain.clone(), &read(roots)?)?;
-        builder = builder.agents(AgentTrust::spiffe(bundles));
+    if let Some(trust) = trust(options)? {
+        builder = builder.agents(trust);
     }
-    Ok(builder.build()?)
+    Ok(builder.actor_binding(options.forwarded.actor_binding()).build()?)
+}
+
+/// Whose word counts about who an agent is, if anyone's.
+fn trust(options: &Options) -> Result<Option<AgentTrust>, Box<dyn Error>> {
+    let forwarded = &options.forwarded;
+    let bundles = match (&options.client_ca, &options.trust_domain) {
+        (Some(_), _) if options.tls_cert.is_none() && !forwarded.verifies() => {
+            return Err("--client-ca needs --tls-cert or --xfcc-verify: without them no certificate is seen".into());
+        }
+        (Some(roots), Some(domain)) => TrustBundles::new().with_pem(domain.clone(), &read(roots)?)?,
+        _ if forwarded.verifies() => return Err("--xfcc-verify needs --client-ca".into()),
+        _ if forwarded.is_on() => TrustBundles::new(),
+        _ => return Ok(None),
+    };
+    Ok(Some(forwarded.trust(AgentTrust::spiffe(bundles))))
 }
 
 /// Keys that are followed from now on; nothing waits for them here.

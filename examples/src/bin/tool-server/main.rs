@@ -7,15 +7,17 @@
 #![allow(clippy::print_stdout, reason = "a program says where it listens")]
 
 mod engine;
+mod forwarded;
 mod options;
 mod profiles;
 
 use std::error::Error;
+use std::net::SocketAddr;
 
-use agentauth_axum::{MtlsListener, ServerIdentity, serve};
+use agentauth_axum::{AgentAuthLayer, MtlsListener, ServerIdentity, serve};
 use agentauth_core::AgentTrust;
 use agentauth_core::identity::svid::TrustBundles;
-use agentauth_examples::tool_server::router;
+use agentauth_examples::tool_server::router_behind;
 use clap::Parser as _;
 use engine::read;
 use options::Options;
@@ -31,10 +33,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
+    let forwarded = options.forwarded.forwarded()?;
     let auth = engine::engine(&options)?;
     // A layer that is added later is asked earlier: a stolen token is refused before its scopes are looked at.
     options.require.append(&mut options.require_binding);
-    let app = router(&auth, &options.require)?;
+    let mut layer = AgentAuthLayer::new(auth.clone());
+    if let Some((proxy, xfcc)) = forwarded {
+        layer = layer.forwarded_identity_from(proxy, xfcc);
+    }
+    let app = router_behind(layer, &auth, &options.require)?;
     let listener = TcpListener::bind(options.listen).await.map_err(|error| format!("{}: {error}", options.listen))?;
     let address = listener.local_addr()?;
 
@@ -43,7 +50,8 @@ async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
             tracing::warn!("{address} is no loopback address, and without --tls-cert tokens travel in the clear");
         }
         println!("tool-server: listening on http://{address} as {}", auth.resource());
-        return Ok(axum::serve(listener, app).await?);
+        // A proxy is known by its address.
+        return Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?);
     };
     let identity = ServerIdentity::from_pem(&read(chain)?, &read(key)?)?;
     // Without a trust domain no client certificate is believed; tokens that are bound to one are then refused.

@@ -7,6 +7,7 @@ use agentauth_core::TrustDomain;
 use agentauth_examples::tool_server::{Need, ROUTES, Requirement};
 use clap::{Args, Parser, ValueEnum};
 
+use crate::forwarded::ForwardedOptions;
 use crate::profiles::ProfileName;
 
 /// A tool server: GET /whoami, POST /tools/{name} (scope tools:{name}), and its protected-resource metadata.
@@ -70,14 +71,17 @@ pub(crate) struct Options {
     pub(crate) tls_key: Option<PathBuf>,
 
     /// The roots of the agents' trust domain (PEM): agents prove themselves by SVIDs under them.
-    #[arg(long, value_name = "FILE", requires_all = ["trust_domain", "tls_cert"])]
+    #[arg(long, value_name = "FILE", requires = "trust_domain")]
     pub(crate) client_ca: Option<PathBuf>,
 
     /// The agents' trust domain, such as court.example.
     #[arg(long, value_name = "TD", requires = "client_ca")]
     pub(crate) trust_domain: Option<TrustDomain>,
 
-    // Last, since its heading counts for all that follows.
+    // Last, since their headings count for all that follows.
+    #[command(flatten)]
+    pub(crate) forwarded: ForwardedOptions,
+
     #[command(flatten)]
     pub(crate) introspection: IntrospectionOptions,
 }
