@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand};
 
-use crate::{keys, svid, token};
+use crate::{keys, svid, token, xfcc};
 
 /// Finds out why a token or a certificate is refused, shows what it says, and makes keys to sign with.
 #[derive(Debug, Parser)]
@@ -17,6 +17,8 @@ Examples:
                                                    would my server accept it, and if not, why?
   agentauth svid verify tls.crt --bundle court.example=ca.crt
                                                    would my server know this agent, and if not, why?
+  agentauth xfcc parse header.txt --mode sanitize-set
+                                                   whom does my server see behind its proxy?
   agentauth keys generate --out signing-key.pem    a new key for an issuer
 
 `agentauth help token verify` explains one command."
@@ -39,6 +41,10 @@ pub(crate) enum Command {
     /// Look into X.509-SVIDs: whom a certificate names, and why it is refused.
     #[command(subcommand)]
     Svid(svid::Command),
+
+    /// Look into the headers in which Envoy and Istio say who their client is.
+    #[command(subcommand)]
+    Xfcc(xfcc::Command),
 
     /// Make signing keys, and publish their public halves.
     #[command(subcommand)]

@@ -115,6 +115,9 @@ pub enum CliError {
     /// A file holds no certificate.
     #[error("{0} holds no PEM certificate: give the certificate chain, leaf first, in PEM form")]
     NoCertificate(String),
+    /// A file holds no header.
+    #[error("{0} is empty: give the value of an x-forwarded-client-cert header, as the server got it")]
+    NoHeader(String),
     /// A trust bundle cannot be used.
     #[error("--bundle: {place} cannot be used ({source}): give PEM roots or a SPIFFE bundle document")]
     Bundle {

@@ -17,6 +17,7 @@
 //! ```
 
 mod args;
+mod bundles;
 mod checks;
 mod error;
 mod input;
@@ -27,6 +28,7 @@ mod svid;
 mod terminal;
 mod text;
 mod token;
+mod xfcc;
 
 use std::ffi::OsString;
 
@@ -61,6 +63,7 @@ fn execute(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
         Command::Token(token::Command::Verify(args)) => token::verify::run(args, terminal),
         Command::Svid(svid::Command::Inspect(args)) => svid::inspect::run(args, terminal),
         Command::Svid(svid::Command::Verify(args)) => svid::verify::run(args, terminal),
+        Command::Xfcc(xfcc::Command::Parse(args)) => xfcc::parse::run(args, terminal),
         Command::Keys(keys::Command::Generate(args)) => keys::generate::run(args, terminal),
         Command::Keys(keys::Command::Jwks(args)) => keys::jwks::run(args, terminal),
     }

@@ -1,21 +1,16 @@
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::str::FromStr;
 
-use agentauth_core::identity::svid::{BundleError, TrustBundle, TrustBundles, explain_x509_svid, verify_x509_svid};
-use agentauth_core::{SpiffeId, Timestamp, TrustDomain};
+use agentauth_core::identity::svid::{explain_x509_svid, verify_x509_svid};
+use agentauth_core::{SpiffeId, Timestamp};
 use clap::Args;
 use serde::Serialize;
 
 use super::chain::ChainSource;
+use crate::bundles::{NamedBundle, bundles};
 use crate::checks::{CheckList, write_lists};
-use crate::input::{quoted, read_file};
 use crate::look::Look;
 use crate::text::{pretty_json, shown};
 use crate::{CliError, Exit, Terminal};
-
-/// The largest bundle file that is read, in bytes: what the bundle itself is bounded by.
-const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
@@ -33,32 +28,6 @@ pub(crate) struct VerifyArgs {
     /// Write one JSON object.
     #[arg(long)]
     json: bool,
-}
-
-/// A trust domain, and the file with its bundle.
-#[derive(Debug, Clone)]
-struct NamedBundle {
-    domain: TrustDomain,
-    file: PathBuf,
-}
-
-impl FromStr for NamedBundle {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (domain, file) = text.split_once('=').ok_or("write it as TD=FILE, such as court.example=ca.crt")?;
-        let domain = domain.parse().map_err(|error| format!("{error}"))?;
-        Ok(Self { domain, file: file.into() })
-    }
-}
-
-impl NamedBundle {
-    fn read(&self) -> Result<TrustBundle, CliError> {
-        let content = read_file(&self.file, MAX_BUNDLE_BYTES)?;
-        let is_json = content.trim_ascii_start().starts_with(b"{");
-        let read = if is_json { TrustBundle::from_spiffe } else { TrustBundle::from_pem };
-        read(self.domain.clone(), &content).map_err(|source| CliError::Bundle { place: quoted(&self.file), source })
-    }
 }
 
 /// What is written.
@@ -92,13 +61,6 @@ pub(crate) fn run(args: &VerifyArgs, terminal: &mut Terminal<'_>) -> Result<Exit
     }
     terminal.write(&out)?;
     Ok(if report.accepted { Exit::Good } else { Exit::Refused })
-}
-
-fn bundles(named: &[NamedBundle]) -> Result<TrustBundles, CliError> {
-    named.iter().try_fold(TrustBundles::new(), |bundles, named| {
-        let wrong = |error: BundleError| CliError::Setting { option: "bundle", problem: error.to_string() };
-        bundles.with_bundle(named.read()?).map_err(wrong)
-    })
 }
 
 impl Report {

@@ -14,3 +14,4 @@ mod keys;
 mod support;
 mod svid;
 mod verify;
+mod xfcc;

@@ -181,9 +181,12 @@ impl Drop for Folder {
     }
 }
 
-/// What stands behind the second dot of anything in `text` that could be a token.
+/// What stands behind the second dot of anything in `text` that could be a token, and names no URL.
 fn signatures(text: &str) -> Vec<String> {
-    text.split_whitespace().filter_map(|word| Some(word.splitn(3, '.').nth(2)?.to_owned())).collect()
+    text.split_whitespace()
+        .filter(|word| !word.contains("://"))
+        .filter_map(|word| Some(word.splitn(3, '.').nth(2)?.to_owned()))
+        .collect()
 }
 
 /// The first piece of a secret that stands in `text`. What all private keys begin with is none.

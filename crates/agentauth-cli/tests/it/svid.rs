@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::support::{Folder, NOW, Run, pkcs8};
 
 /// A key that is the same everywhere, so that certificates are.
-fn key(seed: u8) -> KeyPair {
+pub(crate) fn key(seed: u8) -> KeyPair {
     KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8(&[seed; 32])), &PKCS_ED25519).unwrap()
 }
 
@@ -22,7 +22,7 @@ fn valid(mut params: CertificateParams, from: u64, to: u64) -> CertificateParams
     params
 }
 
-fn authority() -> CertificateParams {
+pub(crate) fn authority() -> CertificateParams {
     let mut params = valid(CertificateParams::default(), NOW - 86_400, NOW + 86_400);
     params.distinguished_name.push(DnType::CommonName, "court.example");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,7 +30,7 @@ fn authority() -> CertificateParams {
     params
 }
 
-fn leaf(uris: &[&str]) -> CertificateParams {
+pub(crate) fn leaf(uris: &[&str]) -> CertificateParams {
     let mut params = valid(CertificateParams::default(), NOW - 600, NOW + 3000);
     params.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
     params.subject_alt_names.push(SanType::DnsName("lawyer.court.example".try_into().unwrap()));
