@@ -5,6 +5,8 @@
 //! replaced when the platform rotates keys. What is broken keeps the last good one, until that ends by itself; then there is none, and
 //! connections are refused.
 
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "files")]
 pub mod files;
 mod live;

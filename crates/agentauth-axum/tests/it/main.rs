@@ -6,11 +6,14 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
 mod extract;
 mod forwarded;
+mod live_identity;
 mod mtls;
 mod nested;
 mod routers;
+mod stalled;
 mod support;

@@ -45,6 +45,11 @@ impl ClientTls {
     /// # Errors
     /// [`TlsConfigError::Unusable`], where TLS has neither version that is needed; it has both.
     pub fn config(self) -> Result<ClientConfig, TlsConfigError> {
+        Ok(self.parts()?.0)
+    }
+
+    /// The configuration, and the verifier in it.
+    pub(crate) fn parts(self) -> Result<(ClientConfig, Arc<ServerVerifier>), TlsConfigError> {
         let provider = provider();
         let own = Arc::new(OwnIdentity::new(self.identity, provider.clone(), self.clock.clone()));
         let verifier = Arc::new(ServerVerifier {
@@ -57,17 +62,17 @@ impl ClientTls {
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(verifier.clone())
             .with_client_cert_resolver(own);
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        Ok(config)
+        Ok((config, verifier))
     }
 }
 
 /// Verifies servers as SPIFFE workloads that are expected.
 #[derive(Debug)]
-struct ServerVerifier {
+pub(crate) struct ServerVerifier {
     own: Arc<OwnIdentity>,
     bundles: Arc<dyn BundleSource>,
     servers: Servers,
@@ -76,7 +81,27 @@ struct ServerVerifier {
 }
 
 impl ServerVerifier {
-    fn verify(&self, chain: &[CertificateDer<'_>]) -> Result<X509Svid, TlsRefusal> {
+    /// Who the server is, if it may be called.
+    pub(crate) fn verify(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Result<X509Svid, Error> {
+        // A server that asks for no certificate is not told that there is none: nothing goes on without an identity.
+        self.own.current().map_err(|unavailable| {
+            let refusal = TlsRefusal::from(unavailable);
+            tracing::debug!(code = refusal.code(), error = %refusal, "a TLS handshake fails on this side");
+            refusal.of_this_side()
+        })?;
+        self.identify(&chain(leaf, others)).map_err(|refusal| {
+            tracing::debug!(code = refusal.code(), error = %refusal, "a server's certificate was refused");
+            refusal.of_certificate()
+        })
+    }
+
+    /// Who this side is, and whom it believes, as both are now.
+    #[cfg(feature = "client")]
+    pub(crate) fn snapshot(&self) -> crate::Snapshot {
+        crate::Snapshot::new(self.own.current(), self.bundles.bundles())
+    }
+
+    fn identify(&self, chain: &[CertificateDer<'_>]) -> Result<X509Svid, TlsRefusal> {
         let svid = verify_x509_svid(chain, &self.bundles.bundles(), self.clock.now())?;
         if self.servers.expect(svid.id()) { Ok(svid) } else { Err(TlsRefusal::ServerNotExpected(svid.id().clone())) }
     }
@@ -91,19 +116,7 @@ impl ServerCertVerifier for ServerVerifier {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // A server that asks for no certificate is not told that there is none: nothing goes on without an identity.
-        if let Err(unavailable) = self.own.current() {
-            let refusal = TlsRefusal::from(unavailable);
-            tracing::debug!(code = refusal.code(), error = %refusal, "a TLS handshake fails on this side");
-            return Err(refusal.of_this_side());
-        }
-        match self.verify(&chain(leaf, others)) {
-            Ok(_) => Ok(ServerCertVerified::assertion()),
-            Err(refusal) => {
-                tracing::debug!(code = refusal.code(), error = %refusal, "a server's certificate was refused");
-                Err(refusal.of_certificate())
-            }
-        }
+        self.verify(leaf, others).map(|_| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -28,6 +28,8 @@ mod server;
 mod servers;
 
 pub use client::ClientTls;
+#[cfg(feature = "client")]
+pub(crate) use client::ServerVerifier;
 pub use credential::{ServerCredential, ServerIdentity};
 pub use error::{TlsConfigError, TlsRefusal};
 pub use server::{ServerHandshakes, ServerTls, VerifiedPeer};

@@ -11,6 +11,8 @@
 )]
 #![allow(dead_code, reason = "fixtures")]
 
+#[cfg(feature = "client")]
+mod client;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "workload-api")]

@@ -16,6 +16,7 @@ use crate::network::NetworkError;
 const MAX_IDLE_PER_HOST: usize = 16;
 
 /// Settings of an [`HttpsClient`].
+#[derive(Clone)]
 #[must_use = "call build() to get the client"]
 pub struct HttpsClientBuilder {
     tls: Option<ClientConfig>,

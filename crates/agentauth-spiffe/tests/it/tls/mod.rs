@@ -5,4 +5,4 @@ mod own_identity;
 mod peer_validation;
 mod servers;
 mod sessions;
-mod support;
+pub(crate) mod support;

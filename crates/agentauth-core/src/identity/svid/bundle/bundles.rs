@@ -94,6 +94,12 @@ impl TrustBundles {
         self.bundle(domain).is_some_and(|bundle| !bundle.roots().is_empty())
     }
 
+    /// Whether the two are one and the same snapshot: clones of each other, and not merely alike.
+    #[must_use]
+    pub fn is_clone_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.domains, &other.domains)
+    }
+
     /// The trust domains that have a bundle, in the order of their names.
     pub fn trust_domains(&self) -> impl Iterator<Item = &TrustDomain> {
         self.domains.keys()
