@@ -7,6 +7,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "federation")]
+pub mod federation;
 #[cfg(feature = "files")]
 pub mod files;
 mod live;
