@@ -69,7 +69,7 @@ impl<F: Fetch> Follower<F> {
         let kept = kept.and_then(|kept| {
             let Some((document, confirmed)) = kept else { return Ok(()) };
             let bundle = TrustBundle::from_spiffe(self.domain.clone(), &document)?;
-            self.shared.hold(bundle, confirmed.min(self.shared.now()))?;
+            self.shared.hold(bundle, confirmed)?;
             self.progress.document = Some(document);
             Ok(())
         });
