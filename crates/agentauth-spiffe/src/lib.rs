@@ -5,8 +5,11 @@
 //! replaced when the platform rotates keys. What is broken keeps the last good one, until that ends by itself; then there is none, and
 //! connections are refused.
 
+mod bundle_sources;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "federation")]
+pub mod federation;
 #[cfg(feature = "files")]
 pub mod files;
 mod live;
@@ -14,6 +17,7 @@ pub mod tls;
 #[cfg(feature = "workload-api")]
 pub mod workload_api;
 
+pub use bundle_sources::BundleSources;
 pub use live::{Changes, Snapshot};
 #[cfg(feature = "workload-api")]
 pub use workload_api::WorkloadApi;

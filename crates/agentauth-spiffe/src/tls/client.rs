@@ -50,30 +50,49 @@ impl ClientTls {
 
     /// The configuration, and the verifier in it.
     pub(crate) fn parts(self) -> Result<(ClientConfig, Arc<ServerVerifier>), TlsConfigError> {
-        let provider = provider();
-        let own = Arc::new(OwnIdentity::new(self.identity, provider.clone(), self.clock.clone()));
-        let verifier = Arc::new(ServerVerifier {
-            own: own.clone(),
-            bundles: self.bundles,
-            servers: self.servers,
-            clock: self.clock,
-            algorithms: provider.signature_verification_algorithms,
-        });
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier.clone())
-            .with_client_cert_resolver(own);
-        config.resumption = Resumption::disabled();
-        config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        Ok((config, verifier))
+        let own = Arc::new(OwnIdentity::new(self.identity, provider(), self.clock.clone()));
+        parts(Some(own), self.bundles, self.servers, self.clock)
     }
+}
+
+/// A client that shows nothing and asks for what anyone may know, and goes on only with `servers` whose SVID is good
+/// under `bundles`.
+#[cfg(feature = "federation")]
+pub(crate) fn anonymous(
+    bundles: Arc<dyn BundleSource>,
+    servers: Servers,
+    clock: Arc<dyn Clock>,
+) -> Result<ClientConfig, TlsConfigError> {
+    Ok(parts(None, bundles, servers, clock)?.0)
+}
+
+fn parts(
+    own: Option<Arc<OwnIdentity>>,
+    bundles: Arc<dyn BundleSource>,
+    servers: Servers,
+    clock: Arc<dyn Clock>,
+) -> Result<(ClientConfig, Arc<ServerVerifier>), TlsConfigError> {
+    let provider = provider();
+    let algorithms = provider.signature_verification_algorithms;
+    let verifier = Arc::new(ServerVerifier { own: own.clone(), bundles, servers, clock, algorithms });
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone());
+    let mut config = match own {
+        Some(own) => builder.with_client_cert_resolver(own),
+        None => builder.with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    Ok((config, verifier))
 }
 
 /// Verifies servers as SPIFFE workloads that are expected.
 #[derive(Debug)]
 pub(crate) struct ServerVerifier {
-    own: Arc<OwnIdentity>,
+    /// `None`: this side needs none.
+    own: Option<Arc<OwnIdentity>>,
     bundles: Arc<dyn BundleSource>,
     servers: Servers,
     clock: Arc<dyn Clock>,
@@ -84,11 +103,11 @@ impl ServerVerifier {
     /// Who the server is, if it may be called.
     pub(crate) fn verify(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Result<X509Svid, Error> {
         // A server that asks for no certificate is not told that there is none: nothing goes on without an identity.
-        self.own.current().map_err(|unavailable| {
+        if let Some(Err(unavailable)) = self.own.as_ref().map(|own| own.current()) {
             let refusal = TlsRefusal::from(unavailable);
             tracing::debug!(code = refusal.code(), error = %refusal, "a TLS handshake fails on this side");
-            refusal.of_this_side()
-        })?;
+            return Err(refusal.of_this_side());
+        }
         self.identify(&chain(leaf, others)).map_err(|refusal| {
             tracing::debug!(code = refusal.code(), error = %refusal, "a server's certificate was refused");
             refusal.of_certificate()
@@ -98,7 +117,8 @@ impl ServerVerifier {
     /// Who this side is, and whom it believes, as both are now.
     #[cfg(feature = "client")]
     pub(crate) fn snapshot(&self) -> crate::Snapshot {
-        crate::Snapshot::new(self.own.current(), self.bundles.bundles())
+        let none = Err(agentauth_core::identity::svid::IdentityUnavailable::NotYet);
+        crate::Snapshot::new(self.own.as_ref().map_or(none, |own| own.current()), self.bundles.bundles())
     }
 
     fn identify(&self, chain: &[CertificateDer<'_>]) -> Result<X509Svid, TlsRefusal> {

@@ -30,6 +30,8 @@ mod servers;
 pub use client::ClientTls;
 #[cfg(feature = "client")]
 pub(crate) use client::ServerVerifier;
+#[cfg(feature = "federation")]
+pub(crate) use client::anonymous;
 pub use credential::{ServerCredential, ServerIdentity};
 pub use error::{TlsConfigError, TlsRefusal};
 pub use server::{ServerHandshakes, ServerTls, VerifiedPeer};

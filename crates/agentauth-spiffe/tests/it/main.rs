@@ -13,6 +13,8 @@
 
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "federation")]
+mod federation;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "workload-api")]

@@ -65,6 +65,7 @@ fn bundles_are_added_and_taken_away_and_never_merged() {
     let none = one.clone().without(&domain());
     assert_eq!((none.trusts(DOMAIN), none.trust_domains().count()), (false, 0));
     assert!(one.trusts(DOMAIN), "the bundles it was made from have not changed");
+    assert!(one.is_clone_of(&one.clone()) && !one.is_clone_of(&none) && !none.is_clone_of(&TrustBundles::new()));
     let changed = none.with_bundle(bundle(&second)).unwrap();
     let chain = [first.sign(&first.leaf("/agent/lawyer"))];
     let code = |bundles| verify_x509_svid(&chain, bundles, Timestamp::from_secs(NOW)).map_err(|error| error.code());
