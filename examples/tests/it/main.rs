@@ -1,5 +1,5 @@
-//! The tool server as a program, against an issuer and a client that nobody here made: npm's `oidc-provider` and
-//! `oauth4webapi`.
+//! Programs, against others that nobody here made. The tool server: npm's `oidc-provider` and `oauth4webapi`. The SPIFFE
+//! harness: the cases of an outside conformance suite.
 //!
 //! `scripts/oidc-provider` is installed by `npm ci`. Where Node or a package is missing, each test that needs it says so and passes.
 
@@ -12,9 +12,14 @@
     reason = "a test says what it expects by failing"
 )]
 
+mod conformance;
 mod dpop;
 mod flags;
 mod introspection;
+/// A Workload API whose every answer a test decides.
+#[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]
+#[path = "../../../crates/agentauth-spiffe/tests/it/mock/mod.rs"]
+mod mock;
 mod oidc_provider;
 mod rotation;
 mod support;
