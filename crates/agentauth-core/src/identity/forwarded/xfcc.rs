@@ -30,8 +30,8 @@ pub enum XfccTopology {
 
 /// How the client is read out of `x-forwarded-client-cert`.
 ///
-/// Prefer [`Xfcc::sanitize_set`], and let the proxy write the certificate too, to be verified here. In any case the proxy must be set to
-/// write `uri`.
+/// Prefer [`Xfcc::sanitize_set`], and let the proxy write the certificate too, to be verified here. In any case the proxy
+/// must be set to write `uri`.
 ///
 /// ```
 /// use agentauth_core::identity::forwarded::Xfcc;
@@ -40,9 +40,10 @@ pub enum XfccTopology {
 ///
 /// let sidecar = Xfcc::append_forward("spiffe://cluster.local/ns/court/sa/tools".parse()?);
 /// let hash = "ab".repeat(32);
-/// let header = format!("By=spiffe://cluster.local/ns/court/sa/tools;Hash={hash};URI=spiffe://cluster.local/ns/bar/sa/lawyer");
+/// let lawyer = "spiffe://cluster.local/ns/bar/sa/lawyer";
+/// let header = format!("By=spiffe://cluster.local/ns/court/sa/tools;Hash={hash};URI={lawyer}");
 /// let peer = sidecar.read_value(header.as_bytes(), &TrustBundles::new(), Timestamp::from_secs(0))?.unwrap();
-/// assert_eq!(peer.id().as_str(), "spiffe://cluster.local/ns/bar/sa/lawyer");
+/// assert_eq!(peer.id().as_str(), lawyer);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -52,7 +52,7 @@ fn beginning(name: &str) -> &str {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_or_refused_and_what_is_read_is_what_was_written(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn bytes_are_read_as_they_were_written_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         if let Ok(header) = XfccHeader::parse(&bytes) {
             prop_assert_eq!(header.to_string().into_bytes(), bytes);
         }
