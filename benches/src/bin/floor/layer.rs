@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use agentauth_core::audit::{Append, AuditSink, Record};
+use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::jose::{Algorithm, SigningKey};
-use agentauth_core::{AgentAuth, Caller, TrustedIssuer};
-use agentauth_tower::AgentAuthLayer;
+use agentauth_core::{AgentAuth, AgentAuthBuilder, Caller, TrustedIssuer};
+use agentauth_tower::{AgentAuthLayer, ConnectionPeer};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Uri};
 use tower_layer::Layer as _;
@@ -18,22 +19,25 @@ use tower_service::Service;
 
 use crate::case::{Case, Verdict, at_once};
 use crate::specimen::{AUDIENCE, ISSUER, Token, bearer_claims};
+use crate::svid;
 
 /// The head of a request, as a server has parsed it.
 pub(crate) struct Head {
     uri: Uri,
     headers: HeaderMap,
+    /// The agent that the connection has proved.
+    peer: ConnectionPeer,
 }
 
 impl Head {
-    fn new(token: &Token) -> Result<Self, Box<dyn Error>> {
+    fn new(token: &Token, peer: &Arc<X509Svid>) -> Result<Self, Box<dyn Error>> {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("tools.example.com"));
         headers.insert(USER_AGENT, HeaderValue::from_static("agent/1.0"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(AUTHORIZATION, format!("Bearer {}", token.text).parse()?);
-        Ok(Self { uri: Uri::from_static("/mcp"), headers })
+        Ok(Self { uri: Uri::from_static("/mcp"), headers, peer: ConnectionPeer(peer.clone()) })
     }
 
     fn request(&self) -> Request<String> {
@@ -45,52 +49,68 @@ impl Head {
     }
 }
 
-/// An engine, and what it is shown.
+/// An engine that knows of no connections, and one that trusts the agents at their other end.
+pub(crate) struct Engines {
+    plain: AgentAuth,
+    mutual: AgentAuth,
+}
+
+/// Engines, and what they are shown.
 pub(crate) struct Specimen {
-    pub(crate) auth: AgentAuth,
+    pub(crate) engines: Engines,
     pub(crate) genuine: Head,
     pub(crate) forged: Head,
 }
 
 impl Specimen {
-    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(chain: &svid::Specimen) -> Result<Self, Box<dyn Error>> {
+        let (peer, trust) = chain.peer()?;
         let key = SigningKey::generate(Algorithm::EdDsa)?;
         let token = Token::signed(&key, &bearer_claims(0))?;
         Ok(Self {
-            auth: engine(&key)?,
-            genuine: Head::new(&token)?,
-            forged: Head::new(&token.with_one_bit_flipped()?)?,
+            engines: Engines { plain: engine(&key)?, mutual: builder(&key)?.agents(trust).build()? },
+            genuine: Head::new(&token, &peer)?,
+            forged: Head::new(&token.with_one_bit_flipped()?, &peer)?,
         })
     }
 }
 
 /// An engine that trusts `key`, and keeps its records nowhere.
 pub(crate) fn engine(key: &SigningKey) -> Result<AgentAuth, Box<dyn Error>> {
-    let issuer = TrustedIssuer::rfc8693(ISSUER, key.public_key_set()?);
-    Ok(AgentAuth::builder(AUDIENCE).issuer(issuer).audit(Nowhere).build()?)
+    Ok(builder(key)?.build()?)
 }
 
-pub(crate) fn cases(auth: &AgentAuth) -> Vec<Case<'static, Head>> {
+fn builder(key: &SigningKey) -> Result<AgentAuthBuilder, Box<dyn Error>> {
+    let issuer = TrustedIssuer::rfc8693(ISSUER, key.public_key_set()?);
+    Ok(AgentAuth::builder(AUDIENCE).issuer(issuer).audit(Nowhere))
+}
+
+pub(crate) fn cases(engines: &Engines) -> Vec<Case<'static, Head>> {
     const RAW: &str = "tower/bare";
     let bare = RefCell::new(Tool);
-    let guarded = RefCell::new(AgentAuthLayer::new(auth.clone()).layer(Tool));
+    let [guarded, mutual] =
+        [&engines.plain, &engines.mutual].map(|auth| RefCell::new(AgentAuthLayer::new(auth.clone()).layer(Tool)));
     vec![
         Case::new(RAW.into(), Some(RAW), move |head: &Head| {
-            answer(&mut *bare.borrow_mut(), head, StatusCode::NO_CONTENT)
+            answer(&mut *bare.borrow_mut(), head.request(), StatusCode::NO_CONTENT)
         })
         .taking_all(),
         Case::new("tower/cached".into(), Some(RAW), move |head: &Head| {
-            answer(&mut *guarded.borrow_mut(), head, StatusCode::OK)
+            answer(&mut *guarded.borrow_mut(), head.request(), StatusCode::OK)
+        }),
+        Case::new("tower/mtls".into(), Some(RAW), move |head: &Head| {
+            let mut request = head.request();
+            request.extensions_mut().insert(head.peer.clone());
+            answer(&mut *mutual.borrow_mut(), request, StatusCode::OK)
         }),
     ]
 }
 
 /// Sends the request, and wants this answer.
-fn answer<S>(service: &mut S, head: &Head, expected: StatusCode) -> Verdict
+fn answer<S>(service: &mut S, request: Request<String>, expected: StatusCode) -> Verdict
 where
     S: Service<Request<String>, Response = Response<String>, Error = Infallible>,
 {
-    let request = head.request();
     let Poll::Ready(Ok(())) = service.poll_ready(&mut Context::from_waker(std::task::Waker::noop())) else {
         return Err("the service is not ready".into());
     };

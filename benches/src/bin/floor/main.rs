@@ -48,6 +48,7 @@ use crate::specimen::Specimen;
 ///   cache/hit/same                    the same token again and again, of 10,000 that are kept
 ///   tower/bare                        a service that does nothing, with the request made for it: the floor
 ///   tower/cached                      the same below AgentAuthLayer, which finds the caller and records it nowhere
+///   tower/mtls                        the same over a connection that proved the agent, which is checked again
 ///
 /// With a DPoP proof of 400 to 1200 bytes, fresh and for the request:
 ///
@@ -130,10 +131,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             rows.extend(measured(dpop::cases(algorithm, &genuine)?, &genuine, &forged, options)?);
         }
     }
-    let chain = svid::Specimen::new()?;
+    let chain = svid::Specimen::new(specimen::SUMMARISER)?;
     rows.extend(measured(svid::cases(&chain)?, &chain.genuine, &chain.forged, options)?);
-    let layer::Specimen { auth, genuine, forged } = layer::Specimen::new()?;
-    rows.extend(measured(layer::cases(&auth), &genuine, &forged, options)?);
+    let layer::Specimen { engines, genuine, forged } = layer::Specimen::new(&chain)?;
+    rows.extend(measured(layer::cases(&engines), &genuine, &forged, options)?);
     let cores = available_parallelism()?.get();
     let threads = if options.wants("threads/") { threads::throughput(cores)? } else { Vec::new() };
 

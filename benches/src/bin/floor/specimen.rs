@@ -12,7 +12,7 @@ pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const AUDIENCE: &str = "https://tools.example.com/mcp";
 pub(crate) const SUBJECT: &str = "8c1f7a52-6f0e-4b7e-9d55-2b1d3a90c7e4";
 
-const SUMMARISER: &str = "spiffe://agents.example.com/summariser";
+pub(crate) const SUMMARISER: &str = "spiffe://agents.example.com/summariser";
 const ASSISTANT: &str = "spiffe://agents.example.com/assistant";
 
 /// Longer than any run.

@@ -3,8 +3,10 @@
 
 use std::error::Error;
 
-use agentauth_core::identity::svid::{TrustBundles, verify_x509_svid};
-use agentauth_core::{Clock as _, SystemClock, TrustDomain};
+use std::sync::Arc;
+
+use agentauth_core::identity::svid::{TrustBundles, X509Svid, verify_x509_svid};
+use agentauth_core::{AgentTrust, Clock as _, SystemClock, TrustDomain};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -16,7 +18,6 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use crate::case::Case;
 
 const DOMAIN: &str = "agents.example.com";
-const ID: &str = "spiffe://agents.example.com/ns/tools/sa/summariser";
 
 /// The chain that a peer shows, leaf first.
 pub(crate) struct Chain(Vec<CertificateDer<'static>>);
@@ -29,12 +30,12 @@ pub(crate) struct Specimen {
 }
 
 impl Specimen {
-    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(id: &str) -> Result<Self, Box<dyn Error>> {
         let (root_key, key, leaf_key) = (KeyPair::generate()?, KeyPair::generate()?, KeyPair::generate()?);
         let (root_params, params) = (authority("root"), authority("intermediate"));
         let root = root_params.self_signed(&root_key)?;
         let intermediate = params.signed_by(&key, &Issuer::new(root_params, root_key))?.der().clone();
-        let leaf = leaf()?.signed_by(&leaf_key, &Issuer::new(params, key))?.der().clone();
+        let leaf = leaf(id)?.signed_by(&leaf_key, &Issuer::new(params, key))?.der().clone();
         let mut forged = leaf.to_vec();
         // In the second number of the signature, where a bit more or less breaks no form.
         if let Some(byte) = forged.last_mut() {
@@ -48,10 +49,22 @@ impl Specimen {
     }
 }
 
+impl Specimen {
+    fn bundles(&self) -> Result<TrustBundles, Box<dyn Error>> {
+        let domain: TrustDomain = DOMAIN.parse()?;
+        Ok(TrustBundles::new().with_der(domain, std::slice::from_ref(&self.root))?)
+    }
+
+    /// The agent as a connection has proven it, and who believes it.
+    pub(crate) fn peer(&self) -> Result<(Arc<X509Svid>, AgentTrust), Box<dyn Error>> {
+        let trust = AgentTrust::spiffe(self.bundles()?);
+        Ok((Arc::new(trust.verify(&self.genuine.0, SystemClock.now())?), trust))
+    }
+}
+
 pub(crate) fn cases(specimen: &Specimen) -> Result<Vec<Case<'static, Chain>>, Box<dyn Error>> {
     let raw = "svid/raw";
-    let domain: TrustDomain = DOMAIN.parse()?;
-    let bundles = TrustBundles::new().with_der(domain, std::slice::from_ref(&specimen.root))?;
+    let bundles = specimen.bundles()?;
     let [genuine, forged] = [&specimen.genuine, &specimen.forged].map(|chain| signatures(chain, &specimen.root));
     let (genuine, forged) = (genuine?, forged?);
     let leaf = specimen.genuine.0.first().cloned();
@@ -102,10 +115,10 @@ fn authority(name: &str) -> CertificateParams {
     params
 }
 
-fn leaf() -> Result<CertificateParams, Box<dyn Error>> {
+fn leaf(id: &str) -> Result<CertificateParams, Box<dyn Error>> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.subject_alt_names = vec![SanType::URI(ID.try_into()?)];
+    params.subject_alt_names = vec![SanType::URI(id.try_into()?)];
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
