@@ -23,6 +23,7 @@ fn flags_that_would_protect_nothing_are_refused() {
     let xfcc = |mode, more: &[&'static str]| [&["--trusted-proxy", "127.0.0.0/8", "--xfcc", mode], more].concat();
     let domain = ["--xfcc-trust-domain", "td"];
     let behind = [&domain[..], &["--xfcc-by", "spiffe://td/a", "--xfcc-behind", "spiffe://td/b"]].concat();
+    let tls = |more: &[&'static str]| [&["--tls-cert", "x", "--tls-key", "x"], more].concat();
     let verify = ["--xfcc-verify", "--client-ca", "no-file", "--trust-domain", "td"];
     let with = |more: &[&'static str]| [&asking[..], more].concat();
     for (flags, secret, code, sentence) in [
@@ -42,7 +43,8 @@ fn flags_that_would_protect_nothing_are_refused() {
             1,
             "`http://sts.example.com/` is refused",
         ),
-        (vec!["--client-ca", "x", "--trust-domain", "td"], None, 1, "--client-ca needs --tls-cert or --xfcc-verify"),
+        (vec!["--client-ca", "x", "--trust-domain", "td"], None, 1, "--client-ca and --bundle need --tls-cert"),
+        (vec!["--bundle", "td=x"], None, 1, "--client-ca and --bundle need --tls-cert"),
         (vec!["--trusted-proxy", "127.0.0.0/8"], None, 2, "--xfcc <MODE>"),
         (vec!["--xfcc", "sanitize-set"], None, 2, "--trusted-proxy <CIDR>"),
         (vec!["--xfcc", "forward-only", "--trusted-proxy", "127.0.0.0/8"], None, 2, "invalid value 'forward-only'"),
@@ -54,6 +56,12 @@ fn flags_that_would_protect_nothing_are_refused() {
         (xfcc("sanitize-set", &["--xfcc-verify"]), None, 1, "--xfcc-verify needs --client-ca"),
         (xfcc("waypoint", &verify), None, 1, "--xfcc-verify does not go with --xfcc waypoint"),
         (xfcc("sanitize-set", &["--xfcc-by", "td/a"]), None, 2, "`td/a` does not begin with spiffe://"),
+        (vec!["--bundle", "roots.pem"], None, 2, "write it as TD=FILE"),
+        (vec!["--bundle", "Court.Example=roots.pem"], None, 2, "`Court.Example` is no trust domain"),
+        (tls(&["--bundle", "td=/no/such/file"]), None, 1, "/no/such/file: there is no such file"),
+        (tls(&["--bundle", "td=x", "--client-ca", "y", "--trust-domain", "td"]), None, 1, "two bundle files"),
+        (vec!["--svid-dir", "/no/such/directory"], None, 1, "/no/such/directory: no SVID is found here"),
+        (vec!["--svid-dir", "x", "--tls-cert", "x", "--tls-key", "x"], None, 2, "cannot be used with"),
         (vec!["--jwks", "http://sts.example.com/jwks"], None, 1, "`http://sts.example.com/jwks` is refused"),
     ] {
         let (found, said) = refused(&flags, secret);

@@ -24,3 +24,4 @@ mod mock;
 mod oidc_provider;
 mod rotation;
 mod support;
+mod svid_files;

@@ -28,7 +28,7 @@ impl Drop for Program {
 }
 
 /// Starts `command`, and waits for the first line it prints: nothing if it ends before.
-fn start(command: &mut Command) -> (Program, String) {
+pub(crate) fn start(command: &mut Command) -> (Program, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

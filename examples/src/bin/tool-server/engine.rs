@@ -10,6 +10,7 @@ use agentauth_core::identity::svid::TrustBundles;
 use agentauth_core::token::Introspection;
 use agentauth_core::{AgentAuth, AgentTrust, SystemRandom};
 use agentauth_examples::tool_server::ScopesSuffice;
+use agentauth_spiffe::files::FileSource;
 use agentauth_tower::client::{FetchError, HttpIntrospector, HttpsClient};
 use agentauth_tower::keys::LiveKeys;
 use axum::http::Uri;
@@ -19,7 +20,8 @@ use crate::options::{DpopMode, IntrospectionOptions, Options};
 /// Where the secret for introspection is found: an argument would be shown to everyone on this host.
 const SECRET: &str = "TOOL_SERVER_INTROSPECTION_SECRET";
 
-pub(crate) fn engine(options: &Options) -> Result<AgentAuth, Box<dyn Error>> {
+/// `files` say which agents are believed, if any do.
+pub(crate) fn engine(options: &Options, files: Option<&FileSource>) -> Result<AgentAuth, Box<dyn Error>> {
     let mut issuer = options.profile.0.issuer(&options.issuer, keys(options)?);
     if let Some(introspection) = introspection(&options.introspection)? {
         issuer = issuer.introspection(introspection);
@@ -28,8 +30,10 @@ pub(crate) fn engine(options: &Options) -> Result<AgentAuth, Box<dyn Error>> {
     if let Some(dpop) = dpop(options)? {
         builder = builder.dpop(dpop);
     }
-    if !options.require_binding.is_empty() && options.dpop == DpopMode::Off && options.client_ca.is_none() {
-        return Err("--require-binding needs --dpop or --client-ca: without them no token can be bound".into());
+    if !options.require_binding.is_empty() && options.dpop == DpopMode::Off && files.is_none() {
+        return Err(
+            "--require-binding needs --dpop or --client-ca, --bundle or --svid-dir: else no token can be bound".into(),
+        );
     }
     if options.dpop == DpopMode::Required {
         builder = builder.require_binding();
@@ -37,25 +41,35 @@ pub(crate) fn engine(options: &Options) -> Result<AgentAuth, Box<dyn Error>> {
     if let Some(file) = &options.audit {
         builder = builder.audit(JsonLinesFile::open(file).map_err(|error| format!("{}: {error}", file.display()))?);
     }
-    if let Some(trust) = trust(options)? {
+    if let Some(trust) = trust(options, files) {
         builder = builder.agents(trust);
     }
     Ok(builder.actor_binding(options.forwarded.actor_binding()).build()?)
 }
 
+/// Whether bundles, if there are any, will have certificates to check, and certificates a bundle.
+pub(crate) fn check_bundles(options: &Options) -> Result<(), Box<dyn Error>> {
+    let has_bundles = options.client_ca.is_some() || !options.spiffe.bundles.is_empty();
+    let has_tls = options.tls_cert.is_some() || options.spiffe.svid_dir.is_some();
+    let verifies = options.forwarded.verifies();
+    if has_bundles && !has_tls && !verifies {
+        let needs = "--client-ca and --bundle need --tls-cert, --svid-dir or --xfcc-verify";
+        return Err(format!("{needs}: without them no certificate is seen").into());
+    }
+    if verifies && !has_bundles {
+        return Err("--xfcc-verify needs --client-ca or --bundle".into());
+    }
+    Ok(())
+}
+
 /// Whose word counts about who an agent is, if anyone's.
-fn trust(options: &Options) -> Result<Option<AgentTrust>, Box<dyn Error>> {
-    let forwarded = &options.forwarded;
-    let bundles = match (&options.client_ca, &options.trust_domain) {
-        (Some(_), _) if options.tls_cert.is_none() && !forwarded.verifies() => {
-            return Err("--client-ca needs --tls-cert or --xfcc-verify: without them no certificate is seen".into());
-        }
-        (Some(roots), Some(domain)) => TrustBundles::new().with_pem(domain.clone(), &read(roots)?)?,
-        _ if forwarded.verifies() => return Err("--xfcc-verify needs --client-ca".into()),
-        _ if forwarded.is_on() => TrustBundles::new(),
-        _ => return Ok(None),
+fn trust(options: &Options, files: Option<&FileSource>) -> Option<AgentTrust> {
+    let trust = match files {
+        Some(files) => AgentTrust::spiffe(files.clone()),
+        None if options.forwarded.is_on() => AgentTrust::spiffe(TrustBundles::new()),
+        None => return None,
     };
-    Ok(Some(forwarded.trust(AgentTrust::spiffe(bundles))))
+    Some(options.forwarded.trust(trust))
 }
 
 /// Keys that are followed from now on; nothing waits for them here.

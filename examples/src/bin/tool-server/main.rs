@@ -10,10 +10,12 @@ mod engine;
 mod forwarded;
 mod options;
 mod profiles;
+mod spiffe;
 
 use std::error::Error;
 use std::net::SocketAddr;
 
+use agentauth_axum::mtls::ServerCredential;
 use agentauth_axum::{AgentAuthLayer, MtlsListener, ServerIdentity, serve};
 use agentauth_core::AgentTrust;
 use agentauth_core::identity::svid::TrustBundles;
@@ -21,6 +23,7 @@ use agentauth_examples::tool_server::router_behind;
 use clap::Parser as _;
 use engine::read;
 use options::Options;
+use spiffe::Bundle;
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -34,7 +37,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     let forwarded = options.forwarded.forwarded()?;
-    let auth = engine::engine(&options)?;
+    engine::check_bundles(&options)?;
+    let sugar = options.trust_domain.clone().zip(options.client_ca.clone());
+    let files = options.spiffe.files(sugar.map(|(domain, file)| Bundle { domain, file })).await?;
+    let auth = engine::engine(&options, files.as_ref())?;
     // A layer that is added later is asked earlier: a stolen token is refused before its scopes are looked at.
     options.require.append(&mut options.require_binding);
     let mut layer = AgentAuthLayer::new(auth.clone());
@@ -45,15 +51,18 @@ async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(options.listen).await.map_err(|error| format!("{}: {error}", options.listen))?;
     let address = listener.local_addr()?;
 
-    let (Some(chain), Some(key)) = (&options.tls_cert, &options.tls_key) else {
-        if !address.ip().is_loopback() {
-            tracing::warn!("{address} is no loopback address, and without --tls-cert tokens travel in the clear");
+    let identity = match (&options.tls_cert, &options.tls_key, files) {
+        (Some(chain), Some(key), _) => ServerCredential::from(ServerIdentity::from_pem(&read(chain)?, &read(key)?)?),
+        (_, _, Some(files)) if options.spiffe.svid_dir.is_some() => files.into(),
+        _ => {
+            if !address.ip().is_loopback() {
+                tracing::warn!("{address} is no loopback address, and without TLS tokens travel in the clear");
+            }
+            println!("tool-server: listening on http://{address} as {}", auth.resource());
+            // A proxy is known by its address.
+            return Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?);
         }
-        println!("tool-server: listening on http://{address} as {}", auth.resource());
-        // A proxy is known by its address.
-        return Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?);
     };
-    let identity = ServerIdentity::from_pem(&read(chain)?, &read(key)?)?;
     // Without a trust domain no client certificate is believed; tokens that are bound to one are then refused.
     let trust = auth.agents().cloned().unwrap_or_else(|| AgentTrust::spiffe(TrustBundles::new()));
     let listener = MtlsListener::with_optional_clients(listener, identity, trust)?;

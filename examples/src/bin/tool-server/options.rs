@@ -9,6 +9,7 @@ use clap::{Args, Parser, ValueEnum};
 
 use crate::forwarded::ForwardedOptions;
 use crate::profiles::ProfileName;
+use crate::spiffe::SpiffeOptions;
 
 /// A tool server: GET /whoami, POST /tools/{name} (scope tools:{name}), and its protected-resource metadata.
 #[derive(Debug, Parser)]
@@ -70,7 +71,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// The roots of the agents' trust domain (PEM): agents prove themselves by SVIDs under them.
+    /// The roots of the agents' trust domain (PEM): agents prove themselves by SVIDs under them. The same as --bundle TD=FILE.
     #[arg(long, value_name = "FILE", requires = "trust_domain")]
     pub(crate) client_ca: Option<PathBuf>,
 
@@ -79,6 +80,9 @@ pub(crate) struct Options {
     pub(crate) trust_domain: Option<TrustDomain>,
 
     // Last, since their headings count for all that follows.
+    #[command(flatten)]
+    pub(crate) spiffe: SpiffeOptions,
+
     #[command(flatten)]
     pub(crate) forwarded: ForwardedOptions,
 
