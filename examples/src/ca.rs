@@ -1,16 +1,16 @@
 //! A throw-away certificate authority for one trust domain. Real deployments have SPIRE or cert-manager for this.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use agentauth_axum::ServerIdentity;
-use agentauth_core::identity::svid::TrustBundles;
-use agentauth_core::{AgentTrust, SpiffeId, TrustDomain};
+use agentauth_core::identity::svid::{TrustBundles, X509Identity};
+use agentauth_core::{AgentTrust, TrustDomain};
+use agentauth_spiffe::Snapshot;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, SanType,
 };
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use time::OffsetDateTime;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -20,15 +20,6 @@ pub struct Ca {
     domain: TrustDomain,
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
-}
-
-/// A workload's certificate chain and private key.
-pub struct Identity {
-    /// The SPIFFE ID that the certificate proves.
-    pub id: SpiffeId,
-    /// The chain, leaf first.
-    pub chain: Vec<CertificateDer<'static>>,
-    key: KeyPair,
 }
 
 impl Ca {
@@ -46,22 +37,38 @@ impl Ca {
         Ok(Self { domain: domain.parse()?, certificate, issuer: Issuer::new(params, key) })
     }
 
-    /// Mints an SVID for `path`, such as `/agent/lawyer`, good on both ends of a loopback connection.
+    /// Mints an identity for `path`, such as `/agent/lawyer`.
     ///
     /// # Errors
     /// Whatever making keys and certificates reports.
-    pub fn mint(&self, path: &str) -> Result<Identity, Error> {
+    pub fn mint(&self, path: &str) -> Result<Arc<X509Identity>, Error> {
         let id = format!("spiffe://{}{path}", self.domain);
         let mut params = lifetime(CertificateParams::default());
         params.distinguished_name = DistinguishedName::new();
-        params.subject_alt_names =
-            vec![SanType::URI(id.as_str().try_into()?), SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into())];
+        params.subject_alt_names = vec![SanType::URI(id.as_str().try_into()?)];
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate()?;
         let leaf = params.signed_by(&key, &self.issuer)?;
-        Ok(Identity { id: id.parse()?, chain: vec![leaf.der().clone()], key })
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        Ok(Arc::new(X509Identity::new(vec![leaf.der().clone()], key.into())?))
+    }
+
+    /// What a platform would tell the workload at `path`: who it is, and whom it may believe. It stays as it is.
+    ///
+    /// # Errors
+    /// Whatever making keys and certificates reports.
+    pub fn source(&self, path: &str) -> Result<Snapshot, Error> {
+        Ok(Snapshot::new(Ok(self.mint(path)?), self.bundles()?))
+    }
+
+    /// The trust domain's root: whoever trusts it believes this authority's workloads.
+    ///
+    /// # Errors
+    /// None for an authority that was made here.
+    pub fn bundles(&self) -> Result<TrustBundles, Error> {
+        Ok(TrustBundles::new().with_der(self.domain.clone(), &[self.certificate.der().clone()])?)
     }
 
     /// What servers trust in order to know this authority's agents.
@@ -69,61 +76,13 @@ impl Ca {
     /// # Errors
     /// None for an authority that was made here.
     pub fn trust(&self) -> Result<AgentTrust, Error> {
-        let root = self.certificate.der().clone();
-        Ok(AgentTrust::spiffe(TrustBundles::new().with_der(self.domain.clone(), &[root])?))
-    }
-
-    /// The root certificate in PEM form.
-    #[must_use]
-    pub fn root_pem(&self) -> String {
-        self.certificate.pem()
-    }
-
-    /// The TLS configuration of a client that trusts this authority, and shows `identity` if it has one.
-    ///
-    /// # Errors
-    /// None for identities of this authority.
-    pub fn client_config(&self, identity: Option<&Identity>) -> Result<ClientConfig, Error> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.der().clone())?;
-        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
-        Ok(match identity {
-            Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key())?,
-            None => builder.with_no_client_auth(),
-        })
-    }
-}
-
-impl Identity {
-    /// The identity as a server shows it.
-    #[must_use]
-    pub fn server(&self) -> ServerIdentity {
-        ServerIdentity::new(self.chain.clone(), self.key())
-    }
-
-    /// The private key in PEM form.
-    #[must_use]
-    pub fn key_pem(&self) -> String {
-        self.key.serialize_pem()
-    }
-
-    fn key(&self) -> PrivateKeyDer<'static> {
-        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
+        Ok(AgentTrust::spiffe(self.bundles()?))
     }
 }
 
 impl std::fmt::Debug for Ca {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ca").field("domain", &self.domain).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

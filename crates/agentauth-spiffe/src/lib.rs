@@ -4,6 +4,9 @@
 //! [`BundleSource`](agentauth_core::identity::svid::BundleSource), or both. What it gives out is a whole [`Snapshot`], which is
 //! replaced when the platform rotates keys. What is broken keeps the last good one, until that ends by itself; then there is none, and
 //! connections are refused.
+//!
+//! [`tls`] has rustls configurations that ask such sources in each handshake; with the feature `client`, `client::SvidClient` calls other
+//! agents over them.
 
 mod bundle_sources;
 #[cfg(feature = "client")]

@@ -10,7 +10,8 @@ use agentauth_core::identity::svid::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-/// What a source knows at one moment. It never changes; a newer one takes its place.
+/// What a source knows at one moment. It never changes; a newer one takes its place. By itself it is a source whose platform
+/// never rotates anything, for tests and tools.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -31,6 +32,18 @@ impl Snapshot {
     #[must_use]
     pub const fn new(identity: Result<Arc<X509Identity>, IdentityUnavailable>, bundles: TrustBundles) -> Self {
         Self { identity, bundles }
+    }
+}
+
+impl IdentitySource for Snapshot {
+    fn identity(&self) -> Result<Arc<X509Identity>, IdentityUnavailable> {
+        self.identity.clone()
+    }
+}
+
+impl BundleSource for Snapshot {
+    fn bundles(&self) -> TrustBundles {
+        self.bundles.clone()
     }
 }
 

@@ -189,3 +189,24 @@ impl Signer for NoKey {
         SignatureScheme::ECDSA_NISTP256_SHA256
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use agentauth_core::SystemClock;
+    use rcgen::{CertificateParams, IsCa, KeyPair, SanType};
+    use rustls_pki_types::PrivatePkcs8KeyDer;
+
+    use super::*;
+    use crate::tls::provider;
+
+    #[test]
+    fn a_key_is_parsed_once_for_each_identity() {
+        let (mut params, key) = (CertificateParams::default(), KeyPair::generate().unwrap());
+        params.subject_alt_names = vec![SanType::URI("spiffe://court.example/x".try_into().unwrap())];
+        params.is_ca = IsCa::ExplicitNoCa;
+        let leaf = params.self_signed(&key).unwrap().der().clone();
+        let identity = X509Identity::new(vec![leaf], PrivatePkcs8KeyDer::from(key.serialize_der()).into());
+        let own = OwnIdentity::new(Arc::new(Arc::new(identity.unwrap())), provider(), Arc::new(SystemClock));
+        assert!(Arc::ptr_eq(&own.signing().unwrap(), &own.signing().unwrap()));
+    }
+}

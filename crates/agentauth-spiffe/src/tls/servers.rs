@@ -1,4 +1,4 @@
-use agentauth_core::{SpiffeId, TrustDomain};
+use agentauth_core::{SpiffeId, SpiffePattern, TrustDomain};
 
 /// Which workloads a client takes for the server that it means to reach.
 ///
@@ -11,6 +11,7 @@ pub struct Servers(Rule);
 enum Rule {
     AnyOf(Vec<SpiffeId>),
     Below(SpiffeId),
+    Matching(SpiffePattern),
     InTrustDomain(TrustDomain),
     Any,
 }
@@ -34,6 +35,12 @@ impl Servers {
         Self(Rule::Below(id))
     }
 
+    /// The workloads whose SPIFFE IDs this pattern means.
+    #[must_use]
+    pub const fn matching(pattern: SpiffePattern) -> Self {
+        Self(Rule::Matching(pattern))
+    }
+
     /// Every workload of this trust domain: each can then answer in the place of each.
     #[must_use]
     pub const fn in_trust_domain(domain: TrustDomain) -> Self {
@@ -54,6 +61,7 @@ impl Servers {
         match &self.0 {
             Rule::AnyOf(expected) => expected.contains(id),
             Rule::Below(ancestor) => id.is_below(ancestor),
+            Rule::Matching(pattern) => pattern.matches(id),
             Rule::InTrustDomain(domain) => id.trust_domain_name() == domain.as_str(),
             Rule::Any => true,
         }
@@ -74,6 +82,7 @@ mod tests {
             (Servers::any_of([records.clone(), abroad.clone()]), [true, false, false, true]),
             (Servers::any_of([]), [false; 4]),
             (Servers::below(records.clone()), [true, true, false, false]),
+            (Servers::matching("spiffe://court.example/*".parse().unwrap()), [true, false, true, false]),
             (Servers::in_trust_domain("court.example".parse().unwrap()), [true, true, true, false]),
             (Servers::any(), [true; 4]),
         ] {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use agentauth_core::delegation::ExchangeRequest;
-use agentauth_core::identity::svid::X509Svid;
+use agentauth_core::identity::svid::{X509Identity, X509Svid};
 use agentauth_core::{Clock as _, ResourceId, ScopeSet, SpiffeId, SubjectToken, SystemClock};
-use agentauth_examples::ca::{Ca, Identity};
+use agentauth_examples::ca::Ca;
+use agentauth_spiffe::client::SvidClient;
+use agentauth_spiffe::tls::Servers;
 use agentauth_tower::DelegationLayer;
-use agentauth_tower::client::{HttpExchanger, HttpsClient};
+use agentauth_tower::client::HttpExchanger;
 use agentauth_tower::outbound::DelegationService;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -20,22 +22,23 @@ use crate::Error;
 
 /// An agent with an SVID of its own, which every connection it makes is proven with.
 pub(crate) struct Agent {
-    identity: Identity,
+    identity: Arc<X509Identity>,
     svid: Arc<X509Svid>,
-    client: HttpsClient,
+    client: SvidClient,
     token_endpoint: Uri,
 }
 
 impl Agent {
     pub(crate) fn new(ca: &Ca, path: &str, sts: &ResourceId) -> Result<Self, Error> {
         let identity = ca.mint(path)?;
-        let svid = Arc::new(ca.trust()?.verify(&identity.chain, SystemClock.now())?);
-        let client = HttpsClient::builder().tls(ca.client_config(Some(&identity))?).allow_loopback().build()?;
+        let svid = Arc::new(ca.trust()?.verify(identity.chain(), SystemClock.now())?);
+        let servers = Servers::below("spiffe://court.example/server".parse()?);
+        let client = SvidClient::builder(identity.clone(), ca.bundles()?, servers).allow_loopback().build()?;
         Ok(Self { identity, svid, client, token_endpoint: format!("{sts}/token").parse()? })
     }
 
-    pub(crate) const fn id(&self) -> &SpiffeId {
-        &self.identity.id
+    pub(crate) fn id(&self) -> &SpiffeId {
+        self.identity.id()
     }
 
     /// The last part of the agent's SPIFFE ID, to be shown.
@@ -53,7 +56,7 @@ impl Agent {
         subject: &SubjectToken,
         audience: &ResourceId,
         scopes: &str,
-    ) -> Result<DelegationService<HttpsClient>, Error> {
+    ) -> Result<DelegationService<SvidClient>, Error> {
         let exchanger = HttpExchanger::new(self.client.clone(), self.token_endpoint.clone());
         let scopes: ScopeSet = scopes.parse()?;
         let layer = DelegationLayer::new(exchanger, audience.clone(), scopes).subject(subject.clone());

@@ -100,7 +100,7 @@ fn engine(
 }
 
 fn open(socket: TcpListener, ca: &Ca, path: &str, app: Router) -> Result<(), Error> {
-    let listener = MtlsListener::new(socket, ca.mint(path)?.server(), ca.trust()?)?;
+    let listener = MtlsListener::new(socket, ca.mint(path)?, ca.trust()?)?;
     tokio::spawn(serve(listener, app));
     Ok(())
 }
