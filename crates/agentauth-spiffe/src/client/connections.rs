@@ -50,7 +50,12 @@ impl Connections {
     /// A client whose connections are good now. Whoever holds it finishes what it has begun.
     pub(super) fn https(&self) -> Result<HttpsClient, SvidClientError> {
         let Snapshot { identity, bundles } = self.verifier.snapshot();
-        let (identity, now) = (identity.map_err(TlsRefusal::from)?, self.clock.now());
+        let identity = identity.map_err(|unavailable| {
+            // Those that idle are closed.
+            self.current.store(None);
+            TlsRefusal::from(unavailable)
+        })?;
+        let now = self.clock.now();
         let is_good = |generation: &Generation| {
             Arc::ptr_eq(&generation.identity, &identity)
                 && generation.bundles.is_clone_of(&bundles)

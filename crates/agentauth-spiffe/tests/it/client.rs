@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use agentauth_core::identity::svid::{IdentityUnavailable, TrustBundles};
+use agentauth_core::identity::svid::{IdentitySource as _, IdentityUnavailable, TrustBundles};
 use agentauth_core::{ResourceId, SubjectToken, Timestamp};
 use agentauth_spiffe::client::{SvidClient, SvidClientError};
 use agentauth_spiffe::tls::Servers;
@@ -193,14 +193,16 @@ async fn a_connection_is_not_used_again_when_the_root_of_its_server_is_gone() {
 async fn without_an_identity_nothing_is_sent_on_any_connection() {
     let world = World::new().await;
     assert_eq!(world.ask().await, Ok("0".into()));
+    let identity = world.here.platform.identity();
     for gone in [IdentityUnavailable::NotYet, IdentityUnavailable::Withdrawn, IdentityUnavailable::Expired] {
         world.here.platform.set_identity(Err(gone));
         assert_eq!(world.ask().await, Err(gone.code()));
     }
-    world.here.platform.set_identity(Ok(world.ca.mint("/this/side").identity()));
+    world.here.platform.set_identity(identity);
+    assert_eq!(world.ask().await, Ok("1".into()), "it has not waited on an open connection");
     world.here.clock.set(Timestamp::from_secs(NOW + 3601));
     assert_eq!(world.ask().await, Err("identity_expired"));
-    assert_eq!(world.server.has_seen(), 1);
+    assert_eq!(world.server.has_seen(), 2);
 }
 
 #[tokio::test]
