@@ -24,8 +24,5 @@ mod mock;
 mod oidc_provider;
 mod rotation;
 mod support;
-<<<<<<< HEAD
 mod svid_files;
-=======
 mod two_agents;
->>>>>>> 6d1ea5a (examples: two agents over mutual TLS; the courtroom's agents have SVID clients)
