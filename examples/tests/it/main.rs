@@ -23,5 +23,6 @@ mod introspection;
 mod mock;
 mod oidc_provider;
 mod rotation;
+mod spire;
 mod support;
 mod svid_files;
