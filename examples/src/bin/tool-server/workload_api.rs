@@ -1,7 +1,7 @@
 //! A Workload API that says who this server is, and whom it believes.
 
 use agentauth_spiffe::WorkloadApi;
-use agentauth_spiffe::workload_api::WorkloadApiError;
+use agentauth_spiffe::workload_api::{WorkloadApiBuilder, WorkloadApiError};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ impl WorkloadApiOptions {
     pub(crate) async fn connect(&mut self) -> Result<(), WorkloadApiError> {
         let Some(socket) = &self.socket else { return Ok(()) };
         let builder = WorkloadApi::builder();
-        let builder = socket.iter().fold(builder, |builder, socket| builder.endpoint(socket));
+        let builder = socket.iter().fold(builder, WorkloadApiBuilder::endpoint);
         self.api = Some(builder.connect().await?);
         Ok(())
     }
