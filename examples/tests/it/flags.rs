@@ -62,6 +62,13 @@ fn flags_that_would_protect_nothing_are_refused() {
         (tls(&["--bundle", "td=x", "--client-ca", "y", "--trust-domain", "td"]), None, 1, "two bundle files"),
         (vec!["--svid-dir", "/no/such/directory"], None, 1, "/no/such/directory: no SVID is found here"),
         (vec!["--svid-dir", "x", "--tls-cert", "x", "--tls-key", "x"], None, 2, "cannot be used with"),
+        (vec!["--spiffe-socket", "unix://host/agent.sock"], None, 1, "is no endpoint of a Workload API"),
+        (
+            vec!["--spiffe-socket", "--tls-cert", "x", "--tls-key", "x"],
+            None,
+            2,
+            "cannot be used with '--tls-cert <FILE>'",
+        ),
         (vec!["--jwks", "http://sts.example.com/jwks"], None, 1, "`http://sts.example.com/jwks` is refused"),
     ] {
         let (found, said) = refused(&flags, secret);

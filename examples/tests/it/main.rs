@@ -23,6 +23,7 @@ mod introspection;
 mod mock;
 mod oidc_provider;
 mod rotation;
+mod spire;
 mod support;
 mod svid_files;
 mod two_agents;

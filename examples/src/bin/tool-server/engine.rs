@@ -10,6 +10,7 @@ use agentauth_core::identity::svid::TrustBundles;
 use agentauth_core::token::Introspection;
 use agentauth_core::{AgentAuth, AgentTrust, SystemRandom};
 use agentauth_examples::tool_server::ScopesSuffice;
+use agentauth_spiffe::BundleSources;
 use agentauth_spiffe::files::FileSource;
 use agentauth_tower::client::{FetchError, HttpIntrospector, HttpsClient};
 use agentauth_tower::keys::LiveKeys;
@@ -30,10 +31,10 @@ pub(crate) fn engine(options: &Options, files: Option<&FileSource>) -> Result<Ag
     if let Some(dpop) = dpop(options)? {
         builder = builder.dpop(dpop);
     }
-    if !options.require_binding.is_empty() && options.dpop == DpopMode::Off && files.is_none() {
-        return Err(
-            "--require-binding needs --dpop or --client-ca, --bundle or --svid-dir: else no token can be bound".into(),
-        );
+    let sees_certificates = files.is_some() || options.workload_api.source().is_some();
+    if !options.require_binding.is_empty() && options.dpop == DpopMode::Off && !sees_certificates {
+        let needs = "--require-binding needs --dpop or --client-ca, --bundle, --svid-dir or --spiffe-socket";
+        return Err(format!("{needs}: else no token can be bound").into());
     }
     if options.dpop == DpopMode::Required {
         builder = builder.require_binding();
@@ -50,24 +51,27 @@ pub(crate) fn engine(options: &Options, files: Option<&FileSource>) -> Result<Ag
 /// Whether bundles, if there are any, will have certificates to check, and certificates a bundle.
 pub(crate) fn check_bundles(options: &Options) -> Result<(), Box<dyn Error>> {
     let has_bundles = options.client_ca.is_some() || !options.spiffe.bundles.is_empty();
-    let has_tls = options.tls_cert.is_some() || options.spiffe.svid_dir.is_some();
+    let has_tls = options.tls_cert.is_some() || options.spiffe.svid_dir.is_some() || options.workload_api.is_on();
     let verifies = options.forwarded.verifies();
     if has_bundles && !has_tls && !verifies {
-        let needs = "--client-ca and --bundle need --tls-cert, --svid-dir or --xfcc-verify";
+        let needs = "--client-ca and --bundle need --tls-cert, --svid-dir, --spiffe-socket or --xfcc-verify";
         return Err(format!("{needs}: without them no certificate is seen").into());
     }
-    if verifies && !has_bundles {
-        return Err("--xfcc-verify needs --client-ca or --bundle".into());
+    if verifies && !has_bundles && !options.workload_api.is_on() {
+        return Err("--xfcc-verify needs --client-ca, --bundle or --spiffe-socket".into());
     }
     Ok(())
 }
 
 /// Whose word counts about who an agent is, if anyone's.
 fn trust(options: &Options, files: Option<&FileSource>) -> Option<AgentTrust> {
-    let trust = match files {
-        Some(files) => AgentTrust::spiffe(files.clone()),
-        None if options.forwarded.is_on() => AgentTrust::spiffe(TrustBundles::new()),
-        None => return None,
+    let trust = match (files, options.workload_api.source()) {
+        // What was configured by hand comes first.
+        (Some(files), Some(api)) => AgentTrust::spiffe(BundleSources::new().or(files.clone()).or(api)),
+        (Some(files), None) => AgentTrust::spiffe(files.clone()),
+        (None, Some(api)) => AgentTrust::spiffe(api),
+        (None, None) if options.forwarded.is_on() => AgentTrust::spiffe(TrustBundles::new()),
+        (None, None) => return None,
     };
     Some(options.forwarded.trust(trust))
 }

@@ -11,6 +11,7 @@ mod forwarded;
 mod options;
 mod profiles;
 mod spiffe;
+mod workload_api;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     let forwarded = options.forwarded.forwarded()?;
     engine::check_bundles(&options)?;
+    options.workload_api.connect().await?;
     let sugar = options.trust_domain.clone().zip(options.client_ca.clone());
     let files = options.spiffe.files(sugar.map(|(domain, file)| Bundle { domain, file })).await?;
     let auth = engine::engine(&options, files.as_ref())?;
@@ -51,9 +53,10 @@ async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(options.listen).await.map_err(|error| format!("{}: {error}", options.listen))?;
     let address = listener.local_addr()?;
 
-    let identity = match (&options.tls_cert, &options.tls_key, files) {
-        (Some(chain), Some(key), _) => ServerCredential::from(ServerIdentity::from_pem(&read(chain)?, &read(key)?)?),
-        (_, _, Some(files)) if options.spiffe.svid_dir.is_some() => files.into(),
+    let identity = match (&options.tls_cert, &options.tls_key, options.workload_api.source(), files) {
+        (Some(chain), Some(key), _, _) => ServerCredential::from(ServerIdentity::from_pem(&read(chain)?, &read(key)?)?),
+        (_, _, Some(api), _) => api.into(),
+        (_, _, _, Some(files)) if options.spiffe.svid_dir.is_some() => files.into(),
         _ => {
             if !address.ip().is_loopback() {
                 tracing::warn!("{address} is no loopback address, and without TLS tokens travel in the clear");

@@ -10,6 +10,7 @@ use clap::{Args, Parser, ValueEnum};
 use crate::forwarded::ForwardedOptions;
 use crate::profiles::ProfileName;
 use crate::spiffe::SpiffeOptions;
+use crate::workload_api::WorkloadApiOptions;
 
 /// A tool server: GET /whoami, POST /tools/{name} (scope tools:{name}), and its protected-resource metadata.
 #[derive(Debug, Parser)]
@@ -85,6 +86,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     pub(crate) forwarded: ForwardedOptions,
+
+    #[command(flatten)]
+    pub(crate) workload_api: WorkloadApiOptions,
 
     #[command(flatten)]
     pub(crate) introspection: IntrospectionOptions,
