@@ -71,6 +71,12 @@ impl Ca {
         Ok(TrustBundles::new().with_der(self.domain.clone(), &[self.certificate.der().clone()])?)
     }
 
+    /// The root certificate in PEM form.
+    #[must_use]
+    pub fn root_pem(&self) -> String {
+        self.certificate.pem()
+    }
+
     /// What servers trust in order to know this authority's agents.
     ///
     /// # Errors

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentauth_core::identity::svid::{TrustBundles, X509Identity};
+use agentauth_core::identity::svid::X509Identity;
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
 use agentauth_core::{Clock as _, SystemClock};
-use agentauth_examples::ca::{Ca, Identity};
+use agentauth_examples::ca::Ca;
 use agentauth_spiffe::client::{SvidClient, SvidClientError};
 use agentauth_spiffe::tls::Servers;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -18,7 +18,6 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use crate::support::{HERE, start};
@@ -45,12 +44,14 @@ impl Folder {
     }
 
     /// Swaps the whole volume at once, as the driver does.
-    fn publish(&self, version: &str, identity: &Identity) {
+    fn publish(&self, version: &str, identity: &X509Identity) {
         let volume = self.0.join("svid");
         let (new, link) = (format!("..{version}"), volume.join("..data_tmp"));
         fs::create_dir(volume.join(&new)).unwrap();
-        fs::write(volume.join(&new).join("tls.crt"), pem(identity)).unwrap();
-        fs::write(volume.join(&new).join("tls.key"), identity.key_pem()).unwrap();
+        let chain: String = identity.chain().iter().map(|der| pem("CERTIFICATE", der)).collect();
+        fs::write(volume.join(&new).join("tls.crt"), chain).unwrap();
+        let key = pem("PRIVATE KEY", identity.private_key().secret_der());
+        fs::write(volume.join(&new).join("tls.key"), key).unwrap();
         std::os::unix::fs::symlink(&new, &link).unwrap();
         fs::rename(link, volume.join("..data")).unwrap();
         for name in ["tls.crt", "tls.key"] {
@@ -65,25 +66,20 @@ impl Drop for Folder {
     }
 }
 
-fn pem(identity: &Identity) -> String {
-    let certificate = |der: &CertificateDer<'_>| {
-        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der))
-    };
-    identity.chain.iter().map(certificate).collect()
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
 }
 
 /// A client that shows `agent`, and expects `server`.
-fn client(ca: &Ca, agent: &Identity, server: &Identity) -> SvidClient {
-    let shown = X509Identity::from_pem(pem(agent).as_bytes(), agent.key_pem().as_bytes()).unwrap();
-    let bundles = TrustBundles::new().with_pem("court.example".parse().unwrap(), ca.root_pem().as_bytes()).unwrap();
-    let builder = SvidClient::builder(Arc::new(shown), bundles, Servers::exactly(server.id.clone()));
+fn client(ca: &Ca, agent: &Arc<X509Identity>, server: &X509Identity) -> SvidClient {
+    let builder = SvidClient::builder(agent.clone(), ca.bundles().unwrap(), Servers::exactly(server.id().clone()));
     builder.allow_loopback().build().unwrap()
 }
 
 /// A token for this server that counts on connections of `agent` only.
-fn token(key: &SigningKey, agent: &Identity) -> String {
+fn token(key: &SigningKey, agent: &X509Identity) -> String {
     let now = SystemClock.now().secs();
-    let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &agent.chain[0]));
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &agent.chain()[0]));
     let claims = json!({
         "iss": ISSUER, "aud": HERE, "sub": "alice", "client_id": "lawyer", "jti": "1", "iat": now, "exp": now + 600,
         "scope": "tools:add", "cnf": {"x5t#S256": thumbprint},
