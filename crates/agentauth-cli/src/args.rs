@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand};
 
-use crate::{keys, svid, token, xfcc};
+use crate::{keys, spiffe, svid, token, xfcc};
 
 /// Finds out why a token or a certificate is refused, shows what it says, and makes keys to sign with.
 #[derive(Debug, Parser)]
@@ -19,6 +19,7 @@ Examples:
                                                    would my server know this agent, and if not, why?
   agentauth xfcc parse header.txt --mode sanitize-set
                                                    whom does my server see behind its proxy?
+  agentauth spiffe watch                           who does the platform say that I am, and until when?
   agentauth keys generate --out signing-key.pem    a new key for an issuer
 
 `agentauth help token verify` explains one command."
@@ -45,6 +46,10 @@ pub(crate) enum Command {
     /// Look into the headers in which Envoy and Istio say who their client is.
     #[command(subcommand)]
     Xfcc(xfcc::Command),
+
+    /// Look at what a SPIFFE platform says: identities, bundles, and how they change.
+    #[command(subcommand)]
+    Spiffe(spiffe::Command),
 
     /// Make signing keys, and publish their public halves.
     #[command(subcommand)]

@@ -3,6 +3,7 @@ use std::io;
 
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
+use agentauth_spiffe::workload_api::WorkloadApiError;
 use agentauth_tower::client::FetchError;
 
 /// Why a command could not do what it was asked to: one sentence, and what to do. No token was judged.
@@ -126,6 +127,9 @@ pub enum CliError {
         /// Why not.
         source: BundleError,
     },
+    /// A Workload API says that asking it again cannot help.
+    #[error("--socket: {0}")]
+    WorkloadApi(#[from] WorkloadApiError),
     /// Standard output cannot be written to.
     #[error("the output cannot be written ({0})")]
     Output(#[source] io::Error),

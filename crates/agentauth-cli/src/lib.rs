@@ -24,6 +24,7 @@ mod input;
 mod keys;
 mod look;
 mod remote;
+mod spiffe;
 mod svid;
 mod terminal;
 mod text;
@@ -64,6 +65,7 @@ fn execute(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
         Command::Svid(svid::Command::Inspect(args)) => svid::inspect::run(args, terminal),
         Command::Svid(svid::Command::Verify(args)) => svid::verify::run(args, terminal),
         Command::Xfcc(xfcc::Command::Parse(args)) => xfcc::parse::run(args, terminal),
+        Command::Spiffe(spiffe::Command::Watch(args)) => spiffe::watch::run(args, terminal),
         Command::Keys(keys::Command::Generate(args)) => keys::generate::run(args, terminal),
         Command::Keys(keys::Command::Jwks(args)) => keys::jwks::run(args, terminal),
     }

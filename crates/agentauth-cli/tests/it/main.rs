@@ -11,6 +11,11 @@
 mod help;
 mod inspect;
 mod keys;
+/// A Workload API whose every answer a test decides.
+#[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]
+#[path = "../../../agentauth-spiffe/tests/it/mock/mod.rs"]
+mod mock;
+mod spiffe;
 mod support;
 mod svid;
 mod verify;

@@ -5,7 +5,7 @@
 //! use agentauth_spiffe::WorkloadApi;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let api = WorkloadApi::builder().connect().await?;
+//! let api = WorkloadApi::connect().await?;
 //! println!("this is {}", api.identity()?.id());
 //! let token = api.jwt_svid(&["https://tools.example.com"]).await?;
 //! # Ok(())
@@ -69,7 +69,15 @@ impl Drop for Running {
 }
 
 impl WorkloadApi {
-    /// Begins one.
+    /// The Workload API that the environment variable `SPIFFE_ENDPOINT_SOCKET` names, once there is an identity.
+    ///
+    /// # Errors
+    /// As [`WorkloadApiBuilder::connect`].
+    pub async fn connect() -> Result<Self, WorkloadApiError> {
+        Self::builder().connect().await
+    }
+
+    /// Begins one with settings of its own.
     pub fn builder() -> WorkloadApiBuilder {
         WorkloadApiBuilder::new()
     }

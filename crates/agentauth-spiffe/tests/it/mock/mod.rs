@@ -79,7 +79,7 @@ impl<M: Clone> Topic<M> {
     fn close(&mut self, code: Code) {
         for follower in self.followers.drain(..) {
             if code != Code::Ok {
-                let _ = follower.send(Err(Status::new(code, "the test says so")));
+                let _ = follower.send(Err(refusal(code)));
             }
         }
     }
@@ -97,6 +97,11 @@ struct Inner {
     gate: Option<watch::Receiver<bool>>,
 }
 
+/// What SPIRE says of it, if it is what SPIRE says.
+fn refusal(code: Code) -> Status {
+    Status::new(code, if code == Code::PermissionDenied { "no identity issued" } else { "the test says so" })
+}
+
 struct Shared {
     inner: Mutex<Inner>,
     calls: watch::Sender<usize>,
@@ -110,24 +115,19 @@ impl Shared {
     /// Records a call, and refuses it if it is to be refused.
     fn admit(&self, mut called: Called) -> Result<(), Status> {
         let mut inner = self.lock();
-        if !called.has_header {
-            called.code = Code::InvalidArgument;
-        } else if let Some((code, left)) = inner.failures.get_mut(called.method.as_str())
-            && *left > 0
-        {
+        let failure = inner.failures.get_mut(called.method.as_str()).filter(|(_, left)| *left > 0);
+        let admitted = if !called.has_header {
+            Err(Status::invalid_argument("security header missing from request"))
+        } else if let Some((code, left)) = failure {
             *left -= 1;
-            called.code = *code;
-        }
-        let code = called.code;
+            Err(refusal(*code))
+        } else {
+            Ok(())
+        };
+        called.code = admitted.as_ref().map_or_else(Status::code, |()| Code::Ok);
         inner.calls.push(called);
         self.calls.send_replace(inner.calls.len());
-        drop(inner);
-        match code {
-            Code::Ok => Ok(()),
-            Code::PermissionDenied => Err(Status::new(code, "no identity issued")),
-            Code::InvalidArgument => Err(Status::new(code, "security header missing from request")),
-            code => Err(Status::new(code, "the test says so")),
-        }
+        admitted
     }
 
     fn open<M: Clone>(
