@@ -6,6 +6,7 @@ mod pattern;
 mod peer;
 mod spiffe_id;
 pub mod svid;
+mod validity;
 
 pub(crate) use names::MAX_NAME_BYTES;
 pub use names::{AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, ResourceId};

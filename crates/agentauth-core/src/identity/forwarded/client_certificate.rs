@@ -9,11 +9,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use http::{HeaderMap, HeaderName};
 use rustls_pki_types::CertificateDer;
-use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::certificates::BASE64;
 use super::{ForwardedError, ForwardedPeer};
 use crate::identity::svid::{TrustBundles, verify_x509_svid};
+use crate::identity::validity::{Outside, Validity};
 use crate::time::Timestamp;
 
 /// The header that carries the certificate (RFC 9440 §2.2).
@@ -37,8 +38,7 @@ const MAX_CHAIN: usize = 9;
 pub struct ClientCertificate {
     der: CertificateDer<'static>,
     thumbprint: [u8; 32],
-    not_before: Timestamp,
-    not_after: Timestamp,
+    validity: Validity,
 }
 
 /// Why a `Client-Cert` header was refused.
@@ -131,11 +131,10 @@ impl ClientCertificate {
         let Ok(([], certificate)) = X509Certificate::from_der(&der) else {
             return Err(ClientCertificateError::Malformed);
         };
-        let (not_before, not_after) = (certificate.validity().not_before, certificate.validity().not_after);
-        let (not_before, not_after) = (timestamp(not_before)?, timestamp(not_after)?);
+        let validity = Validity::of(&certificate).ok_or(ClientCertificateError::Malformed)?;
         let mut thumbprint = [0; 32];
         thumbprint.copy_from_slice(digest(&SHA256, &der).as_ref());
-        Ok(Self { der: der.into(), thumbprint, not_before, not_after })
+        Ok(Self { der: der.into(), thumbprint, validity })
     }
 
     /// The SHA-256 of the DER bytes: what `cnf.x5t#S256` confirms (RFC 8705 §3.1).
@@ -153,35 +152,32 @@ impl ClientCertificate {
     /// The first second at which it is valid.
     #[must_use]
     pub const fn not_before(&self) -> Timestamp {
-        self.not_before
+        self.validity.first
     }
 
     /// The last second at which it is valid.
     #[must_use]
     pub const fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.validity.last
     }
 
     /// Checks that it is valid at the time `now`: inclusive at both ends, in whole seconds, with no leeway.
     ///
     /// # Errors
     /// [`ClientCertificateError::Expired`], [`ClientCertificateError::NotYetValid`].
-    pub const fn check_validity(&self, now: Timestamp) -> Result<(), ClientCertificateError> {
-        if now.secs() > self.not_after.secs() {
-            Err(ClientCertificateError::Expired)
-        } else if now.secs() < self.not_before.secs() {
-            Err(ClientCertificateError::NotYetValid)
-        } else {
-            Ok(())
-        }
+    pub fn check_validity(&self, now: Timestamp) -> Result<(), ClientCertificateError> {
+        self.validity.check(now).map_err(|outside| match outside {
+            Outside::Before => ClientCertificateError::NotYetValid,
+            Outside::After => ClientCertificateError::Expired,
+        })
     }
 }
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCertificate")
-            .field("not_before", &self.not_before)
-            .field("not_after", &self.not_after)
+            .field("not_before", &self.validity.first)
+            .field("not_after", &self.validity.last)
             .finish_non_exhaustive()
     }
 }
@@ -232,8 +228,4 @@ fn chain(headers: &HeaderMap) -> Result<Vec<CertificateDer<'static>>, ClientCert
 fn byte_sequence(item: &[u8]) -> Option<Vec<u8>> {
     let base64 = item.strip_prefix(b":")?.strip_suffix(b":")?;
     BASE64.decode(base64).ok()
-}
-
-fn timestamp(time: ASN1Time) -> Result<Timestamp, ClientCertificateError> {
-    u64::try_from(time.timestamp()).map(Timestamp::from_secs).map_err(|_| ClientCertificateError::Malformed)
 }

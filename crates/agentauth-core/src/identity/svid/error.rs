@@ -1,3 +1,4 @@
+use crate::identity::validity::Outside;
 use crate::identity::{SpiffeIdError, TrustDomain};
 
 /// Why a certificate chain does not prove a SPIFFE ID (X509-SVID.md §5, RFC 5280 §6).
@@ -58,6 +59,15 @@ pub enum SvidError {
     /// A path to a root exists and breaks a rule of RFC 5280: a signature, a constraint, a critical extension.
     #[error("the certificate's path to a root is not valid: {0}")]
     InvalidPath(Box<str>),
+}
+
+impl From<Outside> for SvidError {
+    fn from(outside: Outside) -> Self {
+        match outside {
+            Outside::Before => Self::NotYetValid,
+            Outside::After => Self::Expired,
+        }
+    }
 }
 
 impl SvidError {

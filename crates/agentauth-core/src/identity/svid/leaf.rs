@@ -2,15 +2,10 @@
 
 use rustls_pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::SvidError;
 use crate::identity::SpiffeId;
-use crate::time::Timestamp;
-
-pub(super) fn timestamp(time: ASN1Time) -> Result<Timestamp, SvidError> {
-    u64::try_from(time.timestamp()).map(Timestamp::from_secs).map_err(|_| SvidError::Malformed)
-}
 
 pub(super) fn parse<'d>(der: &'d CertificateDer<'_>) -> Result<X509Certificate<'d>, SvidError> {
     match X509Certificate::from_der(der) {

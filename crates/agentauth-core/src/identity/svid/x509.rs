@@ -9,9 +9,10 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::X509Certificate;
 
 use super::bundle::{Crl, Root, TrustBundle};
-use super::leaf::{check_leaf, parse, spiffe_id, timestamp};
+use super::leaf::{check_leaf, parse, spiffe_id};
 use super::{SvidError, TrustBundles};
 use crate::identity::SpiffeId;
+use crate::identity::validity::Validity;
 use crate::time::Timestamp;
 
 /// A leaf and at most nine above it.
@@ -27,8 +28,7 @@ const MAX_TRIES: usize = 64;
 pub struct X509Svid {
     id: SpiffeId,
     thumbprint: [u8; 32],
-    not_before: Timestamp,
-    not_after: Timestamp,
+    validity: Validity,
     /// Name and public key of the root at the top of its path.
     root: Box<[u8]>,
 }
@@ -49,13 +49,13 @@ impl X509Svid {
     /// The first second at which the leaf is valid.
     #[must_use]
     pub const fn not_before(&self) -> Timestamp {
-        self.not_before
+        self.validity.first
     }
 
     /// The last second at which the leaf is valid. Long connections outlive it: check it again.
     #[must_use]
     pub const fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.validity.last
     }
 
     /// Checks again, at the time `now`, what may have changed since it was verified: its own time, and that the root it
@@ -65,12 +65,7 @@ impl X509Svid {
     /// [`SvidError::Expired`], [`SvidError::NotYetValid`], [`SvidError::UnknownTrustDomain`],
     /// [`SvidError::UnknownIssuer`].
     pub fn recheck(&self, bundles: &TrustBundles, now: Timestamp) -> Result<(), SvidError> {
-        if now.secs() > self.not_after.secs() {
-            return Err(SvidError::Expired);
-        }
-        if now.secs() < self.not_before.secs() {
-            return Err(SvidError::NotYetValid);
-        }
+        self.validity.check(now)?;
         let bundle = bundles.x509_bundle_of(&self.id)?;
         let is_ours =
             |root: &Root| self.root.strip_prefix(&*root.anchor.subject) == Some(&*root.anchor.subject_public_key_info);
@@ -108,8 +103,7 @@ pub fn verify_x509_svid(
 
     let mut thumbprint = [0; 32];
     thumbprint.copy_from_slice(digest(&SHA256, leaf_der).as_ref());
-    let (not_before, not_after) = (leaf.validity().not_before, leaf.validity().not_after);
-    Ok(X509Svid { id, thumbprint, not_before: timestamp(not_before)?, not_after: timestamp(not_after)?, root })
+    Ok(X509Svid { id, thumbprint, validity: Validity::of(&leaf).ok_or(SvidError::Malformed)?, root })
 }
 
 /// Finds a path to a root of `bundle`, and says which one.

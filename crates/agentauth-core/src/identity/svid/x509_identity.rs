@@ -10,8 +10,9 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::SvidError;
-use super::leaf::{check_leaf, parse, spiffe_id, timestamp};
+use super::leaf::{check_leaf, parse, spiffe_id};
 use crate::identity::SpiffeId;
+use crate::identity::validity::Validity;
 use crate::time::Timestamp;
 
 /// A certificate chain, leaf first, with the private key of the leaf: what a workload proves its SPIFFE ID with.
@@ -22,8 +23,7 @@ pub struct X509Identity {
     id: SpiffeId,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-    not_before: Timestamp,
-    not_after: Timestamp,
+    validity: Validity,
 }
 
 /// Why a chain and a key are no identity.
@@ -69,8 +69,8 @@ impl X509Identity {
         if public_key(&key).ok_or(IdentityError::Key)? != *leaf.public_key().subject_public_key.data {
             return Err(IdentityError::KeyMismatch);
         }
-        let (not_before, not_after) = (timestamp(leaf.validity().not_before)?, timestamp(leaf.validity().not_after)?);
-        Ok(Self { id, chain, key, not_before, not_after })
+        let validity = Validity::of(&leaf).ok_or(SvidError::Malformed)?;
+        Ok(Self { id, chain, key, validity })
     }
 
     /// Reads chain and key from PEM.
@@ -104,27 +104,21 @@ impl X509Identity {
     /// The first second at which the leaf is valid.
     #[must_use]
     pub const fn not_before(&self) -> Timestamp {
-        self.not_before
+        self.validity.first
     }
 
     /// The last second at which the leaf is valid.
     #[must_use]
     pub const fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.validity.last
     }
 
     /// Whether it may be shown at the time `now`.
     ///
     /// # Errors
     /// [`SvidError::Expired`], [`SvidError::NotYetValid`].
-    pub const fn check_validity(&self, now: Timestamp) -> Result<(), SvidError> {
-        if now.secs() > self.not_after.secs() {
-            Err(SvidError::Expired)
-        } else if now.secs() < self.not_before.secs() {
-            Err(SvidError::NotYetValid)
-        } else {
-            Ok(())
-        }
+    pub fn check_validity(&self, now: Timestamp) -> Result<(), SvidError> {
+        Ok(self.validity.check(now)?)
     }
 }
 
@@ -133,7 +127,7 @@ impl fmt::Debug for X509Identity {
         f.debug_struct("X509Identity")
             .field("id", &self.id)
             .field("certificates", &self.chain.len())
-            .field("not_after", &self.not_after)
+            .field("not_after", &self.validity.last)
             .finish_non_exhaustive()
     }
 }
