@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agentauth_core::Clock;
 use agentauth_core::identity::svid::{IdentityUnavailable, TrustBundle, TrustBundles, X509Identity};
-use agentauth_core::{Excerpt, TrustDomain};
+use agentauth_core::{Excerpt, SpiffeId, TrustDomain};
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::codec::Streaming;
@@ -57,9 +57,14 @@ impl Shared {
     /// Changes what is known, and publishes it if it is not what it was.
     fn change(&self, change: impl FnOnce(&mut Known) -> bool) {
         let mut known = self.lock();
+        let before = known.id().cloned();
         if change(&mut known) {
             // Under the lock, so that snapshots are published in the order in which they came to be.
             self.live.publish(Snapshot::new(known.identity.clone(), known.bundles()));
+        }
+        // Tokens of an identity that this workload no longer has, or not as its first.
+        if known.id() != before.as_ref() {
+            self.jwt_svids.forget();
         }
     }
 
@@ -70,6 +75,10 @@ impl Shared {
 }
 
 impl Known {
+    fn id(&self) -> Option<&SpiffeId> {
+        self.identity.as_ref().ok().map(|identity| identity.id())
+    }
+
     /// What both streams have of each trust domain.
     fn bundles(&self) -> TrustBundles {
         let domains: BTreeSet<_> = self.roots.keys().chain(self.jwt_bundles.keys()).collect();
@@ -151,7 +160,6 @@ impl Feed for X509Feed {
     /// Only what the other side takes back is given up: while it is away, what came last counts until its own end.
     fn end(&mut self, error: WorkloadApiError) {
         if matches!(error, WorkloadApiError::Denied(_)) {
-            self.0.jwt_svids.forget();
             self.0.change(|known| {
                 let is_withdrawn = known.set_identity(Err(IdentityUnavailable::Withdrawn));
                 replace(&mut known.roots, Roots::new()) || is_withdrawn

@@ -8,7 +8,7 @@ use agentauth_spiffe::WorkloadApi;
 use agentauth_spiffe::workload_api::OwnJwtSvid;
 use tonic::Code;
 
-use super::{DOMAIN, builder, code, ready};
+use super::{DOMAIN, becomes, builder, code, ready, state};
 use crate::mock::authority::{Authority, now};
 use crate::mock::jwt::JwtKey;
 use crate::mock::wire::JwtSvid;
@@ -134,10 +134,25 @@ async fn tokens_go_with_the_identity() {
     let (mock, api) = ready(&ca, "/agent/lawyer").await;
     mock.set_jwt_svids(&[JwtKey::new("1", "ES256").svid(LAWYER, &[TOOLS], "")]);
     api.jwt_svid(&[TOOLS]).await.unwrap();
+    mock.push(&state(&ca, &ca.issue("/agent/lawyer")));
+    mock.push(&state(&ca, &ca.issue("/agent/judge")));
+    becomes(&api, JUDGE).await;
+    mock.set_jwt_svids(&[JwtKey::new("1", "ES256").svid(JUDGE, &[TOOLS], "")]);
+    assert_eq!(api.jwt_svid(&[TOOLS]).await.unwrap().id().as_str(), JUDGE);
+
+    // One that is on its way meanwhile is not kept either.
+    let open = mock.gate_jwt_svids();
+    let (late, audiences) = (api.clone(), &["late"]);
+    let late = tokio::spawn(async move { late.jwt_svid(audiences).await });
+    mock.called(JWT_SVID, 3).await;
     mock.withdraw();
     super::snapshot(&mut api.changes(), |snapshot| snapshot.identity.is_err()).await;
+    open.send_replace(true);
+    late.await.unwrap().unwrap();
     mock.fail(JWT_SVID, Code::PermissionDenied, usize::MAX);
-    assert_eq!(code(api.jwt_svid(&[TOOLS]).await), "workload_api_denied");
+    for audience in [TOOLS, "late"] {
+        assert_eq!(code(api.jwt_svid(&[audience]).await), "workload_api_denied", "{audience}");
+    }
 }
 
 #[tokio::test]
