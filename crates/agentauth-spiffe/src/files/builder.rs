@@ -19,12 +19,13 @@ use crate::live::Live;
 pub struct FileSourceBuilder {
     svid: Option<SvidFiles>,
     bundles: Vec<BundleFile>,
+    is_watched: bool,
     clock: Arc<dyn Clock>,
 }
 
 impl FileSourceBuilder {
     pub(super) fn new() -> Self {
-        Self { svid: None, bundles: Vec::new(), clock: Arc::new(SystemClock) }
+        Self { svid: None, bundles: Vec::new(), is_watched: true, clock: Arc::new(SystemClock) }
     }
 
     /// The files of this workload's own SVID. Named twice, the later counts.
@@ -37,6 +38,12 @@ impl FileSourceBuilder {
     /// (JSON). What is in it is taken for `domain`'s, whatever it says.
     pub fn bundle(self, domain: TrustDomain, file: impl Into<PathBuf>) -> Self {
         self.with(BundleFile { domain, path: file.into(), allows_public_roots: false })
+    }
+
+    /// Watches no directories: changes are noticed within 30 s. For hosts on which watches are scarce.
+    pub const fn poll_only(mut self) -> Self {
+        self.is_watched = false;
+        self
     }
 
     /// The clock: the system's unless set.
@@ -58,8 +65,8 @@ impl FileSourceBuilder {
     pub fn start(self) -> Result<FileSource, FilesError> {
         let runtime = Handle::try_current().map_err(|_| FilesError::NoRuntime)?;
         let bell = Arc::new(Notify::new());
-        let watch = Watch::new(Arc::clone(&bell));
-        let Prepared { follower, live, status } = self.prepare(Some(watch), bell)?;
+        let watch = self.is_watched.then(|| Watch::new(Arc::clone(&bell)));
+        let Prepared { follower, live, status } = self.prepare(watch, bell)?;
         let task = runtime.spawn(follower.run()).abort_handle();
         Ok(FileSource(Arc::new(Running { live, status, task })))
     }

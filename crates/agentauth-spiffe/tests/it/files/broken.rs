@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use agentauth_core::identity::svid::IdentitySource as _;
-use agentauth_spiffe::files::{FileSource, FilesPart};
+use agentauth_spiffe::files::FilesPart;
 
-use super::support::{Ca, Folder, Hands, NOW, POLL, Svid, account, codes, csi, pass, trusted};
+use super::support::{Ca, Folder, NOW, POLL, Svid, account, builder, codes, csi, pass, trusted};
 
 fn broken_svids(ca: &Ca) -> Vec<(Svid, &'static str)> {
     let (good, other) = (ca.mint("good"), ca.mint("other"));
@@ -109,8 +109,7 @@ async fn the_last_good_roots_stay_while_a_bundle_is_broken() {
     let (ca, folder) = (Ca::new("court.example"), Folder::new());
     let leaf = ca.mint("lawyer").chain;
     folder.write(&[("roots.pem", &ca.pem())]);
-    let builder = FileSource::builder().clock(Hands::new());
-    let source = builder.bundle(ca.domain(), folder.path("roots.pem")).start().unwrap();
+    let source = builder().bundle(ca.domain(), folder.path("roots.pem")).start().unwrap();
     source.loaded().await.unwrap();
     for (text, code) in [
         ("no certificate", "bundle_not_pem"),

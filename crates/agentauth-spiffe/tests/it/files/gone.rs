@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use agentauth_core::Clock as _;
 use agentauth_core::identity::svid::IdentityUnavailable;
-use agentauth_spiffe::files::{FileSource, SvidFiles};
+use agentauth_spiffe::files::SvidFiles;
 
-use super::support::{Ca, Folder, Hands, POLL, account, codes, csi, pass, trusted};
+use super::support::{Ca, Folder, Hands, POLL, account, builder, codes, csi, pass, trusted};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_taken_out_of_a_volume_is_gone_at_once() {
@@ -56,7 +56,7 @@ async fn elsewhere_what_is_gone_is_gone_after_30_s() {
     let files = [("key.pem", &*svid.key), ("cert-chain.pem", &svid.chain), ("root-cert.pem", &roots)];
     let clock = Hands::new();
     folder.write(&files);
-    let source = FileSource::builder().svid(SvidFiles::istio(&folder.0)).clock(clock.clone()).start().unwrap();
+    let source = builder().svid(SvidFiles::istio(&folder.0)).clock(clock.clone()).start().unwrap();
     source.loaded().await.unwrap();
 
     // Someone who replaces a file by deleting and writing it is not noticed.
@@ -103,7 +103,7 @@ async fn elsewhere_what_is_gone_is_gone_after_30_s() {
 async fn a_directory_may_come_later_go_and_come_back() {
     let (ca, outer) = (Ca::new("court.example"), Folder::new());
     let svid = ca.mint("lawyer");
-    let source = FileSource::builder().svid(SvidFiles::csi_driver(outer.path("volume"))).clock(Hands::new());
+    let source = builder().svid(SvidFiles::csi_driver(outer.path("volume")));
     let source = source.start().unwrap();
     assert_eq!(source.loaded().await.unwrap_err().code(), "files_missing");
     for _ in 0..2 {

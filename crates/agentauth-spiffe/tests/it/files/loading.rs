@@ -3,7 +3,7 @@
 use agentauth_core::TrustDomain;
 use agentauth_spiffe::files::{FileSource, FilesError, FilesWarning, SvidFiles};
 
-use super::support::{Ca, Folder, Hands, POLL, account, codes, csi, pass, trusted};
+use super::support::{Ca, Folder, POLL, account, builder, codes, csi, pass, trusted};
 
 #[tokio::test(start_paused = true)]
 async fn each_platform_has_its_layout() {
@@ -45,7 +45,7 @@ async fn each_platform_has_its_layout() {
             std::fs::write(at(name).join(file), text).unwrap();
         }
         assert_eq!(SvidFiles::detect(at(name)).unwrap(), layout, "{name}");
-        let source = FileSource::builder().svid(layout).clock(Hands::new()).start().unwrap();
+        let source = builder().svid(layout).start().unwrap();
         source.loaded().await.unwrap();
         assert_eq!(
             (account(&source).unwrap(), trusted(&source)),
@@ -55,7 +55,7 @@ async fn each_platform_has_its_layout() {
         assert!(source.status().is_good() && source.status().warnings.is_empty(), "{name}: {:?}", source.status());
     }
     let named = SvidFiles::named(&folder.0, "csi/tls.crt", "istio/key.pem").or_roots("none.pem").or_roots("ca/ca.crt");
-    let source = FileSource::builder().svid(named).clock(Hands::new()).start().unwrap();
+    let source = builder().svid(named).start().unwrap();
     source.loaded().await.unwrap();
     assert_eq!((account(&source).unwrap(), trusted(&source)), ("lawyer".into(), vec!["court.example".to_owned()]));
 }
@@ -98,7 +98,7 @@ async fn roots_are_looked_for_under_each_name_each_time() {
     let (svid, roots) = (ca.mint("lawyer"), ca.pem());
     let [chain, key] = svid.csi();
     let files = SvidFiles::named(&folder.0, "tls.crt", "tls.key").or_roots("roots.pem").or_roots("ca.crt");
-    let source = FileSource::builder().svid(files).clock(Hands::new()).start().unwrap();
+    let source = builder().svid(files).start().unwrap();
     for name in ["ca.crt", "roots.pem", "ca.crt"] {
         folder.publish(&[chain, key, (name, &roots)]);
         pass(POLL).await;
@@ -130,8 +130,7 @@ async fn a_domain_has_the_roots_of_its_own_file_and_no_others() {
 async fn a_bundle_is_pem_or_spiffe_json_and_whose_it_is_is_configured() {
     let (ca, folder) = (Ca::new("court.example"), Folder::new());
     folder.write(&[("pem", &ca.pem()), ("json", r#" {"keys":[],"spiffe_sequence":1}"#)]);
-    let builder = FileSource::builder().clock(Hands::new());
-    let builder = builder.bundle("any.example".parse().unwrap(), folder.path("pem"));
+    let builder = builder().bundle("any.example".parse().unwrap(), folder.path("pem"));
     let source = builder.bundle("empty.example".parse().unwrap(), folder.path("json")).start().unwrap();
     source.loaded().await.unwrap();
     assert_eq!(trusted(&source), ["any.example"]);
@@ -148,7 +147,6 @@ async fn a_bundle_is_pem_or_spiffe_json_and_whose_it_is_is_configured() {
 async fn public_roots_are_no_trust_domains() {
     let (own, public, folder) = (Ca::new("court.example"), Ca::of("DigiCert Inc", "court.example"), Folder::new());
     folder.write(&[("mixed.pem", &format!("{}{}", own.pem(), public.pem()))]);
-    let builder = || FileSource::builder().clock(Hands::new());
     let source = builder().bundle(own.domain(), folder.path("mixed.pem")).start().unwrap();
     assert_eq!(source.loaded().await.unwrap_err().code(), "files_public_roots");
     assert_eq!(trusted(&source), [""; 0]);

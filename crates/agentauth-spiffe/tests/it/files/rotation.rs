@@ -10,7 +10,7 @@ use agentauth_core::identity::svid::{X509Identity, verify_x509_svid};
 use agentauth_core::{ManualClock, Timestamp};
 use agentauth_spiffe::files::{FileSource, SvidFiles};
 
-use super::support::{Ca, Folder, NOW, POLL, Svid, account, codes, csi, pass};
+use super::support::{Ca, Folder, NOW, POLL, Svid, account, builder, codes, csi, pass};
 
 const ROTATIONS: usize = 1000;
 
@@ -90,7 +90,7 @@ async fn half_of_a_rotation_changes_nothing() {
     let (old, new) = (ca.mint("old"), ca.mint("new"));
     folder.write(&[("key.pem", &old.key), ("cert-chain.pem", &old.chain), ("root-cert.pem", &ca.pem())]);
     let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
-    let source = FileSource::builder().svid(SvidFiles::istio(&folder.0)).clock(clock).start().unwrap();
+    let source = builder().svid(SvidFiles::istio(&folder.0)).clock(clock).start().unwrap();
     source.loaded().await.unwrap();
     folder.replace("key.pem", &new.key);
     pass(POLL).await;

@@ -180,8 +180,13 @@ impl Drop for Folder {
     }
 }
 
+/// A source that looks when it is time to, and is told of nothing: whoever tells it would not know what time it is.
+pub(crate) fn builder() -> FileSourceBuilder {
+    FileSource::builder().poll_only().clock(Hands::new())
+}
+
 pub(crate) fn csi(folder: &Folder) -> FileSourceBuilder {
-    FileSource::builder().svid(SvidFiles::csi_driver(&folder.0)).clock(Hands::new())
+    builder().svid(SvidFiles::csi_driver(&folder.0))
 }
 
 /// Whose identity there is, or why there is none.
