@@ -8,8 +8,8 @@ use agentauth_core::TrustDomain;
 use agentauth_core::identity::svid::{BundleSource, TrustBundles};
 use arc_swap::ArcSwap;
 
-/// The bundles of several sources, each trust domain's from one of them: the first that knows it, in the order in which they
-/// were named. Bundles are never merged.
+/// The bundles of several sources, each trust domain's from one of them: the first that knows it, in the order in
+/// which they were named. Bundles are never merged.
 ///
 /// A source that has known a trust domain once speaks for it from then on: if it withdraws the bundle, a later source
 /// does not bring it back. Name first what you have configured by hand.

@@ -54,16 +54,17 @@ impl FederationBuilder {
         self
     }
 
-    /// Keeps each bundle in a file in `directory`, which must be there, and begins with those that are kept there. Whoever
-    /// can write to it can make this process believe anyone. One that was last confirmed too long ago proves the server of its own endpoint, and
-    /// nobody else.
+    /// Keeps each bundle in a file in `directory`, which must be there, and begins with those that are kept there.
+    /// Whoever can write to it can make this process believe anyone. One that was last confirmed too long ago proves
+    /// the server of its own endpoint, and nobody else.
     pub fn store(mut self, directory: impl Into<PathBuf>) -> Self {
         self.store = Some(directory.into());
         self
     }
 
-    /// How long a bundle counts after it was last confirmed, while its endpoint fails: 24 h unless set, at least a minute.
-    /// After that nobody of the trust domain is believed. Bundles are asked for after half of this time at the latest.
+    /// How long a bundle counts after it was last confirmed, while its endpoint fails: 24 h unless set, at least a
+    /// minute. After that nobody of the trust domain is believed. Bundles are asked for after half of this time at
+    /// the latest.
     pub fn keep_for(mut self, keep: Duration) -> Self {
         self.keep = keep.max(MIN_KEEP);
         self
@@ -81,12 +82,13 @@ impl FederationBuilder {
         self
     }
 
-    /// Starts to follow the endpoints. Nothing waits here, and endpoints may be down: until a bundle has come, nobody of its trust
-    /// domain is believed.
+    /// Starts to follow the endpoints. Nothing waits here, and endpoints may be down: until a bundle has come, nobody
+    /// of its trust domain is believed.
     ///
     /// # Errors
-    /// [`FederationError::Nothing`], [`FederationError::Repeated`], [`FederationError::Url`], [`FederationError::Tls`],
-    /// [`FederationError::Fetch`] if the client cannot be built, [`FederationError::NoRuntime`] outside of a tokio runtime.
+    /// [`FederationError::Nothing`], [`FederationError::Repeated`], [`FederationError::Url`],
+    /// [`FederationError::Tls`], [`FederationError::Fetch`] if the client cannot be built,
+    /// [`FederationError::NoRuntime`] outside of a tokio runtime.
     pub fn start(self) -> Result<FederatedBundles, FederationError> {
         let runtime = Handle::try_current().map_err(|_| FederationError::NoRuntime)?;
         let shared = Arc::new(Shared::new(Arc::clone(&self.clock), self.keep));

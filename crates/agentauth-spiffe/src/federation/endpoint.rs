@@ -29,12 +29,12 @@ impl FederationEndpoint {
         Self { domain, url: url.into(), profile: Profile::Web }
     }
 
-    /// An endpoint whose server is the workload `server` and shows an X.509-SVID (profile `https_spiffe`, SPIFFE_Federation.md §5.2.2).
-    /// The host in `url` is not compared with its certificate.
+    /// An endpoint whose server is the workload `server` and shows an X.509-SVID (profile `https_spiffe`,
+    /// SPIFFE_Federation.md §5.2.2). The host in `url` is not compared with its certificate.
     ///
-    /// `bundles` proves the server. If it belongs to `domain` itself, that is the bundle that you were given to begin with:
-    /// once one has been retrieved, the latest one proves the server, and `bundles` is not asked any more. If the
-    /// server belongs to another trust domain, it is a source of that one's bundle, and asked each time.
+    /// `bundles` proves the server. If it belongs to `domain` itself, that is the bundle that you were given to begin
+    /// with: once one has been retrieved, the latest one proves the server, and `bundles` is not asked any more. If
+    /// the server belongs to another trust domain, it is a source of that one's bundle, and asked each time.
     pub fn https_spiffe(
         domain: TrustDomain,
         url: impl Into<String>,

@@ -31,8 +31,8 @@ pub enum FederationError {
     /// The endpoint could not be asked, or its answer is no answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The endpoint refers to another place, where it must not: after three redirects, or after none if they are switched off;
-    /// to what is no https URL without user information.
+    /// The endpoint refers to another place, where it must not: after three redirects, or after none if they are
+    /// switched off; to what is no https URL without user information.
     #[error("the bundle endpoint redirects to where this client does not follow")]
     Redirect,
     /// It took longer than 15 s.

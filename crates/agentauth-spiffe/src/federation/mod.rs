@@ -23,9 +23,10 @@
 //! # }
 //! ```
 //!
-//! Each endpoint is asked again as often as its bundle suggests (`spiffe_refresh_hint`), which is between 30 s and an hour, and every 5 minutes
-//! if it does not; and ever more slowly while it fails, once a minute in the end. A bundle that has come takes the place of the one before, whole: bundles are never
-//! merged. One whose sequence number is smaller than that of the one that is held is an old one, and not taken. While an endpoint cannot be asked, the
+//! Each endpoint is asked again as often as its bundle suggests (`spiffe_refresh_hint`), which is between 30 s and an
+//! hour, and every 5 minutes if it does not; and ever more slowly while it fails, once a minute in the end. A bundle
+//! that has come takes the place of the one before, whole: bundles are never merged. One whose sequence number is
+//! smaller than that of the one that is held is an old one, and not taken. While an endpoint cannot be asked, the
 //! last bundle counts for 24 h; then nobody of the trust domain is believed. An empty bundle trusts nothing, at once.
 //!
 //! What goes wrong is reported through `tracing`, and can be read: [`FederatedBundles::status`].
@@ -81,8 +82,8 @@ impl Drop for Followed {
 }
 
 impl FederatedBundles {
-    /// Begins with a client for all endpoints: which networks it reaches, and, for endpoints of the Web PKI, which roots it
-    /// believes.
+    /// Begins with a client for all endpoints: which networks it reaches, and, for endpoints of the Web PKI, which
+    /// roots it believes.
     pub fn builder(client: HttpsClientBuilder) -> FederationBuilder {
         FederationBuilder::new(client)
     }
@@ -104,8 +105,8 @@ impl FederatedBundles {
         Ok(())
     }
 
-    /// Asks every endpoint now, and waits until all have been asked. For operators who know of a change; do not let strangers
-    /// cause it.
+    /// Asks every endpoint now, and waits until all have been asked. For operators who know of a change; do not let
+    /// strangers cause it.
     pub async fn refresh(&self) {
         let mut answers = Vec::new();
         for followed in &self.0.followed {

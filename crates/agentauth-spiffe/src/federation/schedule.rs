@@ -12,8 +12,9 @@ const MIN_REFRESH: Duration = Duration::from_secs(30);
 /// No later than this: a key that was withdrawn must not count for days.
 const MAX_REFRESH: Duration = Duration::from_secs(60 * 60);
 
-/// How long a bundle counts after it was last confirmed: an endpoint may be down overnight. Bundles do not end by themselves; after
-/// this time, what the trust domain has withdrawn meanwhile is anybody's guess, and nobody of it is believed.
+/// How long a bundle counts after it was last confirmed: an endpoint may be down overnight. Bundles do not end by
+/// themselves; after this time, what the trust domain has withdrawn meanwhile is anybody's guess, and nobody of it is
+/// believed.
 pub(super) const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// No setting is shorter: half of it is [`MIN_REFRESH`].
@@ -25,8 +26,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest pause between failures: an endpoint that is back is noticed within it.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// The pause after a success, by the hint of the bundle. At most half of the time for which a bundle is kept: the other half is for an
-/// endpoint that is down just then.
+/// The pause after a success, by the hint of the bundle. At most half of the time for which a bundle is kept: the
+/// other half is for an endpoint that is down just then.
 pub(super) fn after_success(hint: Option<Duration>, keep: Duration) -> Duration {
     hint.unwrap_or(DEFAULT_REFRESH).clamp(MIN_REFRESH, MAX_REFRESH).min(keep / 2)
 }

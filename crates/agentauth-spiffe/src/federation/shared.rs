@@ -77,8 +77,8 @@ impl Shared {
         self.date(domain, |_, now| now);
     }
 
-    /// The endpoint of `domain` could not be asked. The clock may have been put back: what it said before must not prolong
-    /// the time for which a bundle counts.
+    /// The endpoint of `domain` could not be asked. The clock may have been put back: what it said before must not
+    /// prolong the time for which a bundle counts.
     pub(super) fn miss(&self, domain: &TrustDomain) {
         self.date(domain, Timestamp::min);
     }
@@ -134,8 +134,8 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// What proves the server of an endpoint that belongs to the trust domain whose bundle it serves: the latest one that was
-/// retrieved, and the one that was given to begin with as long as there is none (SPIFFE_Federation.md §5.2.2.1).
+/// What proves the server of an endpoint that belongs to the trust domain whose bundle it serves: the latest one that
+/// was retrieved, and the one that was given to begin with as long as there is none (SPIFFE_Federation.md §5.2.2.1).
 #[derive(Debug)]
 pub(super) struct SelfServing {
     pub(super) domain: TrustDomain,

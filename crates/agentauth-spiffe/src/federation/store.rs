@@ -11,8 +11,8 @@ use bytes::Bytes;
 
 use super::FederationError;
 
-/// The file of one trust domain: the document as it was retrieved. The time at which the file was modified is when it was last
-/// confirmed.
+/// The file of one trust domain: the document as it was retrieved. The time at which the file was modified is when it
+/// was last confirmed.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
     path: PathBuf,

@@ -34,8 +34,8 @@ impl FileSourceBuilder {
         self
     }
 
-    /// The file with the bundle of a trust domain: PEM certificates, such as trust-manager distributes, or a SPIFFE bundle
-    /// (JSON). What is in it is taken for `domain`'s, whatever it says.
+    /// The file with the bundle of a trust domain: PEM certificates, such as trust-manager distributes, or a SPIFFE
+    /// bundle (JSON). What is in it is taken for `domain`'s, whatever it says.
     pub fn bundle(self, domain: TrustDomain, file: impl Into<PathBuf>) -> Self {
         self.with(BundleFile { domain, path: file.into(), allows_public_roots: false })
     }
@@ -57,8 +57,8 @@ impl FileSourceBuilder {
         dangerous::WeakenedFiles(self)
     }
 
-    /// Starts to follow the files. Nothing waits here, and files may come later: until then there is no identity, and nobody
-    /// is trusted. [`FileSource::loaded`] tells how the first reading went.
+    /// Starts to follow the files. Nothing waits here, and files may come later: until then there is no identity, and
+    /// nobody is trusted. [`FileSource::loaded`] tells how the first reading went.
     ///
     /// # Errors
     /// [`FilesError::Nothing`], [`FilesError::Repeated`], [`FilesError::NoRuntime`] outside of a tokio runtime.
@@ -120,8 +120,8 @@ pub mod dangerous {
     pub struct WeakenedFiles(pub(super) FileSourceBuilder);
 
     impl WeakenedFiles {
-        /// As [`FileSourceBuilder::bundle`], and takes roots of public web authorities. Whoever gets one of them to certify a SPIFFE ID
-        /// of this domain is believed; they have not promised to check such names.
+        /// As [`FileSourceBuilder::bundle`], and takes roots of public web authorities. Whoever gets one of them to
+        /// certify a SPIFFE ID of this domain is believed; they have not promised to check such names.
         pub fn bundle_with_public_roots(self, domain: TrustDomain, file: impl Into<PathBuf>) -> FileSourceBuilder {
             self.0.with(BundleFile { domain, path: file.into(), allows_public_roots: true })
         }

@@ -17,7 +17,10 @@ pub enum FilesError {
     #[error("two bundle files are named for trust domain `{0}`; put all its roots into one")]
     Repeated(TrustDomain),
     /// A directory has the files of no layout that is known by its names.
-    #[error("{}: no SVID is found here by its file names; if it comes later, or has other names, name the files", .0.display())]
+    #[error(
+        "{}: no SVID is found here by its file names; if it comes later, or has other names, name the files",
+        .0.display()
+    )]
     UnknownLayout(PathBuf),
     /// A directory has the files of more than one layout.
     #[error("{}: the files of {first} and of {second} are here; name the files that are meant", dir.display())]
@@ -78,8 +81,9 @@ pub enum FilesError {
     },
     /// The bundle brings the roots that certify web sites for everyone, whom nobody asked about workloads.
     #[error(
-        "{}: it holds {count} roots of public web authorities ({organisation} is one), under which others than trust domain `{domain}` can get \
-         certificates; give the trust domain's own roots, in a file of their own", path.display()
+        "{}: it holds {count} roots of public web authorities ({organisation} is one), under which others than trust \
+         domain `{domain}` can get certificates; give the trust domain's own roots, in a file of their own",
+        path.display()
     )]
     PublicRoots {
         /// The bundle.

@@ -124,8 +124,8 @@ impl Follower {
     }
 }
 
-/// Soon after a failure, and then ever more slowly; at half of the time that the identity has left; and when it is to be decided
-/// about what is gone.
+/// Soon after a failure, and then ever more slowly; at half of the time that the identity has left; and when it is to
+/// be decided about what is gone.
 fn next_look(failures: u32, remaining: Option<Duration>, decided_in: Option<Duration>) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let poll = if failures == 0 { POLL } else { MIN_POLL.saturating_mul(1 << doublings).min(POLL) };

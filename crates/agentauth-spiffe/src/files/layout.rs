@@ -17,8 +17,8 @@ const CREDENTIAL_BUNDLES: [&str; 3] =
 
 /// The files that an X.509-SVID is delivered in.
 ///
-/// Beside the chain and its key there can be the roots of the SVID's own trust domain. They are optional, since some platforms
-/// deliver them elsewhere, and looked for under several names each time.
+/// Beside the chain and its key there can be the roots of the SVID's own trust domain. They are optional, since some
+/// platforms deliver them elsewhere, and looked for under several names each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SvidFiles {
     pub(super) dir: PathBuf,
@@ -29,8 +29,8 @@ pub struct SvidFiles {
 }
 
 impl SvidFiles {
-    /// A volume of cert-manager's csi-driver-spiffe, or a mounted TLS Secret: `tls.crt`, `tls.key`, and `ca.crt` where the
-    /// driver has a source for it.
+    /// A volume of cert-manager's csi-driver-spiffe, or a mounted TLS Secret: `tls.crt`, `tls.key`, and `ca.crt`
+    /// where the driver has a source for it.
     #[must_use]
     pub fn csi_driver(dir: impl Into<PathBuf>) -> Self {
         Self::named(dir, "tls.crt", "tls.key").or_roots("ca.crt")
@@ -48,8 +48,8 @@ impl SvidFiles {
         Self::named(dir, "cert-chain.pem", "key.pem").or_roots("root-cert.pem")
     }
 
-    /// One file with the key and the chain: what Kubernetes mounts for Pod Certificates (KEP-4317), and SPIFFE's delivery by
-    /// files. Two files cannot be torn apart that are one.
+    /// One file with the key and the chain: what Kubernetes mounts for Pod Certificates (KEP-4317), and SPIFFE's
+    /// delivery by files. Two files cannot be torn apart that are one.
     #[must_use]
     pub fn credential_bundle(file: impl Into<PathBuf>) -> Self {
         let file = file.into();
@@ -65,15 +65,16 @@ impl SvidFiles {
 
     /// Looks for the roots of the SVID's trust domain also under this name, if there is none of the names so far.
     ///
-    /// csi-driver-spiffe uses two names where the name of the CA file is set: `ca.crt` when it has issued a certificate,
-    /// and the one that was set when it has received new roots.
+    /// csi-driver-spiffe uses two names where the name of the CA file is set: `ca.crt` when it has issued a
+    /// certificate, and the one that was set when it has received new roots.
     #[must_use]
     pub fn or_roots(mut self, name: impl Into<PathBuf>) -> Self {
         self.roots.push(name.into());
         self
     }
 
-    /// The layout of `dir`, told by the names of the files that are there now. For files that come later, name the layout.
+    /// The layout of `dir`, told by the names of the files that are there now. For files that come later, name the
+    /// layout.
     ///
     /// # Errors
     /// [`FilesError::UnknownLayout`], [`FilesError::AmbiguousLayout`].

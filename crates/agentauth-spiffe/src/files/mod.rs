@@ -15,18 +15,20 @@
 //! # }
 //! ```
 //!
-//! The files are read again when something happens in their directories, every 30 s in any case, and at half of the time that the
-//! identity has left. Then:
+//! The files are read again when something happens in their directories, every 30 s in any case, and at half of the
+//! time that the identity has left. Then:
 //!
-//! - **All or nothing.** A certificate and a key count together or not at all, and only if the key is the certificate's and the certificate is
-//!   good now. What is known changes in one step.
+//! - **All or nothing.** A certificate and a key count together or not at all, and only if the key is the
+//!   certificate's and the certificate is good now. What is known changes in one step.
 //! - **What is broken is not taken.** The last good identity stays until its own end, and after that there is none; the
 //!   last good roots stay, and each ends at its own time.
-//! - **What is taken away does not count any more.** A file that is gone or empty means that the identity was withdrawn, or that the trust
-//!   domain is not trusted any more: at once where all files of a directory change in one step (`..data` of Kubernetes),
-//!   and after 30 s where one is replaced after the other. A SPIFFE bundle without keys trusts nothing, at once.
-//! - **Whose roots they are** is said by whoever configures it, and for roots that come with the SVID by the SVID. A domain that is named
-//!   with a file of its own has the roots in that file and no others. Roots of public web authorities are refused.
+//! - **What is taken away does not count any more.** A file that is gone or empty means that the identity was
+//!   withdrawn, or that the trust domain is not trusted any more: at once where all files of a directory change in
+//!   one step (`..data` of Kubernetes), and after 30 s where one is replaced after the other. A SPIFFE bundle without
+//!   keys trusts nothing, at once.
+//! - **Whose roots they are** is said by whoever configures it, and for roots that come with the SVID by the SVID. A
+//!   domain that is named with a file of its own has the roots in that file and no others. Roots of public web
+//!   authorities are refused.
 //!
 //! What goes wrong is reported through `tracing`, and can be read: [`FileSource::status`].
 
@@ -58,7 +60,8 @@ pub use status::{FilesFailure, FilesPart, FilesStatus, FilesWarning};
 use crate::live::Live;
 use crate::{Changes, Snapshot};
 
-/// What is in the files of an SVID and of bundles, followed by a task. Clones share it, and it ends with the last of them.
+/// What is in the files of an SVID and of bundles, followed by a task. Clones share it, and it ends with the last of
+/// them.
 ///
 /// Without an SVID it has no identity, and is a source of bundles only.
 #[derive(Clone)]
@@ -85,8 +88,8 @@ impl FileSource {
     /// Waits until the files have been read for the first time.
     ///
     /// # Errors
-    /// The first failure, if something could not be taken then. The source follows the files nevertheless, and may have it
-    /// later.
+    /// The first failure, if something could not be taken then. The source follows the files nevertheless, and may
+    /// have it later.
     pub async fn loaded(&self) -> Result<(), Arc<FilesError>> {
         let mut status = self.0.status.clone();
         let first = status.wait_for(|status| status.read_at.is_some()).await;

@@ -12,8 +12,8 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// Thousands of mounts. What stands behind is not looked at; it is only about a warning.
 const MAX_MOUNTS_BYTES: u64 = 1024 * 1024;
 
-/// Those of `paths` that are mount points, and so no entries of a directory that someone could replace: Kubernetes makes
-/// them of `subPath`, and never updates them.
+/// Those of `paths` that are mount points, and so no entries of a directory that someone could replace: Kubernetes
+/// makes them of `subPath`, and never updates them.
 pub(super) fn mounted_alone(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut table = Vec::new();
     if File::open(MOUNTS).and_then(|file| file.take(MAX_MOUNTS_BYTES).read_to_end(&mut table)).is_err() {

@@ -1,9 +1,9 @@
 //! Reading files that belong together as they were at one moment, while someone replaces them.
 //!
-//! Kubernetes writes a volume into a directory of its own, and then puts the link `..data` to it in the place of the old
-//! one: all files change in one step. So the link is followed once, all files are opened below the directory that it led
-//! to, and when they are read it must lead there still. Where there is no such link, each file must still be the one
-//! that was opened, unchanged.
+//! Kubernetes writes a volume into a directory of its own, and then puts the link `..data` to it in the place of the
+//! old one: all files change in one step. So the link is followed once, all files are opened below the directory that
+//! it led to, and when they are read it must lead there still. Where there is no such link, each file must still be
+//! the one that was opened, unchanged.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
@@ -52,8 +52,8 @@ pub(super) fn read_together(dir: &Path, wanted: &[Wanted]) -> Reading {
     read_while(dir, wanted, || {})
 }
 
-/// As [`read_together`], while `something` happens after the files were read, before it is looked whether they are the same
-/// still.
+/// As [`read_together`], while `something` happens after the files were read, before it is looked whether they are
+/// the same still.
 fn read_while(dir: &Path, wanted: &[Wanted], mut something: impl FnMut()) -> Reading {
     for _ in 0..MAX_TRIES {
         let place = Place::of(dir);
@@ -84,8 +84,8 @@ impl Place {
         }
     }
 
-    /// Where the file called `name` is: behind the link, unless someone has put it beside it. What Kubernetes lets users see there are
-    /// links.
+    /// Where the file called `name` is: behind the link, unless someone has put it beside it. What Kubernetes lets
+    /// users see there are links.
     fn path_of(&self, dir: &Path, name: &Path) -> PathBuf {
         let behind = self.path.join(name);
         let visible = name.components().next().map(|first| dir.join(first));
@@ -124,8 +124,8 @@ impl Place {
 
 struct Opened {
     found: Found,
-    /// The file that was read, and how to know it again. It stays open until then: while it does, no other file gets its
-    /// number.
+    /// The file that was read, and how to know it again. It stays open until then: while it does, no other file gets
+    /// its number.
     seen: Option<(PathBuf, Stamp, File)>,
 }
 

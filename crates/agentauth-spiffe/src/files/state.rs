@@ -132,8 +132,8 @@ impl State {
         Snapshot::new(identity, bundles)
     }
 
-    /// The bundles that count: of each trust domain one, and of its own the one that was named before the roots that came
-    /// with the identity.
+    /// The bundles that count: of each trust domain one, and of its own the one that was named before the roots that
+    /// came with the identity.
     fn published(&self) -> impl Iterator<Item = &TrustBundle> {
         let named = self.bundles.iter().filter_map(|(_, part)| part.good());
         let own = self.identity.good().map(|identity| identity.id().trust_domain_name());
@@ -170,8 +170,8 @@ impl State {
         self.own_chain(now).into_iter().chain(odd).collect()
     }
 
-    /// An identity that its own bundle does not prove convinces nobody, and is shown all the same: the bundle may be the
-    /// one that is late.
+    /// An identity that its own bundle does not prove convinces nobody, and is shown all the same: the bundle may be
+    /// the one that is late.
     fn own_chain(&self, now: Timestamp) -> Option<FilesWarning> {
         let identity = self.identity.good()?;
         let own =

@@ -40,8 +40,8 @@ impl Watch {
         Self { watcher, watched: BTreeMap::new(), refusal: None }
     }
 
-    /// Watches `directories` from now on, and nothing else. Looks again at directories that were not there, and at those that another
-    /// one has taken the place of.
+    /// Watches `directories` from now on, and nothing else. Looks again at directories that were not there, and at
+    /// those that another one has taken the place of.
     ///
     /// # Errors
     /// Why not all of them are watched, for people.
@@ -79,8 +79,9 @@ fn is_change(kind: EventKind) -> bool {
     }
 }
 
-/// The directories in which something happens when `file` is replaced: the one it is in; the one above, if that one is a link or
-/// not there; and the one that a link in its place leads to. The links of a Kubernetes volume stay as they are.
+/// The directories in which something happens when `file` is replaced: the one it is in; the one above, if that one
+/// is a link or not there; and the one that a link in its place leads to. The links of a Kubernetes volume stay as
+/// they are.
 pub(super) fn directories(file: &Path) -> impl Iterator<Item = PathBuf> {
     let dir = super::layout::split(file).0;
     let is_plain = fs::symlink_metadata(&dir).is_ok_and(|metadata| metadata.is_dir());

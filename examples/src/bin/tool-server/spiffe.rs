@@ -10,9 +10,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "SPIFFE")]
 pub(crate) struct SpiffeOptions {
-    /// The directory in which the platform keeps this server's SVID, in place of --tls-cert and --tls-key: a volume of
-    /// csi-driver-spiffe or a TLS secret, or what spiffe-helper, Istio or Kubernetes Pod Certificates write. It is followed
-    /// while the server runs. Agents of the same trust domain are believed if its roots are there too.
+    /// The directory in which the platform keeps this server's SVID, in place of --tls-cert and --tls-key: a volume
+    /// of csi-driver-spiffe or a TLS secret, or what spiffe-helper, Istio or Kubernetes Pod Certificates write. It is
+    /// followed while the server runs. Agents of the same trust domain are believed if its roots are there too.
     #[arg(long, value_name = "DIR", conflicts_with = "tls_cert")]
     pub(crate) svid_dir: Option<PathBuf>,
 

@@ -14,8 +14,8 @@ use super::support::{Ca, Folder, NOW, POLL, Svid, account, builder, codes, csi, 
 
 const ROTATIONS: usize = 1000;
 
-/// Certificates, keys and roots change together, as often as the disk allows. Every reading finds a set that belongs together, and
-/// every user sees one.
+/// Certificates, keys and roots change together, as often as the disk allows. Every reading finds a set that belongs
+/// together, and every user sees one.
 #[tokio::test(start_paused = true)]
 async fn a_thousand_rotations_tear_nothing() {
     let folder = Arc::new(Folder::new());

@@ -1,5 +1,5 @@
-//! A certificate authority that mints as csi-driver-spiffe does, volumes that are written as Kubernetes writes them, and
-//! a clock that goes with the runtime's.
+//! A certificate authority that mints as csi-driver-spiffe does, volumes that are written as Kubernetes writes them,
+//! and a clock that goes with the runtime's.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -146,9 +146,9 @@ impl Folder {
         fs::remove_file(self.path(name)).unwrap();
     }
 
-    /// Writes all files of a volume as the kubelet and CSI drivers do (Kubernetes' AtomicWriter): into a new directory, to
-    /// which `..data` leads from one moment to the next; then the links that users see, for what is new and what is gone; then the old
-    /// directory is removed.
+    /// Writes all files of a volume as the kubelet and CSI drivers do (Kubernetes' AtomicWriter): into a new
+    /// directory, to which `..data` leads from one moment to the next; then the links that users see, for what is new
+    /// and what is gone; then the old directory is removed.
     pub(crate) fn publish(&self, files: &[(&str, &str)]) {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let data = self.path("..data");
