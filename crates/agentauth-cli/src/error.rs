@@ -116,6 +116,9 @@ pub enum CliError {
     /// A file holds no certificate.
     #[error("{0} holds no PEM certificate: give the certificate chain, leaf first, in PEM form")]
     NoCertificate(String),
+    /// A token where a certificate is looked at.
+    #[error("that is a token, and no certificate: `agentauth token inspect` shows what it says")]
+    TokenForCertificate,
     /// A file holds no header.
     #[error("{0} is empty: give the value of an x-forwarded-client-cert header, as the server got it")]
     NoHeader(String),

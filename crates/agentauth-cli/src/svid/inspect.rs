@@ -5,14 +5,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::certificate::Certificate;
-use super::chain::ChainSource;
+use super::source::{Svid, SvidSource};
 use crate::text::{counted, pretty_json};
 use crate::{CliError, Exit, Terminal};
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
-    chain: ChainSource,
+    svid: SvidSource,
 
     /// Tell times relative to this one, in seconds since 1970, instead of to now.
     #[arg(long, value_name = "UNIX")]
@@ -33,7 +33,7 @@ struct Report {
 }
 
 pub(crate) fn run(args: &InspectArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
-    let chain = args.chain.read(terminal)?;
+    let Svid::X509(chain) = args.svid.read(terminal)? else { return Err(CliError::TokenForCertificate) };
     let at = terminal.time(args.at);
     let report = Report { verified: false, at, certificates: chain.iter().map(Certificate::of).collect() };
     let mut out = Vec::new();

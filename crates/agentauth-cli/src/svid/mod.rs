@@ -1,8 +1,9 @@
 //! `agentauth svid`: whose certificate is this, and why is it refused?
 
 mod certificate;
-mod chain;
 pub(crate) mod inspect;
+mod jwt;
+mod source;
 pub(crate) mod verify;
 
 use clap::Subcommand;
@@ -26,6 +27,7 @@ Status: 0 if every certificate can be read, 1 if not, 2 if there is none to look
 
     /// Check an X.509-SVID against every rule, as a server would, and tell which ones it breaks.
     ///
+    /// Takes a JWT-SVID too, with --audience, and tells the first rule that it breaks.
     /// A bundle file is PEM, or a SPIFFE bundle document (JSON). The certificate is only ever checked against
     /// the bundle of the trust domain that it names itself.
     #[command(
@@ -34,6 +36,7 @@ Status: 0 if every certificate can be read, 1 if not, 2 if there is none to look
 Examples:
   agentauth svid verify tls.crt --bundle court.example=ca.crt
   agentauth svid verify tls.crt --bundle court.example=bundle.json --at 1800000000    was it good at that time?
+  agentauth svid verify token.txt --bundle court.example=bundle.json --audience https://tools.example
 
 Status: 0 if the certificate is accepted, 1 if it is refused, 2 if it could not be judged."
     )]

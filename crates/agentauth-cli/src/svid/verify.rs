@@ -5,7 +5,8 @@ use agentauth_core::{SpiffeId, Timestamp};
 use clap::Args;
 use serde::Serialize;
 
-use super::chain::ChainSource;
+use super::jwt::JwtReport;
+use super::source::{Svid, SvidSource};
 use crate::bundles::{NamedBundle, bundles};
 use crate::checks::{CheckList, write_lists};
 use crate::look::Look;
@@ -15,11 +16,15 @@ use crate::{CliError, Exit, Terminal};
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
-    chain: ChainSource,
+    svid: SvidSource,
 
     /// A trust domain, and the file with its bundle: PEM, or SPIFFE JSON. May be repeated.
     #[arg(long, value_name = "TD=FILE", required = true)]
     bundle: Vec<NamedBundle>,
+
+    /// This server's name in JWT-SVIDs (aud); they need one. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    audience: Vec<String>,
 
     /// Judge as of this time, in seconds since 1970, instead of now.
     #[arg(long, value_name = "UNIX")]
@@ -42,9 +47,16 @@ struct Report {
 }
 
 pub(crate) fn run(args: &VerifyArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
-    let chain = args.chain.read(terminal)?;
+    let svid = args.svid.read(terminal)?;
     let at = terminal.time(args.at);
     let bundles = bundles(&args.bundle)?;
+    let chain = match svid {
+        Svid::X509(chain) => chain,
+        Svid::Jwt(token) => {
+            let report = JwtReport::of(&token, &args.audience, &bundles, at)?;
+            return show(&report, report.accepted, args.json, terminal, JwtReport::write);
+        }
+    };
     let verified = verify_x509_svid(&chain, &bundles, at);
     let report = Report {
         accepted: verified.is_ok(),
@@ -53,14 +65,21 @@ pub(crate) fn run(args: &VerifyArgs, terminal: &mut Terminal<'_>) -> Result<Exit
         check_lists: vec![CheckList::of_svid(&explain_x509_svid(&chain, &bundles, at))],
         id: verified.ok().map(|svid| svid.id().clone()),
     };
+    show(&report, report.accepted, args.json, terminal, Report::write)
+}
+
+fn show<R: Serialize>(
+    report: &R,
+    is_accepted: bool,
+    as_json: bool,
+    terminal: &mut Terminal<'_>,
+    write: fn(&R, &mut Vec<u8>, Look) -> io::Result<()>,
+) -> Result<Exit, CliError> {
     let mut out = Vec::new();
-    if args.json {
-        writeln!(out, "{}", pretty_json(&report)).map_err(CliError::Output)?;
-    } else {
-        report.write(&mut out, terminal.look()).map_err(CliError::Output)?;
-    }
+    if as_json { writeln!(out, "{}", pretty_json(report)) } else { write(report, &mut out, terminal.look()) }
+        .map_err(CliError::Output)?;
     terminal.write(&out)?;
-    Ok(if report.accepted { Exit::Good } else { Exit::Refused })
+    Ok(if is_accepted { Exit::Good } else { Exit::Refused })
 }
 
 impl Report {

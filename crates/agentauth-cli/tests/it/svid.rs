@@ -1,11 +1,13 @@
 //! `agentauth svid`.
 
+use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
 use insta::assert_snapshot;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ED25519, SanType,
 };
 use rustls_pki_types::PrivatePkcs8KeyDer;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::support::{Folder, NOW, Run, pkcs8};
@@ -129,4 +131,29 @@ fn what_is_no_certificate_is_told_apart_from_what_is_a_bad_one() {
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let run = folder.run(&["svid", "inspect"], broken);
     assert_eq!((run.status, run.out.contains("not a well-formed certificate")), (1, true), "{}", run.out);
+}
+
+#[test]
+fn a_jwt_svid_is_judged_by_the_keys_of_its_own_trust_domain() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let mut jwk: Value = serde_json::from_str(key.public_jwk()).unwrap();
+    jwk["use"] = "jwt-svid".into();
+    let folder = Folder::new();
+    folder.write("bundle.json", json!({"keys": [jwk]}).to_string());
+    let token = |aud: &str| {
+        let claims = json!({"sub": LAWYER, "aud": [aud], "exp": NOW + 300});
+        key.sign(TokenType::Jwt, claims.to_string().as_bytes()).unwrap()
+    };
+    let verify = |token: &str, more: &[&str]| {
+        let fixed = ["svid", "verify", "--at", "1800000000", "--bundle", "court.example=bundle.json"];
+        folder.run(&[&fixed[..], more].concat(), token)
+    };
+    let audience = &["--audience", "https://tools.example"][..];
+    assert_snapshot!("svid_jwt_good", verify(&token("https://tools.example"), audience).transcript());
+    assert_snapshot!("svid_jwt_bad", verify(&token("https://other.example"), audience).transcript());
+
+    let run = verify(&token("https://tools.example"), &[]);
+    assert_eq!((run.status, run.err.contains("--audience")), (2, true), "{}", run.err);
+    let run = folder.run(&["svid", "inspect"], &token("https://tools.example"));
+    assert_eq!((run.status, run.err.contains("token inspect")), (2, true), "{}", run.err);
 }
