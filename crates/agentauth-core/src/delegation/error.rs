@@ -21,7 +21,9 @@ pub enum DelegationError {
         peer: SpiffeId,
     },
     /// The connection proves no agent, and here it must.
-    #[error("the token names agent {0}, and the connection proves no agent; connect with the agent's own certificate")]
+    #[error(
+        "the token names agent {0}, and the connection proves no agent; connect with the agent's own certificate, through every proxy on the way"
+    )]
     PeerMissing(AgentId),
     /// Nothing ties the token to its holder, and here it must be bound.
     #[error("the token names agent {0} and is bound to no key; here it must be, by DPoP or to a certificate")]

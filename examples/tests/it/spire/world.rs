@@ -44,8 +44,8 @@ impl Spire {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        std::fs::write(folder.join("server.conf"), server_configuration(&folder, port)).unwrap();
-        std::fs::write(folder.join("agent.conf"), agent_configuration(&folder, port)).unwrap();
+        configure(&folder, "server", include_str!("../../../../scripts/spire/server.conf"), port);
+        configure(&folder, "agent", include_str!("../../../../scripts/spire/agent.conf"), port);
 
         let server = run(&programs, &folder, "server", &[]);
         wait(&folder, "server", || answers(&programs, &folder, "server", &["healthcheck"]).is_some());
@@ -90,60 +90,11 @@ fn socket(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.sock"))
 }
 
-fn server_configuration(folder: &Path, port: u16) -> String {
-    let (folder, socket) = (folder.display(), socket(folder, "server"));
-    format!(
-        r#"
-server {{
-  bind_address = "127.0.0.1"
-  bind_port = "{port}"
-  socket_path = "{}"
-  trust_domain = "{DOMAIN}"
-  data_dir = "{folder}/server"
-  log_file = "{folder}/server.log"
-}}
-plugins {{
-  DataStore "sql" {{
-    plugin_data {{
-      database_type = "sqlite3"
-      connection_string = "{folder}/server.sqlite3"
-    }}
-  }}
-  KeyManager "memory" {{ plugin_data {{}} }}
-  NodeAttestor "join_token" {{ plugin_data {{}} }}
-}}
-"#,
-        socket.display()
-    )
-}
-
-fn agent_configuration(folder: &Path, port: u16) -> String {
-    let (folder, socket) = (folder.display(), socket(folder, "agent"));
-    format!(
-        r#"
-agent {{
-  data_dir = "{folder}/agent"
-  log_file = "{folder}/agent.log"
-  server_address = "127.0.0.1"
-  server_port = "{port}"
-  socket_path = "{}"
-  trust_bundle_path = "{folder}/bundle.pem"
-  trust_domain = "{DOMAIN}"
-  experimental {{ sync_interval = "1s" }}
-}}
-plugins {{
-  KeyManager "memory" {{ plugin_data {{}} }}
-  NodeAttestor "join_token" {{ plugin_data {{}} }}
-  WorkloadAttestor "unix" {{
-    plugin_data {{
-      discover_workload_path = true
-      workload_size_limit = -1
-    }}
-  }}
-}}
-"#,
-        socket.display()
-    )
+/// The configuration `template`, in and for `folder`.
+fn configure(folder: &Path, name: &str, template: &str, port: u16) {
+    let folder_text = folder.display().to_string();
+    let text = template.replace("@DIR@", &folder_text).replace("@PORT@", &port.to_string());
+    std::fs::write(folder.join(format!("{name}.conf")), text).unwrap();
 }
 
 fn run(programs: &Path, folder: &Path, name: &str, flags: &[&str]) -> Program {

@@ -33,7 +33,9 @@ pub enum SvidError {
     #[error("the certificate's key usage lets it sign certificates or CRLs")]
     SignsCertificates,
     /// There is no bundle for the trust domain that the leaf names.
-    #[error("trust domain `{0}` is not trusted: no bundle is configured for it")]
+    #[error(
+        "trust domain `{0}` is not trusted here: no bundle of it is known now; the engine's are those of AgentAuthBuilder::agents"
+    )]
     UnknownTrustDomain(TrustDomain),
     /// The bundle of the trust domain that the leaf names holds no root: nothing of it is trusted.
     #[error("the bundle of trust domain `{0}` holds no root for X.509-SVIDs, so none is trusted")]

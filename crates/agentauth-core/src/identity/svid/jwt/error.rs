@@ -21,7 +21,7 @@ pub enum JwtSvidError {
     #[error("the token names a trust domain, not a workload: its SPIFFE ID has no path")]
     NoPath,
     /// There is no bundle for the trust domain that `sub` names.
-    #[error("trust domain `{0}` is not trusted: no bundle is configured for it")]
+    #[error("trust domain `{0}` is not trusted here: no bundle of it is known now")]
     UnknownTrustDomain(TrustDomain),
     /// The bundle of the trust domain that `sub` names holds no key for JWT-SVIDs: nothing of it is trusted.
     #[error("the bundle of trust domain `{0}` holds no key for JWT-SVIDs, so none is trusted")]
