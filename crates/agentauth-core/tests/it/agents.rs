@@ -72,7 +72,8 @@ fn a_root_counts_by_name_and_key_until_it_ends() {
 #[test]
 fn a_path_ends_with_the_first_certificate_on_it() {
     let root = Ca::new("court.example");
-    let ends_at = |end: u64| move |ca: &mut rcgen::CertificateParams| ca.not_after = crate::support::certs::at(NOW + end);
+    let ends_at =
+        |end: u64| move |ca: &mut rcgen::CertificateParams| ca.not_after = crate::support::certs::at(NOW + end);
     let [upper, beside] = [root.below("upper", ends_at(60)), root.below("beside", ends_at(30))];
     let lower = upper.below("lower", ends_at(90));
     let chain = [lower.sign(&lower.leaf("/agent/lawyer")), beside.der(), lower.der(), upper.der()];

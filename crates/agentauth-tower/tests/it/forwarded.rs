@@ -243,7 +243,8 @@ async fn a_proxy_whose_root_is_gone_is_no_proxy_any_more() {
     let leaf = format!(":{}:", BASE64_STANDARD.encode(court.leaf(LAWYER)));
     let token = court.mint(&claims());
     for expected in ["accepted", "svid_unknown_trust_domain"] {
-        for (layer, header) in [(&identity, ("x-forwarded-client-cert", &says)), (&certificate, ("client-cert", &leaf))] {
+        for (layer, header) in [(&identity, ("x-forwarded-client-cert", &says)), (&certificate, ("client-cert", &leaf))]
+        {
             for headers in [&[(header.0, header.1.as_str())][..], &[]] {
                 let from = From { peer: Some(&edge), ..From::default() };
                 let answer = send(layer, &Tool::default(), shown(&token, headers, from)).await;

@@ -79,8 +79,9 @@ impl X509Svid {
             return Err(SvidError::Expired);
         }
         let bundle = bundles.x509_bundle_of(&self.id)?;
-        let is_ours =
-            |root: &Root| self.path.root.strip_prefix(&*root.anchor.subject) == Some(&*root.anchor.subject_public_key_info);
+        let is_ours = |root: &Root| {
+            self.path.root.strip_prefix(&*root.anchor.subject) == Some(&*root.anchor.subject_public_key_info)
+        };
         if bundle.roots().iter().any(|root| root.is_valid(now) && is_ours(root)) {
             Ok(())
         } else {
