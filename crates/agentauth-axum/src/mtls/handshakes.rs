@@ -26,8 +26,8 @@ const MAX_HANDSHAKES: usize = 1024;
 /// itself does not keep up, and no more connections are accepted.
 const MAX_ACCEPTED: usize = 2 * MAX_HANDSHAKES;
 
-/// How long to wait after the operating system has refused a connection, for want of file descriptors for instance, where
-/// no handshake holds one.
+/// How long to wait after the operating system has refused a connection, for want of file descriptors for instance,
+/// where no handshake holds one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Time for a handshake that was dropped to close its connection, before another one is dropped.

@@ -87,8 +87,8 @@ async fn a_peer_that_stalls_is_left_after_10_s() {
 /// Says to a test that it runs in a process of its own.
 const ALONE: &str = "AGENTAUTH_TEST_ALONE";
 
-/// Where the system gives out fewer file descriptors than there can be handshakes, those that stall hold all of them. The
-/// server is in a process of its own that may have 100; those who stall are here.
+/// Where the system gives out fewer file descriptors than there can be handshakes, those that stall hold all of them.
+/// The server is in a process of its own that may have 100; those who stall are here.
 #[test]
 fn whoever_stalls_does_not_keep_the_last_file_descriptor() {
     if std::env::var_os(ALONE).is_some() {

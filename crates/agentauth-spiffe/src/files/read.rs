@@ -341,7 +341,8 @@ mod tests {
         assert_eq!(texts(&reading), ["files_missing"]);
     }
 
-    /// In a directory that is everyone's, such as `/tmp`, others may put a link there, and not in the place of our file.
+    /// In a directory that is everyone's, such as `/tmp`, others may put a link there, and not in the place of our
+    /// file.
     #[test]
     fn a_link_that_someone_else_has_put_there_leads_nowhere() {
         let (folder, theirs) = (Folder::new("sticky"), Folder::new("theirs"));

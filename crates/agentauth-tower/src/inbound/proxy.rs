@@ -46,8 +46,8 @@ impl Recognise for ByAddress {
 }
 
 impl TrustedProxy {
-    /// The proxy proves itself by its own certificate, with one of these SPIFFE IDs ([`ConnectionPeer`]). The engine must
-    /// still believe that certificate ([`AgentAuth::recheck`]).
+    /// The proxy proves itself by its own certificate, with one of these SPIFFE IDs ([`ConnectionPeer`]). The engine
+    /// must still believe that certificate ([`AgentAuth::recheck`]).
     #[must_use]
     pub fn agents(ids: impl IntoIterator<Item = SpiffeId>) -> Self {
         Self { recognised: Arc::new(ById(ids.into_iter().collect())) }
@@ -74,8 +74,8 @@ impl TrustedProxy {
         Self { recognised: Arc::new(ByAddress(networks.into_iter().collect())) }
     }
 
-    /// The proxy runs beside this server: on a loopback address, or as an Istio sidecar, which connects from `127.0.0.6` or
-    /// `::6`.
+    /// The proxy runs beside this server: on a loopback address, or as an Istio sidecar, which connects from
+    /// `127.0.0.6` or `::6`.
     ///
     /// All containers of a pod, and all processes of a host, share these addresses. Bind this server to `127.0.0.1`, so
     /// that nobody comes past the sidecar.

@@ -67,8 +67,8 @@ impl X509Svid {
     }
 
     /// Checks again, at the time `now`, what may have changed since it was verified: its own time and that of the
-    /// certificates above it, and that the root it was verified under is one of its trust domain's still. No signature is
-    /// verified again.
+    /// certificates above it, and that the root it was verified under is one of its trust domain's still. No signature
+    /// is verified again.
     ///
     /// # Errors
     /// [`SvidError::Expired`], [`SvidError::NotYetValid`], [`SvidError::UnknownTrustDomain`],
@@ -95,8 +95,8 @@ impl X509Svid {
 /// The path is built to the roots of the leaf's *own* trust domain only, by RFC 5280 §6; issuers must be CAs that
 /// may sign certificates, and an expired root does not count. The leaf must satisfy X509-SVID.md §5.2: not a CA,
 /// neither keyCertSign nor cRLSign, exactly one URI name, scheme `spiffe`, with a path; and may serve at both ends of a
-/// connection, if it says anything of that (§4.4). Validity is inclusive at both ends, in whole seconds, with no leeway.
-/// Where the trust domain has revocation lists, they must speak for each certificate of the path.
+/// connection, if it says anything of that (§4.4). Validity is inclusive at both ends, in whole seconds, with no
+/// leeway. Where the trust domain has revocation lists, they must speak for each certificate of the path.
 ///
 /// # Errors
 /// Each rule has its own [`SvidError`].

@@ -108,7 +108,8 @@ async fn a_store_that_is_no_good_is_said_and_nothing_depends_on_it() {
     }
 }
 
-/// The name of the draft can be guessed; what stands there, left by a crash or put there by somebody, is not written to.
+/// The name of the draft can be guessed; what stands there, left by a crash or put there by somebody, is not written
+/// to.
 #[tokio::test(start_paused = true)]
 async fn a_draft_is_always_a_new_file() {
     let (folder, web, clock) = (Folder::new("draft"), Web::new(), Hands::new());
