@@ -44,7 +44,9 @@ pub fn resource_metadata<S: Clone + Send + Sync + 'static>(auth: &AgentAuth) -> 
 /// The routes of a token service: `POST /token` (RFC 8693, RFC 6749 §4.4), `GET /jwks.json` (RFC 7517) and the
 /// authorization server metadata (RFC 8414).
 ///
-/// Clients authenticate by the SVID of their TLS connection: serve this with an [`MtlsListener`](crate::MtlsListener).
+/// Clients authenticate by the SVID of their TLS connection: serve this with an [`MtlsListener`](crate::MtlsListener),
+/// and let clients connect to it themselves: behind a proxy that ends their TLS connections and shows an SVID of its
+/// own, each of them would be the proxy.
 /// The endpoints are those of the issuer's identifier, so it must be the URL that this router is served under.
 pub fn token_service<S: Clone + Send + Sync + 'static>(service: TokenService) -> Router<S> {
     let issuer = service.issuer().id().as_str().trim_end_matches('/').to_owned();

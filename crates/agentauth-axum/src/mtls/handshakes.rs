@@ -26,8 +26,12 @@ const MAX_HANDSHAKES: usize = 1024;
 /// itself does not keep up, and no more connections are accepted.
 const MAX_ACCEPTED: usize = 2 * MAX_HANDSHAKES;
 
-/// How long to wait after the operating system has refused a connection, for want of file descriptors for instance.
+/// How long to wait after the operating system has refused a connection, for want of file descriptors for instance,
+/// where no handshake holds one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Time for a handshake that was dropped to close its connection, before another one is dropped.
+const DROP_PAUSE: Duration = Duration::from_millis(1);
 
 /// Accepts connections and makes their handshakes, until it is dropped.
 pub(super) async fn accept(
@@ -42,6 +46,13 @@ pub(super) async fn accept(
     while let Ok(permit) = Arc::clone(&accepted).acquire_owned().await {
         let (stream, address) = match listener.accept().await {
             Ok(connection) => connection,
+            Err(error) if is_of_peer(&error) => continue,
+            // Nearly always for want of file descriptors, and then it may be those who stall that hold them.
+            Err(error) if under_way.drop_oldest() => {
+                tracing::debug!(%error, "a TLS handshake was dropped, since no connection could be accepted beside it");
+                tokio::time::sleep(DROP_PAUSE).await;
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -68,6 +79,12 @@ pub(super) async fn accept(
             drop(permit);
         });
     }
+}
+
+/// Whether it is about the one connection that was to be accepted, and its peer has ended it.
+fn is_of_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 async fn shake(tls: &ServerHandshakes, stream: TcpStream) -> io::Result<TlsStream> {
@@ -112,6 +129,12 @@ impl UnderWay {
 
     fn is_full(&self) -> bool {
         self.lock().by_age.len() >= self.limit
+    }
+
+    /// Drops the oldest; `false` if there is none.
+    fn drop_oldest(&self) -> bool {
+        let oldest = self.lock().by_age.pop_first();
+        oldest.inspect(|(_, oldest)| oldest.abort()).is_some()
     }
 
     /// Starts one more, and drops the oldest if there are too many.

@@ -20,8 +20,8 @@
 //! ```
 //!
 //! Each handshake runs in a task of its own, off the accept loop, and has 10 s. Their number is bounded: where 1,024 are
-//! under way and one more client comes, the oldest of them is dropped. A peer that stalls delays nobody. Session resumption
-//! is off, since a resumed session would skip the certificate checks.
+//! under way and one more client comes, or there is no file descriptor for it, the oldest of them is dropped. A peer
+//! that stalls delays nobody. Session resumption is off, since a resumed session would skip the certificate checks.
 //!
 //! A connection can outlive the identity of its peer: the engine checks it again on each request.
 

@@ -74,8 +74,11 @@ pub(crate) fn client(
 }
 
 pub(crate) async fn connect(address: SocketAddr, client: &Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let name = ServerName::IpAddress(address.ip().into());
+    handshake(TcpStream::connect(address).await.unwrap(), client).await
+}
+
+pub(crate) async fn handshake(stream: TcpStream, client: &Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
     TlsConnector::from(client.clone()).connect(name, stream).await
 }
 

@@ -1,12 +1,13 @@
 //! Peers that open connections and say nothing.
 
-use std::io::ErrorKind;
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::process::{Command, Stdio};
 
 use rustls::version::TLS13;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::mtls::{ask, bearer, client, connect, open, soon};
+use crate::mtls::{ask, bearer, client, connect, handshake, open, soon};
 use crate::support::{Court, LAWYER};
 
 /// As many as are under way at once, in the listener.
@@ -81,4 +82,47 @@ async fn a_peer_that_stalls_is_left_after_10_s() {
     let mut stream = TcpStream::connect(address).await.unwrap();
     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
     assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+/// Says to a test that it runs in a process of its own.
+const ALONE: &str = "AGENTAUTH_TEST_ALONE";
+
+/// Where the system gives out fewer file descriptors than there can be handshakes, those that stall hold all of them.
+/// The server is in a process of its own that may have 100; those who stall are here.
+#[test]
+fn whoever_stalls_does_not_keep_the_last_file_descriptor() {
+    if std::env::var_os(ALONE).is_some() {
+        return with_few_files();
+    }
+    let name = "stalled::whoever_stalls_does_not_keep_the_last_file_descriptor";
+    let server = Command::new("sh")
+        .args(["-c", "ulimit -n 100 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(ALONE, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut server) = server else { return println!("skipped: there is no shell to limit file descriptors with") };
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| line.unwrap().strip_prefix("port ")?.parse().ok()).unwrap();
+    let idle: Vec<_> = (0..300).map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    server.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    let output: Vec<_> = lines.map(Result::unwrap).collect();
+    assert!(server.wait().unwrap().success(), "{output:#?}");
+    drop(idle);
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn with_few_files() {
+    let court = Court::new();
+    let lawyer = court.ca.mint(LAWYER);
+    let address = open(&court, false, court.auth()).await;
+    // While there is one to be had.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    println!("\nport {}", address.port());
+    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await.unwrap().unwrap();
+    let stream = soon(socket.connect(address)).await.unwrap();
+    let mut stream = soon(handshake(stream, &client(&court, Some(&lawyer), &TLS13))).await.unwrap();
+    assert_eq!(soon(ask(&mut stream, &bearer(&court.bound_token(&lawyer)))).await.0, 200);
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use agentauth_core::identity::svid::{
     BundleSource, IdentityError, IdentitySource, IdentityUnavailable, TrustBundles, X509Identity, X509Svid,
+    verify_x509_svid,
 };
 use agentauth_core::{ActorBinding, AgentTrust, Evidence, PeerProof, SpiffeId, Timestamp};
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256};
@@ -65,6 +66,25 @@ fn a_root_counts_by_name_and_key_until_it_ends() {
     let bundles = ca.bundles();
     let code = |now| svid.recheck(&bundles, Timestamp::from_secs(now)).map_or_else(|e| e.code(), |()| ACCEPTED);
     assert_eq!([code(NOW), code(NOW + 60), code(NOW + 61)], [ACCEPTED, ACCEPTED, "svid_unknown_issuer"]);
+}
+
+/// A leaf that outlives what it was issued under.
+#[test]
+fn a_path_ends_with_the_first_certificate_on_it() {
+    let root = Ca::new("court.example");
+    let ends_at =
+        |end: u64| move |ca: &mut rcgen::CertificateParams| ca.not_after = crate::support::certs::at(NOW + end);
+    let [upper, beside] = [root.below("upper", ends_at(60)), root.below("beside", ends_at(30))];
+    let lower = upper.below("lower", ends_at(90));
+    let chain = [lower.sign(&lower.leaf("/agent/lawyer")), beside.der(), lower.der(), upper.der()];
+    let bundles = root.bundles();
+    let svid = verify_x509_svid(&chain, &bundles, Timestamp::from_secs(NOW)).unwrap();
+    assert_eq!(svid.not_after().secs(), NOW + 3600);
+    for (now, expected) in [(NOW + 60, ACCEPTED), (NOW + 61, "svid_expired")] {
+        let now = Timestamp::from_secs(now);
+        let [first, again] = [verify_x509_svid(&chain, &bundles, now).map(drop), svid.recheck(&bundles, now)];
+        assert_eq!([first, again].map(|found| found.map_or_else(|e| e.code(), |()| ACCEPTED)), [expected; 2], "{now}");
+    }
 }
 
 #[test]

@@ -52,7 +52,12 @@ impl Store {
     }
 
     fn write(&self, document: &[u8], confirmed: Timestamp) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&self.draft)?;
+        // A process that has crashed may have left one. A link that somebody has put there is not followed.
+        match fs::remove_file(&self.draft) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&self.draft)?;
         file.write_all(document)?;
         file.set_modified(system_time(confirmed))?;
         file.sync_all()?;

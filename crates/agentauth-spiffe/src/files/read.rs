@@ -5,6 +5,7 @@
 //! it led to, and when they are read it must lead there still. Where there is no such link, each file must still be
 //! the one that was opened, unchanged.
 
+use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -25,8 +26,7 @@ pub(super) struct Wanted {
     pub(super) limit: usize,
 }
 
-/// What was found in the place of a file.
-#[derive(Debug)]
+/// What was found in the place of a file. It may be a private key.
 pub(super) enum Found {
     File {
         path: PathBuf,
@@ -36,6 +36,16 @@ pub(super) enum Found {
     Gone(FilesError),
     /// Something that is no file that can be read.
     Broken(FilesError),
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, bytes } => write!(f, "File({}, {} bytes)", path.display(), bytes.len()),
+            Self::Gone(error) => f.debug_tuple("Gone").field(error).finish(),
+            Self::Broken(error) => f.debug_tuple("Broken").field(error).finish(),
+        }
+    }
 }
 
 /// The files of one directory, at one moment.
@@ -84,13 +94,13 @@ impl Place {
         }
     }
 
-    /// Where the file called `name` is: behind the link, unless someone has put it beside it. What Kubernetes lets
-    /// users see there are links.
+    /// Where the file called `name` is: behind the link, unless it stands beside it. What Kubernetes lets users see
+    /// there are links, so that a file that is none is not of its making; in a directory that is everyone's, the link
+    /// may be a stranger's.
     fn path_of(&self, dir: &Path, name: &Path) -> PathBuf {
-        let behind = self.path.join(name);
         let visible = name.components().next().map(|first| dir.join(first));
         let is_beside = |visible: PathBuf| fs::symlink_metadata(visible).is_ok_and(|metadata| !metadata.is_symlink());
-        if self.is_atomic && !behind.exists() && visible.is_some_and(is_beside) { dir.join(name) } else { behind }
+        if self.is_atomic && visible.is_some_and(is_beside) { dir.join(name) } else { self.path.join(name) }
     }
 
     fn open(&self, dir: &Path, wanted: &Wanted) -> Opened {
@@ -329,6 +339,25 @@ mod tests {
         }
         let reading = read_together(&folder.0.join("absent"), &wanted(&["full"]));
         assert_eq!(texts(&reading), ["files_missing"]);
+    }
+
+    /// In a directory that is everyone's, such as `/tmp`, others may put a link there, and not in the place of our
+    /// file.
+    #[test]
+    fn a_link_that_someone_else_has_put_there_leads_nowhere() {
+        let (folder, theirs) = (Folder::new("sticky"), Folder::new("theirs"));
+        folder.write("roots.pem", "ours");
+        theirs.write("roots.pem", "theirs");
+        folder.lead_to(theirs.0.to_str().unwrap());
+        assert_eq!(texts(&read_together(&folder.0, &wanted(&["roots.pem"]))), ["ours"]);
+    }
+
+    #[test]
+    fn what_is_in_a_file_is_not_shown() {
+        let folder = Folder::new("shown");
+        folder.write("key", "secret");
+        let shown = format!("{:?}", read_together(&folder.0, &wanted(&["key"])));
+        assert!(shown.contains("6 bytes") && !shown.contains("115, 101") && !shown.contains("secret"), "{shown}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Known {
     identity: Result<Arc<X509Identity>, IdentityUnavailable>,
+    /// The SPIFFE IDs of this workload, with their hints, as they stood in the last message.
+    names: Vec<(String, String)>,
     roots: Roots,
     jwt_bundles: JwtBundles,
 }
@@ -45,7 +47,12 @@ impl Shared {
             live: Live::new(Arc::clone(&clock)),
             jwt_svids: JwtSvids::new(rpc, clock, hint.clone()),
             hint,
-            known: Mutex::new(Known { identity, roots: Roots::new(), jwt_bundles: JwtBundles::new() }),
+            known: Mutex::new(Known {
+                identity,
+                names: Vec::new(),
+                roots: Roots::new(),
+                jwt_bundles: JwtBundles::new(),
+            }),
             problem: watch::Sender::new(None),
         }
     }
@@ -151,6 +158,10 @@ impl Feed for X509Feed {
             Selected::Gone(error) => (Some(Err(IdentityUnavailable::Withdrawn)), Some(error)),
         };
         shared.change(|known| {
+            // Among those that are kept there may be some of an identity that is gone.
+            if replace(&mut known.names, state.names) {
+                shared.jwt_svids.forget();
+            }
             let has_identity = identity.is_some_and(|identity| known.set_identity(identity));
             replace(&mut known.roots, state.roots) || has_identity
         });

@@ -19,6 +19,8 @@ pub(super) type Roots = BTreeMap<TrustDomain, Vec<u8>>;
 #[derive(Debug)]
 pub(super) struct X509State {
     pub(super) identity: Selected,
+    /// All identities of this workload: each SPIFFE ID, and its hint.
+    pub(super) names: Vec<(String, String)>,
     pub(super) roots: Roots,
     /// Federated bundles that could not be read.
     pub(super) left_out: Vec<WorkloadApiError>,
@@ -64,6 +66,7 @@ pub(super) fn read(
             _ => left_out.push(WorkloadApiError::Bundle(Excerpt::of(&name))),
         }
     }
+    let names = message.svids.iter().map(|svid| (svid.spiffe_id.clone(), svid.hint.clone())).collect();
     let identity = match message.svids.into_iter().find(|svid| wanted.is_none_or(|hint| svid.hint == hint)) {
         None => Selected::Gone(WorkloadApiError::HintUnknown(Excerpt::of(wanted.unwrap_or_default()))),
         Some(svid) => match identity(svid, &roots, now) {
@@ -71,7 +74,7 @@ pub(super) fn read(
             Err(error) => Selected::Unusable(error),
         },
     };
-    Ok(X509State { identity, roots, left_out })
+    Ok(X509State { identity, names, roots, left_out })
 }
 
 fn check_fields(svid: &X509SvidMessage) -> Result<(), WorkloadApiError> {

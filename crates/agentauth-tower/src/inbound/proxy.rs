@@ -4,7 +4,7 @@ use std::sync::Arc;
 use agentauth_core::identity::forwarded::Forwarded;
 use agentauth_core::identity::forwarded::client_certificate::{CLIENT_CERT, ClientCertificate};
 use agentauth_core::identity::svid::{TrustBundles, X509Svid};
-use agentauth_core::{AgentAuth, Evidence, RequestError, SpiffeId, Timestamp};
+use agentauth_core::{AgentAuth, Evidence, Peer, RequestError, SpiffeId, Timestamp};
 use http::{Extensions, HeaderMap};
 
 use super::ConnectionPeer;
@@ -46,7 +46,8 @@ impl Recognise for ByAddress {
 }
 
 impl TrustedProxy {
-    /// The proxy proves itself by its own certificate, with one of these SPIFFE IDs ([`ConnectionPeer`]).
+    /// The proxy proves itself by its own certificate, with one of these SPIFFE IDs ([`ConnectionPeer`]). The engine
+    /// must still believe that certificate ([`AgentAuth::recheck`]).
     #[must_use]
     pub fn agents(ids: impl IntoIterator<Item = SpiffeId>) -> Self {
         Self { recognised: Arc::new(ById(ids.into_iter().collect())) }
@@ -73,8 +74,8 @@ impl TrustedProxy {
         Self { recognised: Arc::new(ByAddress(networks.into_iter().collect())) }
     }
 
-    /// The proxy runs beside this server: on a loopback address, or as an Istio sidecar, which connects from `127.0.0.6` or
-    /// `::6`.
+    /// The proxy runs beside this server: on a loopback address, or as an Istio sidecar, which connects from
+    /// `127.0.0.6` or `::6`.
     ///
     /// All containers of a pod, and all processes of a host, share these addresses. Bind this server to `127.0.0.1`, so
     /// that nobody comes past the sidecar.
@@ -86,10 +87,10 @@ impl TrustedProxy {
         Self::in_networks([Network::v4([127, 0, 0, 0], 8), loopback, sidecar])
     }
 
-    fn has_sent(&self, connection: &Connection<'_>, now: Timestamp) -> bool {
-        // The connection can outlive the proxy's own certificate.
-        let peer = connection.peer.map(|peer| &**peer).filter(|peer| is_valid(peer, now));
-        self.recognised.is_proxy(peer, connection.address)
+    fn has_sent(&self, connection: &Connection<'_>, auth: &AgentAuth, now: Timestamp) -> bool {
+        // The connection can outlive the proxy's own certificate, or its root.
+        let is_good = |peer: &&Arc<X509Svid>| auth.recheck(&Peer::Tls(Arc::clone(peer)), now).is_ok();
+        self.recognised.is_proxy(connection.peer.filter(is_good).map(|peer| &**peer), connection.address)
     }
 }
 
@@ -129,7 +130,7 @@ impl Passing {
             Self::Certificate(proxy) => (proxy, headers.contains_key(CLIENT_CERT)),
             Self::Identity(proxy, forwarded) => (proxy, forwarded.is_in(headers)),
         };
-        if !proxy.has_sent(connection, now) {
+        if !proxy.has_sent(connection, auth, now) {
             return if is_there { self.untrusted().with_peer(connection.peer.cloned()) } else { evidence };
         }
         // The connection is the proxy's: without a word of it, nothing is known about the caller.
@@ -157,8 +158,4 @@ impl Passing {
             Self::Identity(..) | Self::Certificate(_) => RequestError::ClientCertificateUntrusted,
         })
     }
-}
-
-const fn is_valid(peer: &X509Svid, now: Timestamp) -> bool {
-    now.secs() >= peer.not_before().secs() && now.secs() <= peer.not_after().secs()
 }

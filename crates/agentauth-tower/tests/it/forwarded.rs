@@ -2,10 +2,10 @@
 //! anyone else says so is refused.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use agentauth_core::identity::forwarded::{Forwarded, Xfcc};
-use agentauth_core::identity::svid::{TrustBundles, X509Svid};
+use agentauth_core::identity::svid::{BundleSource, TrustBundles, X509Svid};
 use agentauth_core::{ActorBinding, AgentAuth, AgentTrust, Binding, Caller, PeerProof, SpiffeId};
 use agentauth_tower::{AgentAuthLayer, ConnectionAddress, ConnectionPeer, TrustedProxy};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -216,6 +216,43 @@ async fn a_trusted_proxys_own_connection_says_nothing_about_the_caller() {
     let answer =
         send(&layer, &tool, shown(&court.mint(&claims()), &[], From { peer: Some(&clerk), ..From::default() })).await;
     assert_eq!(code(&answer), "actor_is_not_peer");
+}
+
+/// Bundles that the test withdraws.
+#[derive(Debug, Clone)]
+struct Withdrawn(Arc<Mutex<TrustBundles>>);
+
+impl BundleSource for Withdrawn {
+    fn bundles(&self) -> TrustBundles {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Its connection is still open, and its certificate has not ended.
+#[tokio::test]
+async fn a_proxy_whose_root_is_gone_is_no_proxy_any_more() {
+    let court = Court::new();
+    let [edge, lawyer] = [EDGE, LAWYER].map(|id| court.peer(id));
+    let bundles = Withdrawn(Arc::new(Mutex::new(court.trust().bundles().bundles())));
+    let trust = AgentTrust::spiffe(bundles.clone()).vouched_for_by_proxy("court.example".parse().unwrap());
+    let auth = court.silent_engine(TOOLS).agents(trust).audit(court.records.clone()).build().unwrap();
+    let proxy = || TrustedProxy::agents([EDGE.parse().unwrap()]);
+    let identity = AgentAuthLayer::new(auth.clone()).forwarded_identity_from(proxy(), Xfcc::sanitize_set());
+    let certificate = AgentAuthLayer::new(auth).client_certificate_from(proxy());
+    let says = says(&hex(lawyer.thumbprint()), LAWYER);
+    let leaf = format!(":{}:", BASE64_STANDARD.encode(court.leaf(LAWYER)));
+    let token = court.mint(&claims());
+    for expected in ["accepted", "svid_unknown_trust_domain"] {
+        for (layer, header) in [(&identity, ("x-forwarded-client-cert", &says)), (&certificate, ("client-cert", &leaf))]
+        {
+            for headers in [&[(header.0, header.1.as_str())][..], &[]] {
+                let from = From { peer: Some(&edge), ..From::default() };
+                let answer = send(layer, &Tool::default(), shown(&token, headers, from)).await;
+                assert_eq!(code(&answer), expected, "{headers:?}");
+            }
+        }
+        *bundles.0.lock().unwrap() = TrustBundles::new();
+    }
 }
 
 #[tokio::test]

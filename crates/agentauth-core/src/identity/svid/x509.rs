@@ -29,8 +29,16 @@ pub struct X509Svid {
     id: SpiffeId,
     thumbprint: [u8; 32],
     validity: Validity,
-    /// Name and public key of the root at the top of its path.
+    path: Path,
+}
+
+/// What a certificate was verified by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    /// Name and public key of the root at its top.
     root: Box<[u8]>,
+    /// The last second at which everything below the root is valid, by the epoch.
+    ends: i64,
 }
 
 impl X509Svid {
@@ -58,17 +66,22 @@ impl X509Svid {
         self.validity.last
     }
 
-    /// Checks again, at the time `now`, what may have changed since it was verified: its own time, and that the root it
-    /// was verified under is one of its trust domain's still. No signature is verified again.
+    /// Checks again, at the time `now`, what may have changed since it was verified: its own time and that of the
+    /// certificates above it, and that the root it was verified under is one of its trust domain's still. No signature
+    /// is verified again.
     ///
     /// # Errors
     /// [`SvidError::Expired`], [`SvidError::NotYetValid`], [`SvidError::UnknownTrustDomain`],
     /// [`SvidError::UnknownIssuer`].
     pub fn recheck(&self, bundles: &TrustBundles, now: Timestamp) -> Result<(), SvidError> {
         self.validity.check(now)?;
+        if i64::try_from(now.secs()).map_or(true, |now| now > self.path.ends) {
+            return Err(SvidError::Expired);
+        }
         let bundle = bundles.x509_bundle_of(&self.id)?;
-        let is_ours =
-            |root: &Root| self.root.strip_prefix(&*root.anchor.subject) == Some(&*root.anchor.subject_public_key_info);
+        let is_ours = |root: &Root| {
+            self.path.root.strip_prefix(&*root.anchor.subject) == Some(&*root.anchor.subject_public_key_info)
+        };
         if bundle.roots().iter().any(|root| root.is_valid(now) && is_ours(root)) {
             Ok(())
         } else {
@@ -82,8 +95,8 @@ impl X509Svid {
 /// The path is built to the roots of the leaf's *own* trust domain only, by RFC 5280 §6; issuers must be CAs that
 /// may sign certificates, and an expired root does not count. The leaf must satisfy X509-SVID.md §5.2: not a CA,
 /// neither keyCertSign nor cRLSign, exactly one URI name, scheme `spiffe`, with a path; and may serve at both ends of a
-/// connection, if it says anything of that (§4.4). Validity is inclusive at both ends, in whole seconds, with no leeway.
-/// Where the trust domain has revocation lists, they must speak for each certificate of the path.
+/// connection, if it says anything of that (§4.4). Validity is inclusive at both ends, in whole seconds, with no
+/// leeway. Where the trust domain has revocation lists, they must speak for each certificate of the path.
 ///
 /// # Errors
 /// Each rule has its own [`SvidError`].
@@ -99,21 +112,21 @@ pub fn verify_x509_svid(
     let leaf = parse(leaf_der)?;
     let id = spiffe_id(&leaf)?;
     check_leaf(&leaf, &id)?;
-    let root = find_path(leaf_der, &leaf, issuers, bundles.x509_bundle_of(&id)?, now)?;
+    let path = find_path(leaf_der, &leaf, issuers, bundles.x509_bundle_of(&id)?, now)?;
 
     let mut thumbprint = [0; 32];
     thumbprint.copy_from_slice(digest(&SHA256, leaf_der).as_ref());
-    Ok(X509Svid { id, thumbprint, validity: Validity::of(&leaf).ok_or(SvidError::Malformed)?, root })
+    Ok(X509Svid { id, thumbprint, validity: Validity::of(&leaf).ok_or(SvidError::Malformed)?, path })
 }
 
-/// Finds a path to a root of `bundle`, and says which one.
+/// Finds a path to a root of `bundle`.
 pub(super) fn find_path(
     leaf_der: &CertificateDer<'_>,
     leaf: &X509Certificate<'_>,
     issuers: &[CertificateDer<'_>],
     bundle: &TrustBundle,
     now: Timestamp,
-) -> Result<Box<[u8]>, SvidError> {
+) -> Result<Path, SvidError> {
     let anchors: Vec<TrustAnchor<'_>> =
         bundle.roots().iter().filter(|root| root.is_valid(now)).map(Root::borrowed).collect();
     let (issuers, issuer_ders): (Vec<_>, Vec<_>) = issuers
@@ -125,7 +138,10 @@ pub(super) fn find_path(
     if !can_be_searched(leaf, &issuers, &mut Vec::new(), &mut tries) {
         return Err(SvidError::InvalidPath("its issuers can be put together in too many ways".into()));
     }
-    verify_path(leaf_der, &issuer_ders, &anchors, bundle.crls(), now)
+    let (root, is_used) = verify_path(leaf_der, &issuer_ders, &anchors, bundle.crls(), now)?;
+    let above = issuers.iter().zip(is_used).filter_map(|(issuer, is_used)| is_used.then_some(issuer));
+    let ends = above.map(|issuer| issuer.validity().not_after).fold(leaf.validity().not_after, Ord::min);
+    Ok(Path { root, ends: ends.timestamp() })
 }
 
 impl Root {
@@ -173,13 +189,14 @@ fn can_be_searched<'c>(
     true
 }
 
+/// The root, and which of `issuers` stand between it and `leaf`.
 fn verify_path(
     leaf: &CertificateDer<'_>,
     issuers: &[CertificateDer<'_>],
     anchors: &[TrustAnchor<'_>],
     crls: &[Arc<Crl>],
     now: Timestamp,
-) -> Result<Box<[u8]>, SvidError> {
+) -> Result<(Box<[u8]>, Vec<bool>), SvidError> {
     let leaf = EndEntityCert::try_from(leaf).map_err(path_error)?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(now.secs()));
     let crls = Crl::lists(crls);
@@ -189,7 +206,9 @@ fn verify_path(
         .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, anchors, issuers, time, usage, revocation, None)
         .map_err(path_error)?;
     let root = path.anchor();
-    Ok([&*root.subject, &*root.subject_public_key_info].concat().into())
+    let root = [&*root.subject, &*root.subject_public_key_info].concat().into();
+    let is_used = |der: &CertificateDer<'_>| path.intermediate_certificates().any(|used| used.der() == *der);
+    Ok((root, issuers.iter().map(is_used).collect()))
 }
 
 fn path_error(error: webpki::Error) -> SvidError {

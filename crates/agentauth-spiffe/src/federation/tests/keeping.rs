@@ -107,3 +107,20 @@ async fn a_store_that_is_no_good_is_said_and_nothing_depends_on_it() {
         fs::remove_file(path).unwrap();
     }
 }
+
+/// The name of the draft can be guessed; what stands there, left by a crash or put there by somebody, is not written
+/// to.
+#[tokio::test(start_paused = true)]
+async fn a_draft_is_always_a_new_file() {
+    let (folder, web, clock) = (Folder::new("draft"), Web::new(), Hands::new());
+    let (draft, other) = (format!("a.example.json.{}", std::process::id()), folder.0.join("other"));
+    fs::write(&other, "other").unwrap();
+    std::os::unix::fs::symlink(&other, folder.0.join(draft)).unwrap();
+    let published = bundle(1, "");
+    web.put("a.example", &*published);
+    web.follow_by(&["a.example"], &clock, HOUR, Some(&folder.0)).loaded().await.unwrap();
+    assert_eq!(fs::read_to_string(&other).unwrap(), "other");
+    let kept = folder.0.join("a.example.json");
+    assert!(fs::symlink_metadata(&kept).unwrap().is_file());
+    assert_eq!(fs::read_to_string(kept).unwrap(), published);
+}

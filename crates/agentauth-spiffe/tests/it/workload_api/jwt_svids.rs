@@ -12,7 +12,7 @@ use super::{DOMAIN, becomes, builder, code, ready, state};
 use crate::mock::authority::{Authority, now};
 use crate::mock::jwt::JwtKey;
 use crate::mock::wire::JwtSvid;
-use crate::mock::{JWT_SVID, WorkloadApiMock};
+use crate::mock::{JWT_SVID, WorkloadApiMock, X509State};
 
 const TOOLS: &str = "https://tools.example.com";
 const LAWYER: &str = "spiffe://court.example/agent/lawyer";
@@ -219,4 +219,36 @@ async fn a_token_does_not_show_itself() {
     let svid: Arc<OwnJwtSvid> = api.jwt_svid(&[TOOLS]).await.unwrap();
     let shown = format!("{svid:?} {api:?}");
     assert!(!shown.contains(svid.token()) && shown.contains(LAWYER), "{shown}");
+}
+
+/// A message is the whole state: what it does not mention has been taken back.
+#[tokio::test]
+async fn with_an_identity_its_jwt_svids_are_gone() {
+    let (ca, key) = (Authority::new(DOMAIN), JwtKey::new("1", "ES256"));
+    let [lawyer, judge] = ["/agent/lawyer", "/agent/judge"].map(|path| ca.issue(path));
+    let (mock, api) = ready(&ca, "/agent/clerk").await;
+    let push = |svids: &[(&crate::mock::authority::Issued, &'static str)]| {
+        mock.push(&X509State { svids: svids.to_vec(), bundle: vec![ca.root()], federated: vec![] });
+    };
+    mock.set_jwt_svids(&[key.svid(LAWYER, &[TOOLS], ""), key.svid(JUDGE, &[TOOLS], "")]);
+    let (of_lawyer, of_judge) = (LAWYER.parse().unwrap(), JUDGE.parse().unwrap());
+    push(&[(&lawyer, ""), (&judge, "")]);
+    becomes(&api, LAWYER).await;
+    let first = api.jwt_svid_of(&of_lawyer, &[TOOLS]).await.unwrap();
+
+    // A rotation takes nothing away.
+    let renewed = ca.issue("/agent/lawyer");
+    let mut changes = api.changes();
+    changes.current();
+    push(&[(&renewed, ""), (&judge, "")]);
+    changes.next().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &api.jwt_svid_of(&of_lawyer, &[TOOLS]).await.unwrap()));
+    let kept = api.jwt_svid_of(&of_judge, &[TOOLS]).await.unwrap();
+
+    mock.fail(JWT_SVID, Code::Unavailable, usize::MAX);
+    assert!(Arc::ptr_eq(&kept, &api.jwt_svid_of(&of_judge, &[TOOLS]).await.unwrap()));
+    // The older certificate is there so that the test sees when the message has been taken in.
+    push(&[(&lawyer, "")]);
+    changes.next().await.unwrap();
+    assert_eq!(code(api.jwt_svid_of(&of_judge, &[TOOLS]).await), "workload_api_unavailable", "it is forgotten");
 }
