@@ -9,7 +9,7 @@ mod routers;
 pub use agentauth_tower::{RequireBindingLayer, RequireScopesLayer};
 pub use extract::Caller;
 pub use layer::AgentAuthLayer;
-pub use mtls::{MtlsListener, ServerIdentity, serve};
+pub use mtls::{ConnectedAgent, MtlsListener, ServerIdentity, serve};
 pub use rejection::Rejection;
 pub use routers::{resource_metadata, token_service};
 

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use agentauth_core::identity::svid::SvidError;
 use agentauth_core::policy::ArgumentsError;
 use agentauth_core::{Evidence, ScopeError};
 use agentauth_tower::refuse;
@@ -17,6 +18,8 @@ enum Kind {
     Refused(agentauth_core::Rejection),
     /// The arguments of the call cannot be authorised in any form.
     Arguments(ArgumentsError),
+    /// The agent at the other end of the connection is not good any more, or shows no certificate.
+    Connection(SvidError),
     /// The server's own mistake.
     Server(&'static str),
 }
@@ -26,12 +29,17 @@ impl Rejection {
         Self(Kind::Server(text))
     }
 
+    pub(crate) const fn connection(error: SvidError) -> Self {
+        Self(Kind::Connection(error))
+    }
+
     /// The stable machine code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match &self.0 {
             Kind::Refused(rejection) => rejection.code(),
             Kind::Arguments(error) => error.code(),
+            Kind::Connection(error) => error.code(),
             Kind::Server(_) => "server_error",
         }
     }
@@ -70,6 +78,7 @@ impl fmt::Display for Rejection {
         match &self.0 {
             Kind::Refused(rejection) => rejection.fmt(f),
             Kind::Arguments(error) => error.fmt(f),
+            Kind::Connection(error) => error.fmt(f),
             Kind::Server(text) => f.write_str(text),
         }
     }
@@ -82,6 +91,10 @@ impl IntoResponse for Rejection {
         match self.0 {
             Kind::Refused(rejection) => refuse::<Body>(rejection),
             Kind::Arguments(_) => json(StatusCode::BAD_REQUEST, r#"{"error":"invalid_request"}"#),
+            Kind::Connection(error) => {
+                tracing::debug!(code = error.code(), %error, "a connection is not its agent's any more");
+                json(StatusCode::UNAUTHORIZED, r#"{"error":"unauthenticated"}"#)
+            }
             Kind::Server(text) => {
                 tracing::error!("{text}");
                 json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"server_error"}"#)

@@ -53,28 +53,41 @@ impl BundleSource for Snapshot {
 pub(crate) struct Live(Arc<Inner>);
 
 struct Inner {
-    current: ArcSwap<Snapshot>,
+    current: ArcSwap<Current>,
     changes: watch::Sender<Arc<Snapshot>>,
     clock: Arc<dyn Clock>,
+}
+
+struct Current {
+    snapshot: Arc<Snapshot>,
+    /// The identity before the snapshot's, until that one begins.
+    until_it_begins: Option<Arc<X509Identity>>,
 }
 
 #[allow(dead_code, reason = "which methods are used depends on the sources that are built")]
 impl Live {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let empty = Arc::new(Snapshot::empty());
-        let (changes, _) = watch::channel(Arc::clone(&empty));
-        Self(Arc::new(Inner { current: ArcSwap::new(empty), changes, clock }))
+        let snapshot = Arc::new(Snapshot::empty());
+        let (changes, _) = watch::channel(Arc::clone(&snapshot));
+        let current = ArcSwap::from_pointee(Current { snapshot, until_it_begins: None });
+        Self(Arc::new(Inner { current, changes, clock }))
     }
 
     /// Puts `snapshot` in the place of the present one, in one step.
     pub(crate) fn publish(&self, snapshot: Snapshot) {
+        let now = self.0.clock.now();
+        let is_early = |identity: &Arc<X509Identity>| identity.check_validity(now) == Err(SvidError::NotYetValid);
+        let until_it_begins = snapshot.identity.as_ref().ok().filter(|identity| is_early(identity)).and_then(|next| {
+            // A platform that hands out a certificate ahead of its time has not taken back the one before.
+            self.identity().ok().filter(|present| present.id() == next.id())
+        });
         let snapshot = Arc::new(snapshot);
-        self.0.current.store(Arc::clone(&snapshot));
+        self.0.current.store(Arc::new(Current { snapshot: Arc::clone(&snapshot), until_it_begins }));
         self.0.changes.send_replace(snapshot);
     }
 
     pub(crate) fn current(&self) -> Arc<Snapshot> {
-        self.0.current.load_full()
+        Arc::clone(&self.0.current.load().snapshot)
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -88,10 +101,15 @@ impl Live {
 
 impl IdentitySource for Live {
     fn identity(&self) -> Result<Arc<X509Identity>, IdentityUnavailable> {
-        let identity = self.0.current.load().identity.clone()?;
-        match identity.check_validity(self.0.clock.now()) {
+        let current = self.0.current.load();
+        let identity = current.snapshot.identity.clone()?;
+        let now = self.0.clock.now();
+        match identity.check_validity(now) {
             Ok(()) => Ok(identity),
-            Err(SvidError::NotYetValid) => Err(IdentityUnavailable::NotYet),
+            Err(SvidError::NotYetValid) => {
+                let before = current.until_it_begins.as_ref().filter(|before| before.check_validity(now).is_ok());
+                before.cloned().ok_or(IdentityUnavailable::NotYet)
+            }
             Err(_) => Err(IdentityUnavailable::Expired),
         }
     }
@@ -99,13 +117,13 @@ impl IdentitySource for Live {
 
 impl BundleSource for Live {
     fn bundles(&self) -> TrustBundles {
-        self.0.current.load().bundles.clone()
+        self.0.current.load().snapshot.bundles.clone()
     }
 }
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Live").field(&**self.0.current.load()).finish()
+        f.debug_tuple("Live").field(&*self.current()).finish()
     }
 }
 
@@ -123,5 +141,60 @@ impl Changes {
     pub async fn next(&mut self) -> Option<Arc<Snapshot>> {
         self.0.changed().await.ok()?;
         Some(self.current())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agentauth_core::{ManualClock, Timestamp};
+    use rcgen::{CertificateParams, DistinguishedName, IsCa, KeyPair, KeyUsagePurpose, SanType};
+    use rustls_pki_types::PrivatePkcs8KeyDer;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    /// An identity at `path` that is valid from and to these seconds, seen from [`NOW`].
+    fn identity(path: &str, from: i64, to: i64) -> Arc<X509Identity> {
+        let time = |seconds| OffsetDateTime::from_unix_timestamp(NOW.cast_signed() + seconds).unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.subject_alt_names = vec![SanType::URI(format!("spiffe://court.example{path}").try_into().unwrap())];
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        (params.not_before, params.not_after) = (time(from), time(to));
+        let key = KeyPair::generate().unwrap();
+        let chain = vec![params.self_signed(&key).unwrap().der().clone()];
+        Arc::new(X509Identity::new(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into()).unwrap())
+    }
+
+    #[test]
+    fn an_identity_counts_until_the_next_one_begins() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
+        let live = Live::new(clock.clone());
+        let publish = |identity: Result<Arc<X509Identity>, IdentityUnavailable>| {
+            live.publish(Snapshot::new(identity, TrustBundles::new()));
+        };
+        let [present, next, later] = [identity("/a", -60, 100), identity("/a", 50, 200), identity("/a", 90, 300)];
+        publish(Ok(present.clone()));
+        publish(Ok(next.clone()));
+        assert!(Arc::ptr_eq(&live.identity().unwrap(), &present));
+        // One that comes while the one before has not begun takes its place, and not the present one's.
+        publish(Ok(later.clone()));
+        assert!(Arc::ptr_eq(&live.identity().unwrap(), &present));
+        publish(Ok(next.clone()));
+        clock.set(Timestamp::from_secs(NOW + 50));
+        assert!(Arc::ptr_eq(&live.identity().unwrap(), &next));
+
+        clock.set(Timestamp::from_secs(NOW));
+        publish(Ok(present.clone()));
+        publish(Ok(identity("/b", 50, 200)));
+        assert_eq!(live.identity().unwrap_err(), IdentityUnavailable::NotYet, "another agent's does not stand in");
+        publish(Ok(present));
+        publish(Err(IdentityUnavailable::Withdrawn));
+        assert_eq!(live.identity().unwrap_err(), IdentityUnavailable::Withdrawn);
+        publish(Ok(later));
+        assert_eq!(live.identity().unwrap_err(), IdentityUnavailable::NotYet, "what was taken back does not come back");
     }
 }

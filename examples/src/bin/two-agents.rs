@@ -3,12 +3,10 @@
 
 #![allow(clippy::print_stdout, reason = "a program that shows something prints it")]
 
-use agentauth_axum::{MtlsListener, serve};
+use agentauth_axum::{ConnectedAgent, MtlsListener, serve};
 use agentauth_core::{AgentTrust, SpiffeId};
 use agentauth_examples::ca::Ca;
 use agentauth_spiffe::{Snapshot, client::SvidClient, tls::Servers};
-use agentauth_tower::ConnectionPeer;
-use axum::extract::Extension;
 use axum::{Router, routing::get, serve::Listener as _};
 use http::Request;
 use tokio::net::TcpListener;
@@ -30,7 +28,7 @@ impl Agent {
         let listener = MtlsListener::new(socket, source.clone(), AgentTrust::spiffe(source.clone()))?;
         let (id, url) = (source.identity.clone()?.id().clone(), format!("https://{}/", listener.local_addr()?));
         let me = id.clone();
-        let who = async move |Extension(peer): Extension<ConnectionPeer>| format!("{} called {me}", peer.0.id());
+        let who = async move |peer: ConnectedAgent| format!("{} called {me}", peer.id());
         tokio::spawn(serve(listener, Router::new().route("/", get(who))));
         Ok(Self { id, url, source })
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::handshakes::accept;
-use super::{ServerCredential, ServerTls, TlsConfigError};
+use super::{ServerCredential, ServerHandshakes, ServerTls, TlsConfigError};
 
 /// Connections that have finished their handshake and wait to be served.
 const READY_QUEUE: usize = 64;
@@ -25,6 +25,7 @@ const READY_QUEUE: usize = 64;
 pub struct MtlsListener {
     ready: mpsc::Receiver<(TlsStream, SocketAddr)>,
     listener: Arc<TcpListener>,
+    trust: ConnectionTrust,
     accepting: JoinHandle<()>,
 }
 
@@ -73,8 +74,9 @@ impl MtlsListener {
         let handshakes = tls.handshakes()?;
         let listener = Arc::new(listener);
         let (sender, ready) = mpsc::channel(READY_QUEUE);
+        let trust = ConnectionTrust(Arc::new(handshakes.clone()));
         let accepting = tokio::spawn(accept(Arc::clone(&listener), handshakes, sender));
-        Ok(Self { ready, listener, accepting })
+        Ok(Self { ready, listener, trust, accepting })
     }
 }
 
@@ -90,7 +92,10 @@ impl Listener for MtlsListener {
 
     async fn accept(&mut self) -> (TlsStream, SocketAddr) {
         match self.ready.recv().await {
-            Some(connection) => connection,
+            Some((mut stream, address)) => {
+                stream.trust = Some(self.trust.clone());
+                (stream, address)
+            }
             // The accepting task only ends with the runtime.
             None => std::future::pending().await,
         }
@@ -105,11 +110,17 @@ impl Listener for MtlsListener {
 pub struct TlsStream {
     stream: Box<tokio_rustls::server::TlsStream<TcpStream>>,
     peer: Option<Arc<X509Svid>>,
+    /// Set when the connection is handed out.
+    pub(super) trust: Option<ConnectionTrust>,
 }
+
+/// By what the agent at the other end of a connection is checked again, as a request extension.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionTrust(pub(crate) Arc<ServerHandshakes>);
 
 impl TlsStream {
     pub(super) fn new(stream: tokio_rustls::server::TlsStream<TcpStream>, peer: Option<Arc<X509Svid>>) -> Self {
-        Self { stream: Box::new(stream), peer }
+        Self { stream: Box::new(stream), peer, trust: None }
     }
 
     /// The agent that the client's certificate proved, if it showed one.

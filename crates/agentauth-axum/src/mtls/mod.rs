@@ -23,12 +23,15 @@
 //! under way and one more client comes, or there is no file descriptor for it, the oldest of them is dropped. A peer
 //! that stalls delays nobody. Session resumption is off, since a resumed session would skip the certificate checks.
 //!
-//! A connection can outlive the identity of its peer: the engine checks it again on each request.
+//! A connection can outlive the identity of its peer: the engine checks it again on each request, and so does
+//! [`ConnectedAgent`], for handlers that ask for no token.
 
+mod agent;
 mod handshakes;
 mod listener;
 mod serve;
 
-pub use agentauth_spiffe::tls::{ServerCredential, ServerIdentity, ServerTls, TlsConfigError};
+pub use agent::ConnectedAgent;
+pub use agentauth_spiffe::tls::{ServerCredential, ServerHandshakes, ServerIdentity, ServerTls, TlsConfigError};
 pub use listener::{MtlsListener, TlsStream};
 pub use serve::{ConnectionService, PeerService, serve};

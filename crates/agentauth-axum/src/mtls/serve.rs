@@ -11,6 +11,7 @@ use axum::serve::IncomingStream;
 use tower_service::Service;
 
 use super::MtlsListener;
+use super::listener::ConnectionTrust;
 
 /// Serves `app` on `listener`, so that the layer sees the verified agent of each connection.
 ///
@@ -46,8 +47,9 @@ impl Service<IncomingStream<'_, MtlsListener>> for PeerService {
 
     fn call(&mut self, connection: IncomingStream<'_, MtlsListener>) -> Self::Future {
         let peer = connection.io().peer().cloned().map(ConnectionPeer);
+        let trust = connection.io().trust.clone();
         let address = ConnectionAddress(connection.remote_addr().ip());
-        ready(Ok(ConnectionService { app: self.app.clone(), peer, address }))
+        ready(Ok(ConnectionService { app: self.app.clone(), peer, trust, address }))
     }
 }
 
@@ -56,6 +58,7 @@ impl Service<IncomingStream<'_, MtlsListener>> for PeerService {
 pub struct ConnectionService {
     app: Router,
     peer: Option<ConnectionPeer>,
+    trust: Option<ConnectionTrust>,
     address: ConnectionAddress,
 }
 
@@ -72,6 +75,9 @@ impl Service<Request> for ConnectionService {
         request.extensions_mut().insert(self.address);
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(peer.clone());
+        }
+        if let Some(trust) = &self.trust {
+            request.extensions_mut().insert(trust.clone());
         }
         self.app.call(request)
     }

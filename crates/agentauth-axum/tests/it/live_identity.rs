@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use agentauth_axum::MtlsListener;
+use agentauth_axum::{ConnectedAgent, MtlsListener, serve};
 use agentauth_core::AgentTrust;
 use agentauth_core::identity::svid::{BundleSource, IdentitySource, IdentityUnavailable, TrustBundles, X509Identity};
+use axum::Router;
+use axum::routing::get;
 use rustls::version::TLS13;
 
 use crate::mtls::{SERVER, ask, bearer, client, connect, serve_who, socket, soon};
@@ -96,4 +98,40 @@ async fn a_connection_does_not_outlive_the_root_of_its_peer() {
         assert_eq!(soon(ask(&mut stream, &token)).await.0, status);
         assert_eq!(court.records.codes(), [code]);
     }
+}
+
+/// The same for handlers that ask for no token.
+#[tokio::test]
+async fn a_connected_agent_is_good_at_each_request() {
+    let court = Court::new();
+    let lawyer = court.ca.mint(LAWYER);
+    let platform = Platform::new(&court.ca.mint(SERVER), bundles(&court.ca));
+    let trust = AgentTrust::spiffe(platform.clone());
+    let listener = MtlsListener::with_optional_clients(socket().await, platform.clone(), trust).unwrap();
+    let address = axum::serve::Listener::local_addr(&listener).unwrap();
+    let who = async |agent: ConnectedAgent| agent.id().to_string();
+    tokio::spawn(serve(listener, Router::new().route("/", get(who))));
+
+    let mut stream = soon(connect(address, &client(&court, Some(&lawyer), &TLS13))).await.unwrap();
+    for (bundles, expected) in [
+        (bundles(&court.ca), (200, LAWYER)),
+        (bundles(&Ca::new()), (401, r#"{"error":"unauthenticated"}"#)),
+        (TrustBundles::new(), (401, r#"{"error":"unauthenticated"}"#)),
+        (bundles(&court.ca), (200, LAWYER)),
+    ] {
+        platform.set_bundles(bundles);
+        let (status, body) = soon(ask(&mut stream, "")).await;
+        assert_eq!((status, body.as_str()), expected);
+    }
+    let mut nobody = soon(connect(address, &client(&court, None, &TLS13))).await.unwrap();
+    assert_eq!(soon(ask(&mut nobody, "")).await.0, 401);
+}
+
+/// Where nobody has said who is connected, nobody is.
+#[tokio::test]
+async fn without_the_listener_there_is_no_connected_agent() {
+    let who = async |agent: Option<ConnectedAgent>| agent.is_some().to_string();
+    let app = Router::new().route("/", get(who));
+    let answer = tower::ServiceExt::oneshot(app, axum::extract::Request::new(axum::body::Body::empty())).await.unwrap();
+    assert_eq!(answer.status(), 500);
 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use agentauth_core::identity::svid::X509Svid;
-use agentauth_core::{AgentTrust, Clock, SystemClock};
+use agentauth_core::identity::svid::{SvidError, X509Svid};
+use agentauth_core::{AgentTrust, Clock, Peer, SystemClock};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -85,6 +85,14 @@ impl ServerHandshakes {
     pub fn begin(&self) -> Result<(Arc<ServerConfig>, VerifiedPeer), TlsConfigError> {
         let peer = VerifiedPeer::default();
         Ok((Arc::new(self.config(Some(peer.clone()))?), peer))
+    }
+
+    /// Checks again what may have changed since a connection verified its peer: see [`AgentTrust::recheck`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn recheck(&self, peer: &Arc<X509Svid>) -> Result<(), SvidError> {
+        self.trust.recheck(&Peer::Tls(Arc::clone(peer)), self.clock.now())
     }
 
     fn config(&self, verified: Option<VerifiedPeer>) -> Result<ServerConfig, Error> {

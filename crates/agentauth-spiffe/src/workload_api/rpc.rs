@@ -27,6 +27,11 @@ const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// The endpoint is on this host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a connection on which nothing happens is asked whether it is still there, and for how long it may be silent
+/// then. SPIRE's side takes offence at more than one question in five minutes.
+const KEEP_ALIVE: Duration = Duration::from_secs(6 * 60);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
 // Private keys and tokens are in these messages, so they have no `Debug`.
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -111,7 +116,9 @@ impl Rpc {
             endpoint: Excerpt::of(&endpoint.to_string()),
             reason: "it cannot be dialled",
         };
-        Ok(Self(target.map_err(refused)?.connect_timeout(CONNECT_TIMEOUT).connect_lazy()))
+        let target = target.map_err(refused)?.connect_timeout(CONNECT_TIMEOUT);
+        let target = target.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+        Ok(Self(target.connect_lazy()))
     }
 
     pub(super) async fn x509_svids(&self) -> Result<Streaming<X509SvidResponse>, Status> {

@@ -35,7 +35,9 @@ pub use scopes::{RequireScopesLayer, RequireScopesService};
 
 /// The agent at the other end of the TLS connection, as a request extension. Only a TLS listener should set it.
 ///
-/// It was good when the connection was made, and can be a [`TrustedProxy`]:
+/// It was good when the connection was made, which can be long ago: ask
+/// [`AgentTrust::recheck`](agentauth_core::AgentTrust::recheck) before it decides anything, or use the extractor that your
+/// server's crate has for it. And it can be a [`TrustedProxy`]:
 /// [`Caller::peer`](agentauth_core::Caller::peer) is who has sent the request, and was checked again for it.
 #[derive(Debug, Clone)]
 pub struct ConnectionPeer(pub Arc<X509Svid>);
