@@ -52,6 +52,7 @@ impl Follower {
         status: watch::Sender<Arc<FilesStatus>>,
     ) -> Self {
         let state = State::new(&reader.bundles);
+        live.publish(state.snapshot());
         Self { reader, state, live, bell, status, late: None, failures: 0, warned: Vec::new() }
     }
 

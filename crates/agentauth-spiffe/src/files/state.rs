@@ -120,15 +120,20 @@ impl State {
         is_changed.then(|| self.snapshot())
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let identity = match self.identity.good() {
             Some(identity) => Ok(Arc::clone(identity)),
             None if self.identity.is_withdrawn() => Err(IdentityUnavailable::Withdrawn),
             None => Err(IdentityUnavailable::NotYet),
         };
+        // A domain that is named and has no bundle is known to trust nothing: no other source is to speak for it.
+        let nothing = self.bundles.iter().filter(|(_, part)| part.good().is_none());
+        let nothing = nothing.map(|(file, _)| TrustBundle::new(file.domain.clone()));
         let bundles = self
             .published()
-            .fold(TrustBundles::new(), |all, bundle| all.clone().with_bundle(bundle.clone()).unwrap_or(all));
+            .cloned()
+            .chain(nothing)
+            .fold(TrustBundles::new(), |all, bundle| all.clone().with_bundle(bundle).unwrap_or(all));
         Snapshot::new(identity, bundles)
     }
 

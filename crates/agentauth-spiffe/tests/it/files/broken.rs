@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use agentauth_core::identity::svid::IdentitySource as _;
+use agentauth_core::identity::svid::{BundleSource as _, IdentitySource as _, TrustBundles};
+use agentauth_spiffe::BundleSources;
 use agentauth_spiffe::files::FilesPart;
 
 use super::support::{Ca, Folder, NOW, POLL, Svid, account, builder, codes, csi, pass, trusted};
@@ -127,4 +128,20 @@ async fn the_last_good_roots_stay_while_a_bundle_is_broken() {
     folder.write(&[("roots.pem", r#"{"keys":[]}"#)]);
     pass(POLL).await;
     assert_eq!((trusted(&source), codes(&source)), (vec![], vec![]));
+}
+
+/// Who has named a trust domain speaks for it before its file is there, too.
+#[tokio::test(start_paused = true)]
+async fn no_other_source_speaks_for_a_domain_whose_file_is_not_there_yet() {
+    let (ours, theirs, folder) = (Ca::new("court.example"), Ca::new("court.example"), Folder::new());
+    let files = builder().bundle(ours.domain(), folder.path("roots.pem")).start().unwrap();
+    let other = TrustBundles::new().with_pem(theirs.domain(), theirs.pem().as_bytes()).unwrap();
+    let sources = BundleSources::new().or(files.clone()).or(other);
+    assert!(!sources.bundles().trusts("court.example"));
+    assert_eq!(files.loaded().await.unwrap_err().code(), "files_missing");
+    assert!(!sources.bundles().trusts("court.example"));
+    folder.write(&[("roots.pem", &ours.pem())]);
+    pass(POLL).await;
+    assert!(sources.bundles().trusts("court.example"));
+    assert_eq!(sources.bundles().bundle("court.example").unwrap().x509_root_count(), 1);
 }
