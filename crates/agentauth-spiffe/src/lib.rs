@@ -5,8 +5,14 @@
 //! replaced when the platform rotates keys. What is broken keeps the last good one, until that ends by itself; then there is none, and
 //! connections are refused.
 //!
-//! [`tls`] has rustls configurations that ask such sources in each handshake; with the feature `client`, `client::SvidClient` calls other
-//! agents over them.
+//! | what | feature | where |
+//! |---|---|---|
+//! | SPIRE, and whoever else speaks the Workload API | `workload-api` | `WorkloadApi` |
+//! | files that a platform mounts: cert-manager, Kubernetes, Istio, spiffe-helper | `files` | `FileSource` |
+//! | bundles of other trust domains, from their endpoints | `federation` | `FederatedBundles` |
+//! | several of these as one | | [`BundleSources`] |
+//! | TLS at both ends, by what a source says in each handshake | | [`tls`] |
+//! | calls to other agents over it | `client` | `SvidClient` |
 
 mod bundle_sources;
 #[cfg(feature = "client")]
@@ -21,6 +27,12 @@ pub mod tls;
 pub mod workload_api;
 
 pub use bundle_sources::BundleSources;
+#[cfg(feature = "client")]
+pub use client::SvidClient;
+#[cfg(feature = "federation")]
+pub use federation::FederatedBundles;
+#[cfg(feature = "files")]
+pub use files::FileSource;
 pub use live::{Changes, Snapshot};
 #[cfg(feature = "workload-api")]
 pub use workload_api::WorkloadApi;

@@ -1,4 +1,5 @@
 //! Calls from agent to agent: HTTP over mutual TLS, on connections that follow the identity of this side and the bundles.
+//! Needs the feature `client`.
 //!
 //! ```no_run
 //! use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Bundles of other trust domains, from where they publish them (SPIFFE Federation).
+//! Needs the feature `federation`.
 //!
 //! ```no_run
 //! use agentauth_core::identity::svid::TrustBundles;

@@ -1,4 +1,5 @@
 //! Identities and bundles that a platform keeps in files, and replaces there.
+//! Needs the feature `files`.
 //!
 //! ```no_run
 //! use agentauth_spiffe::files::{FileSource, SvidFiles};

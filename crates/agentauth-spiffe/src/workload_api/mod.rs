@@ -1,4 +1,5 @@
 //! The SPIFFE Workload API: SPIRE's agent, and others that speak it.
+//! Needs the feature `workload-api`.
 //!
 //! ```no_run
 //! use agentauth_core::identity::svid::{BundleSource, IdentitySource};
