@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::io;
 
 use agentauth_core::identity::svid::BundleError;
@@ -55,7 +54,7 @@ pub enum CliError {
         source: KeyError,
     },
     /// The issuer's keys cannot be fetched.
-    #[error("--jwks: {0}{cause}; a file with the document does as well", cause = cause(.0))]
+    #[error("--jwks: {0}; a file with the document does as well")]
     Fetch(#[from] FetchError),
     /// No connection can be made at all.
     #[error("--jwks: nothing can be fetched ({0}): save the document and give its file name")]
@@ -136,14 +135,4 @@ pub enum CliError {
     /// Standard output cannot be written to.
     #[error("the output cannot be written ({0})")]
     Output(#[source] io::Error),
-}
-
-/// What is behind an error that only says which step has failed.
-fn cause(error: &FetchError) -> String {
-    let FetchError::Transfer { source, .. } = error else { return String::new() };
-    let mut innermost: &dyn Error = &**source;
-    while let Some(next) = innermost.source() {
-        innermost = next;
-    }
-    format!(" ({innermost})")
 }

@@ -7,13 +7,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agentauth_spiffe::tls::ServerHandshakes;
+use agentauth_core::SpiffeId;
+use agentauth_spiffe::tls::{ServerHandshakes, VerifiedPeer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::TlsStream;
+use super::refusals::Refusals;
 
 /// A peer that has not finished its handshake by then does not want to.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,6 +45,7 @@ pub(super) async fn accept(
     let tls = Arc::new(tls);
     let under_way = UnderWay::new(MAX_HANDSHAKES);
     let accepted = Arc::new(Semaphore::new(MAX_ACCEPTED));
+    let refusals = Arc::new(Refusals::new());
     // The semaphore is never closed, so a permit always comes.
     while let Ok(permit) = Arc::clone(&accepted).acquire_owned().await {
         let (stream, address) = match listener.accept().await {
@@ -63,7 +67,7 @@ pub(super) async fn accept(
             // Whoever has sent something is heard before anybody is dropped.
             tokio::task::yield_now().await;
         }
-        let (tls, ready) = (Arc::clone(&tls), ready.clone());
+        let (tls, ready, refusals) = (Arc::clone(&tls), ready.clone(), Arc::clone(&refusals));
         under_way.start(|finish| async move {
             let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, shake(&tls, stream)).await;
             if !finish.finish() {
@@ -72,7 +76,7 @@ pub(super) async fn accept(
             match shaken {
                 // If the server is gone, so is the need for this connection.
                 Ok(Ok(stream)) => _ = ready.send((stream, address)).await,
-                Ok(Err(error)) => tracing::debug!(%error, %address, "a TLS handshake failed"),
+                Ok(Err(Failed { error, named })) => refusals.report(address, &error, named.as_ref()),
                 Err(_) => tracing::debug!(%address, "a TLS handshake took longer than 10 s"),
             }
             // Held until the server has taken the connection: what waits to be served is bounded too.
@@ -87,9 +91,20 @@ fn is_of_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn shake(tls: &ServerHandshakes, stream: TcpStream) -> io::Result<TlsStream> {
+/// A handshake that failed, and whom the certificate named if it was refused.
+struct Failed {
+    error: io::Error,
+    named: Option<SpiffeId>,
+}
+
+async fn shake(tls: &ServerHandshakes, stream: TcpStream) -> Result<TlsStream, Failed> {
+    let (config, verified) = tls.begin().map_err(|error| Failed { error: io::Error::other(error), named: None })?;
+    let shaken = shake_with(config, &verified, stream).await;
+    shaken.map_err(|error| Failed { error, named: verified.refused().cloned() })
+}
+
+async fn shake_with(config: Arc<ServerConfig>, verified: &VerifiedPeer, stream: TcpStream) -> io::Result<TlsStream> {
     stream.set_nodelay(true)?;
-    let (config, verified) = tls.begin().map_err(io::Error::other)?;
     let stream = TlsAcceptor::from(config).accept(stream).await?;
     let peer = verified.svid().cloned();
     if stream.get_ref().1.peer_certificates().is_some() != peer.is_some() {

@@ -29,6 +29,7 @@
 mod agent;
 mod handshakes;
 mod listener;
+mod refusals;
 mod serve;
 
 pub use agent::ConnectedAgent;

@@ -14,6 +14,7 @@ mod forwarded;
 mod live_identity;
 mod mtls;
 mod nested;
+mod refusals;
 mod routers;
 mod stalled;
 mod support;

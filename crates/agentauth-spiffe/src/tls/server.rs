@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use agentauth_core::identity::svid::{SvidError, X509Svid};
-use agentauth_core::{AgentTrust, Clock, Peer, SystemClock};
+use agentauth_core::identity::svid::{SvidError, X509Svid, named_spiffe_id};
+use agentauth_core::{AgentTrust, Clock, Peer, SpiffeId, SystemClock};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -116,14 +116,27 @@ impl ServerHandshakes {
 
 /// The agent that one connection has verified.
 #[derive(Debug, Clone, Default)]
-pub struct VerifiedPeer(Arc<OnceLock<Arc<X509Svid>>>);
+pub struct VerifiedPeer(Arc<Shown>);
+
+/// What a client has shown.
+#[derive(Debug, Default)]
+struct Shown {
+    svid: OnceLock<Arc<X509Svid>>,
+    refused: OnceLock<SpiffeId>,
+}
 
 impl VerifiedPeer {
     /// The agent, if the client has shown a certificate. Ask when the handshake is complete: before that, the client may
     /// have shown a copy of a certificate whose key it does not hold.
     #[must_use]
     pub fn svid(&self) -> Option<&Arc<X509Svid>> {
-        self.0.get()
+        self.0.svid.get()
+    }
+
+    /// Whom the certificate names that was refused, if that can be read: for a log. Nothing has proven it.
+    #[must_use]
+    pub fn refused(&self) -> Option<&SpiffeId> {
+        self.0.refused.get()
     }
 }
 
@@ -153,11 +166,16 @@ impl ClientCertVerifier for AgentVerifier {
         _: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let svid = self.trust.verify(&chain(leaf, others), self.clock.now()).map_err(|error| {
-            tracing::debug!(code = error.code(), %error, "a client's certificate was refused");
+            match (&self.verified, named_spiffe_id(leaf)) {
+                // Whoever made the handshake is told, and says it.
+                (Some(VerifiedPeer(shown)), Some(id)) => _ = shown.refused.set(id),
+                (Some(_), None) => {}
+                (None, _) => tracing::debug!(code = error.code(), %error, "a client's certificate was refused"),
+            }
             TlsRefusal::from(error).of_certificate()
         })?;
         match &self.verified {
-            Some(VerifiedPeer(cell)) if cell.set(Arc::new(svid)).is_err() => {
+            Some(VerifiedPeer(shown)) if shown.svid.set(Arc::new(svid)).is_err() => {
                 Err(Error::General("a configuration for one connection was used for two".into()))
             }
             _ => Ok(ClientCertVerified::assertion()),

@@ -189,6 +189,17 @@ async fn a_connection_is_not_used_again_when_the_root_of_its_server_is_gone() {
     assert_eq!(world.server.has_seen(), 2);
 }
 
+/// The alert of the other side says no more than that.
+#[tokio::test]
+async fn a_client_whose_certificate_is_refused_is_told_where_to_look() {
+    let world = World::new().await;
+    world.there.platform.set_bundles(TrustBundles::new());
+    let error = world.client.send(world.server.get(), 64).await.unwrap_err();
+    assert_eq!(error.code(), "fetch_failed");
+    let sentence = "the other side refused this workload's certificate; its log says why";
+    assert!(error.to_string().ends_with(&format!("({sentence})")), "{error}");
+}
+
 #[tokio::test]
 async fn without_an_identity_nothing_is_sent_on_any_connection() {
     let world = World::new().await;

@@ -1,11 +1,17 @@
+use std::error::Error;
 use std::net::IpAddr;
+use std::{io, iter};
 
 use agentauth_core::Excerpt;
 use agentauth_core::jose::KeyError;
 use http::{StatusCode, Uri};
+use rustls::AlertDescription;
 
 use super::guard::Refused;
 use crate::network::NetworkError;
+
+/// Of a cause, so much is shown: some of them quote what the other side says.
+const MAX_CAUSE_CHARS: usize = 200;
 
 /// Why a document or an answer could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +43,7 @@ pub enum FetchError {
     #[error("the platform's root certificates cannot be loaded: {0}")]
     Roots(#[source] std::io::Error),
     /// The name could not be resolved, or the connection or the transfer failed.
-    #[error("`{uri}` could not be fetched: {source}")]
+    #[error("`{uri}` could not be fetched: {source}{cause}", cause = cause(&**source))]
     Transfer {
         /// What was fetched.
         uri: Uri,
@@ -109,6 +115,37 @@ impl FetchError {
     }
 }
 
+/// What is behind an error that only says which step has failed.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let causes = || iter::successors(error.source(), |error| (*error).source());
+    // `io::Error` does not show what it holds as its source.
+    let alert = causes().find_map(|error| match error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()? {
+        rustls::Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    });
+    match (alert.and_then(meaning), causes().last()) {
+        (Some(meaning), _) => format!(" ({meaning})"),
+        (None, Some(innermost)) => {
+            let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+            format!(" ({})", innermost.to_string().chars().take(MAX_CAUSE_CHARS).map(printable).collect::<String>())
+        }
+        (None, None) => String::new(),
+    }
+}
+
+/// What the other side means by an alert that is about the certificate of this side.
+const fn meaning(alert: AlertDescription) -> Option<&'static str> {
+    match alert {
+        AlertDescription::CertificateUnknown
+        | AlertDescription::BadCertificate
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::UnknownCA => Some("the other side refused this workload's certificate; its log says why"),
+        AlertDescription::CertificateRequired => Some("the other side wants a certificate, and none was shown"),
+        _ => None,
+    }
+}
+
 /// A URL as it may be shown: user information can hold a password.
 pub(crate) fn without_user(url: &str) -> String {
     match url.rsplit_once('@') {
@@ -125,6 +162,30 @@ mod tests {
     fn what_is_shown_of_a_url_is_no_password() {
         assert_eq!(without_user("https://alice:p@ss@a.example/x"), "...@a.example/x");
         assert_eq!(without_user("https://a.example/x"), "https://a.example/x");
+    }
+
+    /// An error, and what is behind it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("a step failed")]
+    struct Step(#[source] io::Error);
+
+    #[test]
+    fn a_transfer_that_failed_says_why() {
+        let alert = |alert| io::Error::other(rustls::Error::AlertReceived(alert));
+        let refused = "the other side refused this workload's certificate; its log says why";
+        for (behind, expected) in [
+            (io::Error::other("no\nway"), "no?way"),
+            (io::Error::other("x".repeat(999)), &*"x".repeat(200)),
+            (alert(AlertDescription::CertificateUnknown), refused),
+            (alert(AlertDescription::UnknownCA), refused),
+            (alert(AlertDescription::CertificateRequired), "the other side wants a certificate, and none was shown"),
+            (alert(AlertDescription::DecodeError), "received fatal alert: DecodeError"),
+        ] {
+            let error = FetchError::Transfer { uri: Uri::from_static("/"), source: Step(behind).into() };
+            assert_eq!(error.to_string(), format!("`/` could not be fetched: a step failed ({expected})"));
+        }
+        let bare = FetchError::Transfer { uri: Uri::from_static("/"), source: "it failed".into() };
+        assert_eq!(bare.to_string(), "`/` could not be fetched: it failed");
     }
 
     #[test]

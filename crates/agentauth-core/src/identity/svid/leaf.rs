@@ -14,6 +14,12 @@ pub(super) fn parse<'d>(der: &'d CertificateDer<'_>) -> Result<X509Certificate<'
     }
 }
 
+/// The SPIFFE ID that a certificate names, if it names one: to say whose certificate was refused. Nothing has proven it.
+#[must_use]
+pub fn named_spiffe_id(leaf: &CertificateDer<'_>) -> Option<SpiffeId> {
+    spiffe_id(&parse(leaf).ok()?).ok()
+}
+
 /// The one URI name of the leaf. A malformed name anywhere in the extension spoils it.
 pub(super) fn spiffe_id(leaf: &X509Certificate<'_>) -> Result<SpiffeId, SvidError> {
     let names = leaf.subject_alternative_name().map_err(|_| SvidError::Malformed)?.ok_or(SvidError::NoUri)?;
