@@ -15,8 +15,8 @@ const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 /// A trust domain, and the file with its bundle.
 #[derive(Debug, Clone)]
 pub(crate) struct NamedBundle {
-    domain: TrustDomain,
-    file: PathBuf,
+    pub(crate) domain: TrustDomain,
+    pub(crate) file: PathBuf,
 }
 
 impl FromStr for NamedBundle {

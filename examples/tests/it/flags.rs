@@ -60,7 +60,7 @@ fn flags_that_would_protect_nothing_are_refused() {
         (vec!["--bundle", "Court.Example=roots.pem"], None, 2, "`Court.Example` is no trust domain"),
         (tls(&["--bundle", "td=/no/such/file"]), None, 1, "/no/such/file: there is no such file"),
         (tls(&["--bundle", "td=x", "--client-ca", "y", "--trust-domain", "td"]), None, 1, "two bundle files"),
-        (vec!["--svid-dir", "/no/such/directory"], None, 1, "/no/such/directory: no SVID is found here"),
+        (vec!["--svid-dir", "/no/such/directory"], None, 1, "/no/such/directory: there is no such directory"),
         (vec!["--svid-dir", "x", "--tls-cert", "x", "--tls-key", "x"], None, 2, "cannot be used with"),
         (vec!["--spiffe-socket", "unix://host/agent.sock"], None, 1, "is no endpoint of a Workload API"),
         (

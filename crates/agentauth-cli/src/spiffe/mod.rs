@@ -19,6 +19,7 @@ Examples:
   agentauth spiffe watch                           what SPIFFE_ENDPOINT_SOCKET names
   agentauth spiffe watch --socket unix:///run/spire/agent.sock --count 1
   agentauth spiffe watch --dir /var/run/secrets/spiffe.io --json
+  agentauth spiffe watch --dir /var/run/secrets/spiffe.io --bundle court.example=/var/run/secrets/trust/roots.pem
 
 Status: 0 after Ctrl-C or as many changes as were asked for, 2 if there is nothing to watch."
     )]

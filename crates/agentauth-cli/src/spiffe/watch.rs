@@ -11,6 +11,8 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::report::{Dated, Problem, Report};
+use crate::bundles::NamedBundle;
+use crate::input::quoted;
 use crate::text::json;
 use crate::{CliError, Exit, Terminal};
 
@@ -28,6 +30,11 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "socket")]
     dir: Option<PathBuf>,
 
+    /// A trust domain, and the file with its bundle, where the platform keeps it elsewhere: PEM, or SPIFFE JSON. May be
+    /// repeated.
+    #[arg(long, value_name = "TD=FILE", requires = "dir")]
+    bundle: Vec<NamedBundle>,
+
     /// End after so many changes; what is known first is one.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
@@ -41,6 +48,12 @@ pub(crate) fn run(args: &WatchArgs, terminal: &mut Terminal<'_>) -> Result<Exit,
     let runtime = Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on(async {
         let source = Watched::open(args)?;
+        match (&source, &args.dir) {
+            (Watched::Api(api), _) => terminal.remark(&format!("asking the Workload API at {}", api.endpoint())),
+            (Watched::Files(_), dir) => {
+                terminal.remark(&format!("reading {}", dir.as_deref().map(quoted).unwrap_or_default()));
+            }
+        }
         tokio::select! {
             done = watch(args, &source, terminal) => done,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Good),
@@ -84,7 +97,11 @@ impl Watched {
         let setting =
             |option, problem: &dyn std::fmt::Display| CliError::Setting { option, problem: problem.to_string() };
         if let Some(dir) = &args.dir {
-            let files = SvidFiles::detect(dir).and_then(|svid| FileSource::builder().svid(svid).start());
+            let files = SvidFiles::detect(dir).and_then(|svid| {
+                let bundles = args.bundle.iter();
+                let builder = FileSource::builder().svid(svid);
+                bundles.fold(builder, |builder, named| builder.bundle(named.domain.clone(), &named.file)).start()
+            });
             return files.map(Self::Files).map_err(|error| setting("dir", &error));
         }
         let mut builder = WorkloadApi::builder();
@@ -125,7 +142,7 @@ impl Watched {
     fn end(&self) -> Option<WorkloadApiError> {
         match self {
             Self::Api(api) => api.problem().filter(|problem| {
-                matches!(problem, WorkloadApiError::InvalidArgument(_) | WorkloadApiError::Unimplemented(_))
+                matches!(problem, WorkloadApiError::InvalidArgument { .. } | WorkloadApiError::Unimplemented { .. })
             }),
             Self::Files(_) => None,
         }

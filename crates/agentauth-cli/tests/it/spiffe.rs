@@ -77,8 +77,14 @@ impl Watching {
 
     /// Waits until it has ended, and tells all that it has written.
     async fn transcript(self) -> String {
+        self.transcript_at("?").await
+    }
+
+    /// As that; the place that it watches, which has another name each time, is `PLACE`.
+    async fn transcript_at(self, place: &str) -> String {
         let exit = tokio::time::timeout(PATIENCE, self.done).await.expect("an end").unwrap();
-        format!("{exit:?}\n--- standard output\n{}--- standard error\n{}", self.output.text(), self.errors.text())
+        let (output, errors) = (self.output.text(), self.errors.text());
+        format!("{exit:?}\n--- standard output\n{output}--- standard error\n{errors}").replace(place, "PLACE")
     }
 }
 
@@ -108,7 +114,7 @@ async fn each_change_is_shown_as_it_happens() {
     let mut mock = WorkloadApiMock::not_listening();
     let watching = Watching::start(&["--socket", mock.endpoint(), "--count", "4"]);
     play(&mut mock, &watching.output).await;
-    assert_snapshot!("spiffe_watch", watching.transcript().await);
+    assert_snapshot!("spiffe_watch", watching.transcript_at(mock.endpoint()).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,14 +130,14 @@ async fn each_change_is_a_line_of_json() {
     assert_eq!(lines[0]["problems"][0]["code"], "workload_api_unavailable");
     assert_eq!(lines[1]["identity"]["id"], "spiffe://court.example/agent/lawyer");
     assert_eq!(lines[1]["problems"], serde_json::json!([]));
-    assert_snapshot!("spiffe_watch_json", format!("{}\n{}", lines[2], lines[3]));
+    assert_snapshot!("spiffe_watch_json", format!("{}\n{}", lines[2], lines[3]).replace(mock.endpoint(), "PLACE"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_watched_is_a_problem() {
     let mock = WorkloadApiMock::unix();
     mock.fail_all(Code::InvalidArgument);
-    let denied = Watching::start(&["--socket", mock.endpoint()]).transcript().await;
+    let denied = Watching::start(&["--socket", mock.endpoint()]).transcript_at(mock.endpoint()).await;
     let malformed = Watching::start(&["--socket", "unix://localhost/agent.sock"]).transcript().await;
     let nowhere = Watching::start(&["--dir", "/no/such/directory"]).transcript().await;
     assert_snapshot!("spiffe_watch_problems", [denied, malformed, nowhere].join("\n"));
@@ -159,7 +165,22 @@ async fn a_directory_is_watched_too() {
     folder.write("ca.crt", pem("CERTIFICATE", &ca.root()));
     let path = folder.path("");
     let watching = Watching::start(&["--dir", path.to_str().unwrap(), "--count", "1"]);
-    assert_snapshot!("spiffe_watch_dir", watching.transcript().await);
+    assert_snapshot!("spiffe_watch_dir", watching.transcript_at(path.to_str().unwrap()).await);
+}
+
+/// cert-manager's driver mounts the SVID, and the roots are in another volume.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bundles_beside_a_directory_are_watched_with_it() {
+    let (folder, ca) = (Folder::new(), Authority::new("court.example"));
+    let svid = issue(&ca, "/agent/lawyer");
+    folder.write("tls.crt", pem("CERTIFICATE", svid.leaf()));
+    folder.write("tls.key", pem("PRIVATE KEY", &svid.key));
+    folder.write("roots.pem", pem("CERTIFICATE", &ca.root()));
+    let (dir, roots) = (folder.path(""), folder.path("roots.pem"));
+    let bundle = format!("court.example={}", roots.to_str().unwrap());
+    let watching = Watching::start(&["--dir", dir.to_str().unwrap(), "--bundle", &bundle, "--count", "1"]);
+    let said = watching.transcript().await;
+    assert!(said.contains("believes court.example (1 root)"), "{said}");
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

@@ -18,10 +18,17 @@ pub enum FilesError {
     Repeated(TrustDomain),
     /// A directory has the files of no layout that is known by its names.
     #[error(
-        "{}: no SVID is found here by its file names; if it comes later, or has other names, name the files",
+        "{}: none of tls.crt, svid.pem, cert-chain.pem, credential-bundle.private-key.pem, credentialbundle.pem and \
+         credential-bundle.pem is here; if the SVID comes later, or has other names, name the files",
         .0.display()
     )]
     UnknownLayout(PathBuf),
+    /// The directory that is to be looked at is not there.
+    #[error("{}: there is no such directory", .0.display())]
+    NoDirectory(PathBuf),
+    /// What is to be looked at is a file.
+    #[error("{}: this is a file: give the directory that it is in", .0.display())]
+    NotDirectory(PathBuf),
     /// A directory has the files of more than one layout.
     #[error("{}: the files of {first} and of {second} are here; name the files that are meant", dir.display())]
     AmbiguousLayout {
@@ -106,6 +113,8 @@ impl FilesError {
             Self::Nothing => "files_none_named",
             Self::Repeated(_) => "files_domain_repeated",
             Self::UnknownLayout(_) => "files_layout_unknown",
+            Self::NoDirectory(_) => "files_no_directory",
+            Self::NotDirectory(_) => "files_not_directory",
             Self::AmbiguousLayout { .. } => "files_layout_ambiguous",
             Self::Missing(_) => "files_missing",
             Self::Empty(_) => "files_empty",

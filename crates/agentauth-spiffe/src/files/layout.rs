@@ -1,5 +1,6 @@
 //! Which files an SVID is in: the names that platforms give them.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::FilesError;
@@ -77,7 +78,8 @@ impl SvidFiles {
     /// layout.
     ///
     /// # Errors
-    /// [`FilesError::UnknownLayout`], [`FilesError::AmbiguousLayout`].
+    /// [`FilesError::NoDirectory`], [`FilesError::NotDirectory`]; [`FilesError::Unreadable`] if this process may not look
+    /// into it; [`FilesError::UnknownLayout`], [`FilesError::AmbiguousLayout`].
     pub fn detect(dir: impl AsRef<Path>) -> Result<Self, FilesError> {
         let dir = dir.as_ref();
         let pairs = [
@@ -86,7 +88,24 @@ impl SvidFiles {
             ("Istio", Self::istio(dir)),
         ];
         let single = CREDENTIAL_BUNDLES.map(|name| ("a credential bundle", Self::credential_bundle(dir.join(name))));
-        let mut found = pairs.into_iter().chain(single).filter(|(_, files)| files.are_there());
+        let look = || -> io::Result<Vec<(&'static str, Self)>> {
+            if !std::fs::metadata(dir)?.is_dir() {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            let mut found = Vec::new();
+            for (name, files) in pairs.into_iter().chain(single) {
+                if files.are_there()? {
+                    found.push((name, files));
+                }
+            }
+            Ok(found)
+        };
+        let found = look().map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => FilesError::NoDirectory(dir.into()),
+            io::ErrorKind::NotADirectory => FilesError::NotDirectory(dir.into()),
+            _ => FilesError::Unreadable { path: dir.into(), source },
+        })?;
+        let mut found = found.into_iter();
         match (found.next(), found.next()) {
             (Some((_, files)), None) => Ok(files),
             (None, _) => Err(FilesError::UnknownLayout(dir.into())),
@@ -97,8 +116,13 @@ impl SvidFiles {
     }
 
     /// Half of a pair is enough to tell whose it is.
-    fn are_there(&self) -> bool {
-        std::iter::once(&self.chain).chain(&self.key).any(|name| self.dir.join(name).exists())
+    fn are_there(&self) -> io::Result<bool> {
+        for name in std::iter::once(&self.chain).chain(&self.key) {
+            if self.dir.join(name).try_exists()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Reads all of them, as they are at one moment.

@@ -90,6 +90,7 @@ impl WorkloadApiBuilder {
         }
         let _guard = runtime.enter();
         let rpc = Rpc::new(&endpoint)?;
+        let endpoint = rpc.endpoint();
         let shared = Arc::new(Shared::new(self.clock, self.hint, rpc.clone()));
         let backoff = Backoff::new(Arc::new(SystemRandom));
         let x509 = follow(rpc.clone(), X509Feed(Arc::clone(&shared)), backoff.clone());

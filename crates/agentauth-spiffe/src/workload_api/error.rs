@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentauth_core::Excerpt;
@@ -26,28 +27,65 @@ pub enum WorkloadApiError {
     #[error("there is no tokio runtime to keep the identity up to date: call this from async code")]
     NoRuntime,
     /// The endpoint cannot be reached, or cannot answer now. It is asked again.
-    #[error("the Workload API cannot be reached, or cannot answer now: {0}")]
-    Unavailable(Excerpt),
+    #[error("the Workload API at {endpoint} cannot be reached, or cannot answer now: {message}")]
+    Unavailable {
+        /// Who was asked.
+        endpoint: Arc<str>,
+        /// What is said of it.
+        message: Excerpt,
+    },
     /// `PermissionDenied`: this workload has no identity. It is asked again.
-    #[error("the Workload API has no identity for this workload; is there a registration entry that selects it? ({0})")]
-    Denied(Excerpt),
+    #[error(
+        "the Workload API at {endpoint} has no identity for this workload; is there a registration entry that selects it? ({message})"
+    )]
+    Denied {
+        /// Who was asked.
+        endpoint: Arc<str>,
+        /// What is said of it.
+        message: Excerpt,
+    },
     /// `InvalidArgument`. It is not asked again.
-    #[error("the Workload API refuses the request itself, and is not asked again: {0}")]
-    InvalidArgument(Excerpt),
+    #[error("the Workload API at {endpoint} refuses the request itself, and is not asked again: {message}")]
+    InvalidArgument {
+        /// Who was asked.
+        endpoint: Arc<str>,
+        /// What is said of it.
+        message: Excerpt,
+    },
     /// `Unimplemented`. It is not asked again.
-    #[error("the Workload API does not offer this, and is not asked again: {0}")]
-    Unimplemented(Excerpt),
+    #[error("the Workload API at {endpoint} does not offer this, and is not asked again: {message}")]
+    Unimplemented {
+        /// Who was asked.
+        endpoint: Arc<str>,
+        /// What is said of it.
+        message: Excerpt,
+    },
     /// Any other status. It is asked again.
-    #[error("the Workload API failed with the status {status}: {message}")]
+    #[error("the Workload API at {endpoint} failed with the status {status}: {message}")]
     Failed {
+        /// Who was asked.
+        endpoint: Arc<str>,
         /// The name of the gRPC status.
         status: &'static str,
         /// What the other side says of it.
         message: Excerpt,
     },
     /// Nothing has come in time.
-    #[error("nothing has come from the Workload API within {0:?}")]
-    TimedOut(Duration),
+    #[error("nothing has come from the Workload API at {endpoint} within {within:?}")]
+    TimedOut {
+        /// Who was asked.
+        endpoint: Arc<str>,
+        /// How long it was waited for.
+        within: Duration,
+    },
+    /// No identity has come in time, and this was wrong at last.
+    #[error("no identity has come within {within:?}: {problem}")]
+    GaveUp {
+        /// How long it was waited for.
+        within: Duration,
+        /// What was wrong at last. Its code is this error's.
+        problem: Box<Self>,
+    },
     /// A mandatory field of a message was empty, so the message was discarded (SPIFFE_Workload_API.md §4.5).
     #[error("a message of the Workload API was discarded: its mandatory field {0} is empty")]
     FieldEmpty(&'static str),
@@ -86,12 +124,13 @@ impl WorkloadApiError {
             Self::Endpoint { .. } => "workload_api_endpoint_malformed",
             Self::Hint => "workload_api_hint_malformed",
             Self::NoRuntime => "workload_api_no_runtime",
-            Self::Unavailable(_) => "workload_api_unavailable",
-            Self::Denied(_) => "workload_api_denied",
-            Self::InvalidArgument(_) => "workload_api_invalid_argument",
-            Self::Unimplemented(_) => "workload_api_unimplemented",
+            Self::Unavailable { .. } => "workload_api_unavailable",
+            Self::Denied { .. } => "workload_api_denied",
+            Self::InvalidArgument { .. } => "workload_api_invalid_argument",
+            Self::Unimplemented { .. } => "workload_api_unimplemented",
             Self::Failed { .. } => "workload_api_failed",
-            Self::TimedOut(_) => "workload_api_timed_out",
+            Self::TimedOut { .. } => "workload_api_timed_out",
+            Self::GaveUp { problem, .. } => problem.code(),
             Self::FieldEmpty(_) => "workload_api_field_empty",
             Self::FieldMalformed(_) => "workload_api_field_malformed",
             Self::Bundle(_) => "workload_api_bundle_malformed",
@@ -104,26 +143,25 @@ impl WorkloadApiError {
         }
     }
 
-    /// Whether asking again cannot help (SPIFFE_Workload_Endpoint.md §6).
-    pub(super) const fn is_final(&self) -> bool {
-        matches!(self, Self::InvalidArgument(_) | Self::Unimplemented(_))
-    }
-}
-
-impl From<Status> for WorkloadApiError {
-    fn from(status: Status) -> Self {
-        let message = match std::error::Error::source(&status) {
+    /// What an answer of `endpoint` that is none means.
+    pub(super) fn of_status(status: &Status, endpoint: Arc<str>) -> Self {
+        let message = match std::error::Error::source(status) {
             // What the transport says is "transport error", and why is below it.
             Some(source) => Excerpt::of(&innermost(source).to_string()),
             None => Excerpt::of(status.message()),
         };
         match status.code() {
-            Code::Unavailable => Self::Unavailable(message),
-            Code::PermissionDenied => Self::Denied(message),
-            Code::InvalidArgument => Self::InvalidArgument(message),
-            Code::Unimplemented => Self::Unimplemented(message),
-            other => Self::Failed { status: other.description(), message },
+            Code::Unavailable => Self::Unavailable { endpoint, message },
+            Code::PermissionDenied => Self::Denied { endpoint, message },
+            Code::InvalidArgument => Self::InvalidArgument { endpoint, message },
+            Code::Unimplemented => Self::Unimplemented { endpoint, message },
+            other => Self::Failed { endpoint, status: other.description(), message },
         }
+    }
+
+    /// Whether asking again cannot help (SPIFFE_Workload_Endpoint.md §6).
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(self, Self::InvalidArgument { .. } | Self::Unimplemented { .. })
     }
 }
 

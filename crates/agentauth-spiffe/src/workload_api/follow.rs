@@ -50,7 +50,7 @@ pub(super) async fn follow<F: Feed>(rpc: Rpc, mut feed: F, mut backoff: Backoff)
         }
         let is_closed = end.is_none();
         if let Some(status) = end {
-            let error = WorkloadApiError::from(status);
+            let error = WorkloadApiError::of_status(&status, rpc.endpoint());
             let is_final = error.is_final();
             feed.end(error);
             if is_final {

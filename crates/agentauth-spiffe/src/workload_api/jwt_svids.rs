@@ -199,7 +199,9 @@ impl Inner {
     async fn fetch(&self, request: JwtSvidRequest) -> Result<Vec<JwtSvidMessage>, WorkloadApiError> {
         let wanted = request.spiffe_id.clone();
         let response = tokio::time::timeout(FETCH_TIMEOUT, self.rpc.jwt_svids(request)).await;
-        let svids = response.map_err(|_| WorkloadApiError::TimedOut(FETCH_TIMEOUT))??.svids;
+        let timed_out = |_| WorkloadApiError::TimedOut { endpoint: self.rpc.endpoint(), within: FETCH_TIMEOUT };
+        let answer = response.map_err(timed_out)?;
+        let svids = answer.map_err(|status| WorkloadApiError::of_status(&status, self.rpc.endpoint()))?.svids;
         if svids.is_empty() {
             return Err(WorkloadApiError::FieldEmpty("svids"));
         }
@@ -234,7 +236,7 @@ impl Inner {
         let now = self.clock.now();
         let held = match &answer {
             Ok(svid) => Some(Held { svid: Arc::clone(svid), renew_at: now.plus(svid.expires_at.since(now) / 2) }),
-            Err(WorkloadApiError::Unavailable(_) | WorkloadApiError::TimedOut(_)) => previous
+            Err(WorkloadApiError::Unavailable { .. } | WorkloadApiError::TimedOut { .. }) => previous
                 .filter(|held| now.plus(RETRY) < held.svid.expires_at)
                 .map(|held| Held { renew_at: now.plus(RETRY), ..held }),
             Err(_) => None,

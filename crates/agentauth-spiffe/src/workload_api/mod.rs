@@ -46,7 +46,6 @@ pub use error::WorkloadApiError;
 pub use jwt_svids::OwnJwtSvid;
 
 use crate::Changes;
-use endpoint::Endpoint;
 use state::Shared;
 
 /// An identity may become valid without anything coming.
@@ -58,7 +57,7 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(1);
 pub struct WorkloadApi(Arc<Running>);
 
 struct Running {
-    endpoint: Endpoint,
+    endpoint: Arc<str>,
     shared: Arc<Shared>,
     tasks: [AbortHandle; 2],
 }
@@ -87,7 +86,8 @@ impl WorkloadApi {
     ///
     /// # Errors
     /// At once what no waiting helps against: [`WorkloadApiError::InvalidArgument`], [`WorkloadApiError::Unimplemented`].
-    /// After `within`, what was wrong at last, or [`WorkloadApiError::TimedOut`] if nothing was.
+    /// After `within`, [`WorkloadApiError::GaveUp`] with what was wrong at last, or [`WorkloadApiError::TimedOut`] if nothing
+    /// was.
     pub async fn wait_ready(&self, within: Duration) -> Result<Arc<X509Identity>, WorkloadApiError> {
         let end = Instant::now() + within;
         let (mut changes, mut problems) = (self.changes(), self.0.shared.problems());
@@ -99,8 +99,13 @@ impl WorkloadApi {
             }
             let left = end.saturating_duration_since(Instant::now());
             match problem {
-                Some(problem) if problem.is_final() || left.is_zero() => return Err(problem),
-                None if left.is_zero() => return Err(WorkloadApiError::TimedOut(within)),
+                Some(problem) if problem.is_final() => return Err(problem),
+                Some(problem) if left.is_zero() => {
+                    return Err(WorkloadApiError::GaveUp { within, problem: Box::new(problem) });
+                }
+                None if left.is_zero() => {
+                    return Err(WorkloadApiError::TimedOut { endpoint: Arc::clone(&self.0.endpoint), within });
+                }
                 _ => {}
             }
             let news = async {
@@ -111,6 +116,12 @@ impl WorkloadApi {
             };
             _ = timeout(left.min(LOOK_AT_CLOCK), news).await;
         }
+    }
+
+    /// Who is asked, such as `unix:///run/spire/agent.sock`.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
     }
 
     /// The snapshots as they come.

@@ -4,6 +4,7 @@
 //! without `kid`, one federated bundle or one SVID that it cannot read takes all others with it; and it knows no ES512.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agentauth_core::Excerpt;
@@ -104,7 +105,10 @@ pub(super) struct JwtSvidMessage {
 
 /// A client of the Workload API. It connects when it is used, and again when the connection is gone; clones share it.
 #[derive(Clone)]
-pub(super) struct Rpc(Channel);
+pub(super) struct Rpc {
+    channel: Channel,
+    endpoint: Arc<str>,
+}
 
 impl Rpc {
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, WorkloadApiError> {
@@ -112,13 +116,17 @@ impl Rpc {
             Endpoint::Unix(path) => Target::from_shared(format!("unix:{path}")),
             Endpoint::Tcp(address) => Target::from_shared(format!("http://{address}")),
         };
-        let refused = |_| WorkloadApiError::Endpoint {
-            endpoint: Excerpt::of(&endpoint.to_string()),
-            reason: "it cannot be dialled",
-        };
+        let endpoint: Arc<str> = endpoint.to_string().into();
+        let refused =
+            |_| WorkloadApiError::Endpoint { endpoint: Excerpt::of(&endpoint), reason: "it cannot be dialled" };
         let target = target.map_err(refused)?.connect_timeout(CONNECT_TIMEOUT);
         let target = target.http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
-        Ok(Self(target.connect_lazy()))
+        Ok(Self { channel: target.connect_lazy(), endpoint })
+    }
+
+    /// Who is asked, for people.
+    pub(super) fn endpoint(&self) -> Arc<str> {
+        Arc::clone(&self.endpoint)
     }
 
     pub(super) async fn x509_svids(&self) -> Result<Streaming<X509SvidResponse>, Status> {
@@ -148,7 +156,7 @@ impl Rpc {
     }
 
     async fn client(&self) -> Result<Grpc<Channel>, Status> {
-        let mut client = Grpc::new(self.0.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
         client.ready().await.map_err(|error| Status::from_error(error.into()))?;
         Ok(client)
     }

@@ -170,7 +170,7 @@ impl Feed for X509Feed {
 
     /// Only what the other side takes back is given up: while it is away, what came last counts until its own end.
     fn end(&mut self, error: WorkloadApiError) {
-        if matches!(error, WorkloadApiError::Denied(_)) {
+        if matches!(error, WorkloadApiError::Denied { .. }) {
             self.0.change(|known| {
                 let is_withdrawn = known.set_identity(Err(IdentityUnavailable::Withdrawn));
                 replace(&mut known.roots, Roots::new()) || is_withdrawn
@@ -222,7 +222,7 @@ impl Feed for JwtFeed {
     }
 
     fn end(&mut self, error: WorkloadApiError) {
-        if matches!(error, WorkloadApiError::Denied(_)) {
+        if matches!(error, WorkloadApiError::Denied { .. }) {
             self.shared.change(|known| replace(&mut known.jwt_bundles, JwtBundles::new()));
         }
         self.report(&error);

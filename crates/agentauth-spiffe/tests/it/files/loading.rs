@@ -61,6 +61,34 @@ async fn each_platform_has_its_layout() {
 }
 
 #[test]
+fn a_directory_that_cannot_be_looked_at_is_told_from_one_without_an_svid() {
+    let folder = Folder::new();
+    folder.write(&[("tls.crt", "x")]);
+    let long = "x".repeat(300);
+    for (name, code, sentence) in [
+        ("nowhere", "files_no_directory", "there is no such directory"),
+        ("tls.crt", "files_not_directory", "give the directory"),
+        ("tls.crt/deeper", "files_not_directory", "give the directory"),
+        (&*long, "files_unreadable", "the user of this process must be able to read it"),
+    ] {
+        let error = SvidFiles::detect(folder.0.join(name)).unwrap_err();
+        assert_eq!(error.code(), code, "{name}");
+        assert!(error.to_string().contains(sentence), "{error}");
+    }
+    // Every name that the refusal of an empty directory tells would have been found.
+    folder.remove("tls.crt");
+    let error = SvidFiles::detect(&folder.0).unwrap_err().to_string();
+    let names: Vec<_> =
+        error.split([' ', ',', ';']).filter(|word| word.ends_with(".pem") || word.ends_with(".crt")).collect();
+    assert_eq!(names.len(), 6, "{error}");
+    for name in names {
+        folder.write(&[(name, "x")]);
+        assert!(SvidFiles::detect(&folder.0).is_ok(), "{name}");
+        folder.remove(name);
+    }
+}
+
+#[test]
 fn a_layout_is_told_by_its_names_or_not_at_all() {
     let folder = Folder::new();
     let detect = || SvidFiles::detect(&folder.0).map_err(|error| error.code());

@@ -53,7 +53,13 @@ async fn an_endpoint_that_is_not_there_yet_is_waited_for_and_one_that_goes_comes
     let mut mock = WorkloadApiMock::not_listening();
     let api = builder(&mock).start().unwrap();
     assert_eq!(problem(&api).await, "workload_api_unavailable");
-    assert_eq!(code(api.wait_ready(Duration::ZERO).await), "workload_api_unavailable");
+    let error = api.wait_ready(Duration::from_millis(1)).await.unwrap_err();
+    assert_eq!(error.code(), "workload_api_unavailable");
+    let said = format!(
+        "no identity has come within 1ms: the Workload API at {} cannot be reached, or cannot answer now: No such file",
+        mock.endpoint()
+    );
+    assert!(error.to_string().starts_with(&said), "{error}");
 
     mock.push(&state(&ca, &ca.issue("/agent/lawyer")));
     mock.listen();
@@ -86,7 +92,9 @@ async fn a_stream_that_says_nothing_is_given_up_at_the_limit() {
     let mock = WorkloadApiMock::unix();
     let api = builder(&mock).start().unwrap();
     mock.called(X509_SVID, 1).await;
-    assert_eq!(code(api.wait_ready(Duration::from_millis(1)).await), "workload_api_timed_out");
+    let error = api.wait_ready(Duration::from_millis(1)).await.unwrap_err();
+    assert_eq!(error.code(), "workload_api_timed_out");
+    assert!(error.to_string().contains(mock.endpoint()), "{error}");
 }
 
 #[tokio::test]
