@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use agentauth_core::TrustDomain;
-use agentauth_core::identity::svid::{BundleError, TrustBundle, TrustBundles};
+use agentauth_core::identity::svid::{BundleConcern, BundleError, TrustBundle, TrustBundles};
+use agentauth_spiffe::files::FilesError;
 
-use crate::CliError;
 use crate::input::{quoted, read_file};
+use crate::{CliError, Terminal};
 
 /// The largest bundle file that is read, in bytes: what the bundle itself is bounded by.
 const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
@@ -38,10 +39,30 @@ impl NamedBundle {
     }
 }
 
-/// All of them.
-pub(crate) fn bundles(named: &[NamedBundle]) -> Result<TrustBundles, CliError> {
-    named.iter().try_fold(TrustBundles::new(), |bundles, named| {
+/// All of them, and what is odd about them.
+pub(crate) struct Bundles {
+    pub(crate) bundles: TrustBundles,
+    /// Why a server that reads these files takes none of them.
+    pub(crate) refusal: Option<FilesError>,
+}
+
+/// Reads all of them. Says what someone should look at.
+pub(crate) fn bundles(named: &[NamedBundle], terminal: &mut Terminal<'_>) -> Result<Bundles, CliError> {
+    let mut all = Bundles { bundles: TrustBundles::new(), refusal: None };
+    for named in named {
+        let bundle = named.read()?;
+        for concern in bundle.concerns() {
+            match concern {
+                BundleConcern::PublicRoots { count, organisation } => {
+                    let (path, domain) = (named.file.clone(), named.domain.clone());
+                    let refusal = FilesError::PublicRoots { path, domain, count, organisation };
+                    all.refusal.get_or_insert(refusal);
+                }
+                concern => terminal.remark(&format!("{}: {concern}", quoted(&named.file))),
+            }
+        }
         let wrong = |error: BundleError| CliError::Setting { option: "bundle", problem: error.to_string() };
-        bundles.with_bundle(named.read()?).map_err(wrong)
-    })
+        all.bundles = all.bundles.with_bundle(bundle).map_err(wrong)?;
+    }
+    Ok(all)
 }

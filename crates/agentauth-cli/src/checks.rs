@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use agentauth_core::binding::dpop::{ProofOutcome, ProofRule};
 use agentauth_core::identity::svid::{SvidOutcome, SvidRule};
 use agentauth_core::token::{Explanation, Outcome};
+use agentauth_spiffe::files::FilesError;
 use serde::Serialize;
 
 use crate::look::{Look, Mark};
@@ -24,6 +25,9 @@ pub(crate) struct Checked {
     pub(crate) section: &'static str,
     #[serde(flatten)]
     pub(crate) result: CheckResult,
+    /// What helps to find out why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) remarks: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,6 +49,7 @@ impl CheckList {
                 Outcome::Failed(error) => CheckResult::Failed { code: error.code(), error: error.to_string() },
                 _ => CheckResult::NotReached,
             },
+            remarks: Vec::new(),
         });
         Self { of: "token", checks: checks.collect() }
     }
@@ -59,6 +64,7 @@ impl CheckList {
                 ProofOutcome::Failed(error) => CheckResult::Failed { code: error.code(), error: error.to_string() },
                 _ => CheckResult::NotReached,
             },
+            remarks: Vec::new(),
         });
         Self { of: "proof", checks: checks.collect() }
     }
@@ -73,8 +79,27 @@ impl CheckList {
                 SvidOutcome::Failed(error) => CheckResult::Failed { code: error.code(), error: error.to_string() },
                 _ => CheckResult::NotReached,
             },
+            remarks: Vec::new(),
         });
         Self { of: "certificate", checks: checks.collect() }
+    }
+
+    /// The check of the bundles, which they did not pass.
+    pub(crate) fn of_refused_bundles(refusal: &FilesError) -> Self {
+        let result = CheckResult::Failed { code: refusal.code(), error: refusal.to_string() };
+        let rule = "no bundle holds roots that certify web sites for everyone";
+        let check = Checked { rule, section: "SPIFFE Trust Domain and Bundle §3", result, remarks: Vec::new() };
+        Self { of: "bundles", checks: vec![check] }
+    }
+
+    /// Adds what `remarks` has to say about the code of each check that failed.
+    pub(crate) fn with_remarks(mut self, remarks: impl Fn(&str) -> Vec<String>) -> Self {
+        for check in &mut self.checks {
+            if let CheckResult::Failed { code, .. } = &check.result {
+                check.remarks = remarks(code);
+            }
+        }
+        self
     }
 
     pub(crate) fn is_good(&self) -> bool {
@@ -90,6 +115,9 @@ impl CheckList {
             writeln!(out, "  {mark} {:width$}  {}", check.rule, look.dim(&section))?;
             if let CheckResult::Failed { code, error } = &check.result {
                 writeln!(out, "      {code}: {}", shown(error))?;
+            }
+            for remark in &check.remarks {
+                writeln!(out, "      {}", shown(remark))?;
             }
         }
         writeln!(out)

@@ -18,15 +18,15 @@ use crate::text::{relative, shown};
 pub(super) struct Certificate {
     /// Whether it could be read at all; the rest is empty if not.
     pub(super) readable: bool,
-    uris: Vec<String>,
+    pub(super) uris: Vec<String>,
     other_names: Vec<String>,
-    subject: String,
-    issuer: String,
+    pub(super) subject: String,
+    pub(super) issuer: String,
     key: String,
     is_ca: bool,
     usages: Vec<&'static str>,
-    not_before: Option<Timestamp>,
-    not_after: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) not_after: Option<Timestamp>,
     sha256: String,
 }
 

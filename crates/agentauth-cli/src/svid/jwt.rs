@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use agentauth_core::identity::svid::{Audiences, JwtSvid, JwtSvidError, TrustBundles, verify_jwt_svid};
 use agentauth_core::{SpiffeId, Timestamp};
+use agentauth_spiffe::files::FilesError;
 use serde::Serialize;
 
 use crate::CliError;
@@ -34,14 +35,16 @@ impl JwtReport {
         token: &str,
         audiences: &[String],
         bundles: &TrustBundles,
+        refused_bundles: Option<&FilesError>,
         at: Timestamp,
     ) -> Result<Self, CliError> {
         let expected = Audiences::new(audiences.iter().cloned())
             .map_err(|error| CliError::Setting { option: "audience", problem: error.to_string() })?;
         let verdict: Result<JwtSvid, JwtSvidError> = verify_jwt_svid(token, bundles, &expected, at);
-        let (id, refusal) = match verdict {
-            Ok(svid) => (Some(svid.id().clone()), None),
-            Err(error) => (None, Some(Refused { code: error.code(), error: error.to_string() })),
+        let (id, refusal) = match (refused_bundles, verdict) {
+            (Some(error), _) => (None, Some(Refused { code: error.code(), error: error.to_string() })),
+            (None, Ok(svid)) => (Some(svid.id().clone()), None),
+            (None, Err(error)) => (None, Some(Refused { code: error.code(), error: error.to_string() })),
         };
         Ok(Self {
             accepted: id.is_some(),

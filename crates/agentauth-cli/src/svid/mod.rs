@@ -3,6 +3,7 @@
 mod certificate;
 pub(crate) mod inspect;
 mod jwt;
+mod remarks;
 mod source;
 pub(crate) mod verify;
 

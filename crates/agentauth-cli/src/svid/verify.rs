@@ -6,8 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::jwt::JwtReport;
+use super::remarks::remarks;
 use super::source::{Svid, SvidSource};
-use crate::bundles::{NamedBundle, bundles};
+use crate::bundles::{Bundles, NamedBundle, bundles};
 use crate::checks::{CheckList, write_lists};
 use crate::look::Look;
 use crate::text::{pretty_json, shown};
@@ -49,21 +50,23 @@ struct Report {
 pub(crate) fn run(args: &VerifyArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
     let svid = args.svid.read(terminal)?;
     let at = terminal.time(args.at);
-    let bundles = bundles(&args.bundle)?;
+    let Bundles { bundles, refusal } = bundles(&args.bundle, terminal)?;
     let chain = match svid {
         Svid::X509(chain) => chain,
         Svid::Jwt(token) => {
-            let report = JwtReport::of(&token, &args.audience, &bundles, at)?;
+            let report = JwtReport::of(&token, &args.audience, &bundles, refusal.as_ref(), at)?;
             return show(&report, report.accepted, args.json, terminal, JwtReport::write);
         }
     };
-    let verified = verify_x509_svid(&chain, &bundles, at);
+    let checks = CheckList::of_svid(&explain_x509_svid(&chain, &bundles, at));
+    let checks = checks.with_remarks(|code| remarks(code, &chain, &bundles, at));
+    let verified = verify_x509_svid(&chain, &bundles, at).ok().filter(|_| refusal.is_none());
     let report = Report {
-        accepted: verified.is_ok(),
+        accepted: verified.is_some(),
         at,
         trust_domains: bundles.trust_domains().map(ToString::to_string).collect(),
-        check_lists: vec![CheckList::of_svid(&explain_x509_svid(&chain, &bundles, at))],
-        id: verified.ok().map(|svid| svid.id().clone()),
+        check_lists: refusal.iter().map(CheckList::of_refused_bundles).chain([checks]).collect(),
+        id: verified.map(|svid| svid.id().clone()),
     };
     show(&report, report.accepted, args.json, terminal, Report::write)
 }

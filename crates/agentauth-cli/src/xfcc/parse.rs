@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::element::Element;
-use crate::bundles::{NamedBundle, bundles};
+use crate::bundles::{Bundles, NamedBundle, bundles};
 use crate::input::{quoted, read_file, read_input};
 use crate::look::{Look, Mark};
 use crate::text::{counted, pretty_json, shown};
@@ -56,8 +56,10 @@ pub(crate) struct ParseArgs {
 #[serde(rename_all = "kebab-case")]
 enum Mode {
     /// The proxy replaces the header (SANITIZE_SET).
+    #[value(alias = "SANITIZE_SET")]
     SanitizeSet,
     /// The proxy adds to the header (APPEND_FORWARD).
+    #[value(alias = "APPEND_FORWARD")]
     AppendForward,
     /// An Istio waypoint writes By=..;URI=..
     Waypoint,
@@ -104,8 +106,10 @@ pub(crate) fn run(args: &ParseArgs, terminal: &mut Terminal<'_>) -> Result<Exit,
     let lines: Vec<&[u8]> = input.split(|byte| *byte == b'\n').map(value_of).filter(|line| !line.is_empty()).collect();
     let Some(value) = lines.first() else { return Err(CliError::NoHeader(place)) };
     let at = terminal.time(args.at);
-    let verdict = match lines.len() {
-        1 => Verdict::of(xfcc.read_value(value, &bundles(&args.bundle)?, at), value),
+    let Bundles { bundles, refusal } = bundles(&args.bundle, terminal)?;
+    let verdict = match (lines.len(), refusal) {
+        (_, Some(refusal)) => Verdict::Refused { code: refusal.code(), error: refusal.to_string(), place: None },
+        (1, None) => Verdict::of(xfcc.read_value(value, &bundles, at), value),
         _ => Verdict::of(Err(ForwardedError::Repeated), value),
     };
     let header = if lines.len() == 1 { XfccHeader::parse(value).ok() } else { None };
@@ -213,6 +217,11 @@ impl Report {
                     } else {
                         "by the proxy's word alone: no certificate was verified (--bundle)"
                     }
+                )?;
+                writeln!(
+                    out,
+                    "  This counts only where the server trusts {} from that proxy",
+                    shown(id.trust_domain_name())
                 )
             }
             Verdict::NoIdentity => {

@@ -78,6 +78,60 @@ fn a_certificate_is_refused_where_its_own_trust_domain_is_not_known() {
     let run = verify(&leaf(&["spiffe://bank.example/agent/lawyer"]));
     assert_eq!(run.status, 1);
     assert!(run.out.contains("svid_unknown_trust_domain"), "{}", run.out);
+    let remark = "      the certificate names bank.example; bundles are given of court.example\n";
+    assert!(run.out.contains(remark), "{}", run.out);
+}
+
+fn root_called(name: &str, seed: u8) -> String {
+    let mut params = authority();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.self_signed(&key(seed)).unwrap().pem()
+}
+
+#[test]
+fn an_unknown_issuer_is_named_beside_the_roots_that_are_known() {
+    let mut params = leaf(&[LAWYER]);
+    params.not_after += time::Duration::days(7);
+    let folder = folder(&params);
+    folder.write("ca.crt", root_called("other root", 3));
+    let run = folder.run(&VERIFY, "");
+    assert!(run.out.contains("svid_unknown_issuer"), "{}", run.out);
+    for remark in [
+        "      its chain ends in a certificate whose issuer is CN=court.example\n",
+        "      the bundle of court.example has the roots CN=other root\n",
+    ] {
+        assert!(run.out.contains(remark), "{remark}{}", run.out);
+    }
+    let many: String = (0..7).map(|n| root_called(&format!("root {n}"), 10 + n)).collect();
+    folder.write("ca.crt", many);
+    let run = folder.run(&VERIFY, "");
+    assert!(run.out.contains("CN=root 0; CN=root 1; CN=root 2; CN=root 3; CN=root 4; and 2 more\n"), "{}", run.out);
+    // The right root, when it has ended.
+    folder.write("ca.crt", authority().self_signed(&key(1)).unwrap().pem());
+    let run = folder.run(&[&VERIFY[..3], &["--at", "1800090000"], &VERIFY[5..]].concat(), "");
+    assert!(run.out.contains("has the roots CN=court.example (ended at 2027-01-16T08:00:00Z)\n"), "{}", run.out);
+}
+
+#[test]
+fn roots_of_public_web_authorities_are_refused_as_where_they_are_followed() {
+    let folder = folder(&leaf(&[LAWYER]));
+    let mut params = authority();
+    params.distinguished_name.push(DnType::OrganizationName, "Amazon");
+    let public = params.self_signed(&key(3)).unwrap().pem();
+    folder.write("ca.crt", format!("{}{public}", authority().self_signed(&key(1)).unwrap().pem()));
+    let run = folder.run(&VERIFY, "");
+    assert_eq!((run.status, run.out.contains("Accepted")), (1, false), "{}", run.out);
+    let sentence = "files_public_roots: ca.crt: it holds 1 roots of public web authorities (Amazon is one)";
+    assert!(run.out.contains(sentence) && run.out.contains("1 check failed."), "{}", run.out);
+    let header = format!("URI={LAWYER}");
+    let parse = ["xfcc", "parse", "--mode", "sanitize-set", "--bundle", "court.example=ca.crt"];
+    let run = folder.run(&parse, &header);
+    assert_eq!((run.status, run.out.contains(sentence)), (1, true), "{}", run.out);
+    // What is odd and no danger is a remark.
+    folder.write("ca.crt", format!("{0}{1}", root_called("x", 1), leaf(&[LAWYER]).self_signed(&key(2)).unwrap().pem()));
+    let run = folder.run(&VERIFY, "");
+    assert!(run.err.contains("1 of the bundle's certificates or keys cannot be used"), "{}", run.err);
 }
 
 #[test]
@@ -88,6 +142,9 @@ fn a_certificate_can_be_judged_at_another_time() {
         assert_eq!(run.status, status);
         let codes = run.json()["check_lists"][0]["checks"].as_array().unwrap().clone();
         assert_eq!(codes.iter().find_map(|check| check["code"].as_str().map(str::to_owned)).as_deref(), code);
+        let remarks: Vec<_> = codes.iter().filter_map(|check| check["remarks"][0].as_str()).collect();
+        let ended = "the leaf, spiffe://court.example/agent/lawyer, ended at 2027-01-15T08:50:00Z (1 s ago)";
+        assert_eq!(remarks, code.map(|_| ended).as_slice());
     }
 }
 
@@ -151,6 +208,12 @@ fn a_jwt_svid_is_judged_by_the_keys_of_its_own_trust_domain() {
     let audience = &["--audience", "https://tools.example"][..];
     assert_snapshot!("svid_jwt_good", verify(&token("https://tools.example"), audience).transcript());
     assert_snapshot!("svid_jwt_bad", verify(&token("https://other.example"), audience).transcript());
+
+    let mut params = authority();
+    params.distinguished_name.push(DnType::OrganizationName, "Amazon");
+    folder.write("public.pem", params.self_signed(&self::key(3)).unwrap().pem());
+    let run = verify(&token("https://tools.example"), &[audience, &["--bundle", "web.example=public.pem"]].concat());
+    assert_eq!((run.status, run.out.contains("files_public_roots")), (1, true), "{}", run.out);
 
     let run = verify(&token("https://tools.example"), &[]);
     assert_eq!((run.status, run.err.contains("--audience")), (2, true), "{}", run.err);

@@ -35,6 +35,15 @@ fn every_element_is_explained() {
 }
 
 #[test]
+fn a_mode_can_be_spelt_as_in_the_proxys_configuration() {
+    for (spelling, flags) in [("SANITIZE_SET", &[][..]), ("APPEND_FORWARD", &["--by", OWN])] {
+        let run = parse(spelling, flags, &own(LAWYER));
+        assert_eq!((run.status, run.out.contains(spelling)), (0, true), "{}", run.err);
+    }
+    assert_eq!(parse("APPEND_FORWARD", &[], &own(LAWYER)).status, 2);
+}
+
+#[test]
 fn what_a_name_smuggled_in_is_seen_for_what_it_is() {
     let copied = own(ADMIN);
     let header = format!("{},{copied}", own("spiffe://court.example/agent/evil"));

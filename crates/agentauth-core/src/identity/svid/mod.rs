@@ -9,7 +9,7 @@ mod source;
 mod x509;
 mod x509_identity;
 
-pub use bundle::{BundleConcern, BundleError, MAX_BUNDLE_MAP_BYTES, TrustBundle, TrustBundles};
+pub use bundle::{BundleConcern, BundleError, MAX_BUNDLE_MAP_BYTES, TrustBundle, TrustBundles, X509RootSummary};
 pub use error::SvidError;
 pub use explain::{SvidOutcome, SvidRule, explain_x509_svid};
 pub use jwt::{Audiences, AudiencesError, JwtSvid, JwtSvidError, verify_jwt_svid};

@@ -21,6 +21,8 @@ pub(super) use self::jwt_keys::{JwtKeys, signs_svids};
 pub(super) use self::revocation::Crl;
 pub(super) use self::root::Root;
 use crate::identity::TrustDomain;
+use crate::text::Excerpt;
+use crate::time::Timestamp;
 
 /// What one trust domain publishes to be believed by: the roots of its X.509-SVIDs, the keys of its JWT-SVIDs, and,
 /// where it is known, what it has revoked (Trust_Domain_and_Bundle.md §3).
@@ -49,6 +51,18 @@ pub struct TrustBundle {
     sequence: Option<u64>,
     refresh_hint: Option<Duration>,
     left_out: usize,
+}
+
+/// What a root says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct X509RootSummary {
+    /// The beginning of its subject.
+    pub subject: Excerpt,
+    /// The first second at which it is valid.
+    pub not_before: Timestamp,
+    /// The last second at which it is valid.
+    pub not_after: Timestamp,
 }
 
 impl TrustBundle {
@@ -162,6 +176,16 @@ impl TrustBundle {
     #[must_use]
     pub fn x509_root_count(&self) -> usize {
         self.roots.len()
+    }
+
+    /// The roots of X.509-SVIDs, whether valid now or not: for people who look for the right one.
+    pub fn x509_roots(&self) -> impl Iterator<Item = X509RootSummary> {
+        let time = |secs: i64| Timestamp::from_secs(u64::try_from(secs).unwrap_or_default());
+        self.roots.iter().map(move |root| X509RootSummary {
+            subject: root.subject.clone(),
+            not_before: time(root.not_before),
+            not_after: time(root.not_after),
+        })
     }
 
     /// How many keys of JWT-SVIDs there are.

@@ -8,6 +8,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::BundleError;
 use super::concern::public_authority;
 use crate::identity::TrustDomain;
+use crate::text::Excerpt;
 
 /// What a Kubernetes ConfigMap can hold. All public roots of the web together are a quarter of that.
 const MAX_CERTIFICATES_BYTES: usize = 1024 * 1024;
@@ -20,6 +21,7 @@ pub(in crate::identity::svid) struct Root {
     pub(in crate::identity::svid) anchor: TrustAnchor<'static>,
     pub(in crate::identity::svid) not_before: i64,
     pub(in crate::identity::svid) not_after: i64,
+    pub(super) subject: Excerpt,
     /// The public authority whose name it bears, if it does.
     pub(super) public: Option<&'static str>,
 }
@@ -40,6 +42,7 @@ impl Root {
             anchor,
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
+            subject: Excerpt::of(&parsed.subject().to_string()),
             public: public_authority(parsed.subject()),
         })
     }
