@@ -22,6 +22,7 @@ pub mod federation;
 #[cfg(feature = "files")]
 pub mod files;
 mod live;
+mod news;
 pub mod tls;
 #[cfg(feature = "workload-api")]
 pub mod workload_api;

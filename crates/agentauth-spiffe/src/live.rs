@@ -10,6 +10,8 @@ use agentauth_core::identity::svid::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::news;
+
 /// What a source knows at one moment. It never changes; a newer one takes its place. By itself it is a source whose platform
 /// never rotates anything, for tests and tools.
 #[derive(Debug, Clone)]
@@ -82,7 +84,11 @@ impl Live {
             self.identity().ok().filter(|present| present.id() == next.id())
         });
         let snapshot = Arc::new(snapshot);
-        self.0.current.store(Arc::new(Current { snapshot: Arc::clone(&snapshot), until_it_begins }));
+        let next = Arc::new(Current { snapshot: Arc::clone(&snapshot), until_it_begins });
+        let old = &self.0.current.swap(next).snapshot;
+        for text in [news::of_identity(old, &snapshot), news::of_bundles(old, &snapshot)].into_iter().flatten() {
+            tracing::info!("{text}");
+        }
         self.0.changes.send_replace(snapshot);
     }
 

@@ -51,6 +51,8 @@ fn flags_that_would_protect_nothing_are_refused() {
         (vec!["--xfcc", "sanitize-set", "--trusted-proxy", "127.0.0.1"], None, 2, "`127.0.0.1` is not a network"),
         (xfcc("sanitize-set", &[]), None, 1, "--xfcc needs --xfcc-trust-domain, or --xfcc-verify"),
         (xfcc("append-forward", &domain), None, 1, "--xfcc append-forward needs --xfcc-by"),
+        (xfcc("APPEND_FORWARD", &domain), None, 1, "--xfcc append-forward needs --xfcc-by"),
+        (xfcc("SANITIZE_SET", &behind), None, 1, "--xfcc-behind is for --xfcc append-forward"),
         (xfcc("append-forward", &["--xfcc-behind", "spiffe://td/a"]), None, 2, "--xfcc-by <ID>"),
         (xfcc("sanitize-set", &behind), None, 1, "--xfcc-behind is for --xfcc append-forward"),
         (xfcc("sanitize-set", &["--xfcc-verify"]), None, 1, "--xfcc-verify needs --client-ca"),
@@ -74,5 +76,7 @@ fn flags_that_would_protect_nothing_are_refused() {
         let (found, said) = refused(&flags, secret);
         assert_eq!(found, code, "{flags:?}: {said}");
         assert!(said.contains(sentence) && !said.contains("a-secret"), "{flags:?}: {said}");
+        // An error ends the log, and is not said once more for programmers.
+        assert!(code != 1 || said.lines().last().unwrap().contains(" ERROR tool_server: "), "{flags:?}: {said}");
     }
 }

@@ -1,8 +1,9 @@
 //! The tool server with its identity and its bundles in files that are replaced while it runs.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::support::{HERE, start};
+use crate::support::{HERE, Program, start};
 
 const ISSUER: &str = "https://sts.example.com";
 
@@ -146,4 +147,43 @@ async fn identity_and_bundles_change_without_a_restart() {
     until(&client(&ca, &agent, &two), url, &token, None).await;
     folder.write("roots.pem", &ca.root_pem());
     until(&client(&ca, &agent, &two), url, &token, Some(StatusCode::OK)).await;
+}
+
+/// What the log says until the server listens.
+#[test]
+fn a_server_whose_own_agents_are_refused_says_so_at_its_start() {
+    let folder = Folder::new("own");
+    let (ca, misspelt) = (Ca::new("court.example").unwrap(), Ca::new("court.exmaple").unwrap());
+    folder.write(
+        "keys.json",
+        &format!(r#"{{"keys":[{}]}}"#, SigningKey::generate(Algorithm::Es256).unwrap().public_jwk()),
+    );
+    folder.write("own.pem", &ca.root_pem());
+    folder.write("other.pem", &misspelt.root_pem());
+    folder.publish("1", &ca.mint("/server/one").unwrap());
+    let own = format!("court.example={}", folder.path("own.pem"));
+    let other = format!("court.exmaple={}", folder.path("other.pem"));
+    let refused = "no bundle for this server's own trust domain court.example (bundles: court.exmaple); its agents";
+    for (bundles, expected) in [
+        (vec!["--bundle", &*own], None),
+        (vec!["--bundle", &*other], Some(refused)),
+        (vec![], Some("no bundle at all: no agent is believed")),
+    ] {
+        let log = fs::File::create(folder.0.join("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tool-server"));
+        command
+            .args(["--listen", "127.0.0.1:0", "--resource", HERE, "--issuer", ISSUER])
+            .args(["--jwks", &folder.path("keys.json"), "--svid-dir", &folder.path("svid")])
+            .args(&bundles)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        let mut server = Program(command.spawn().unwrap());
+        let mut line = String::new();
+        BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("listening"), "{line}");
+        let log = fs::read_to_string(folder.0.join("log")).unwrap();
+        assert_eq!(log.contains("WARN"), expected.is_some(), "{log}");
+        assert!(expected.is_none_or(|expected| log.matches(expected).count() == 1), "{log}");
+    }
 }

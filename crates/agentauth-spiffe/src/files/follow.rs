@@ -10,7 +10,6 @@ use tokio::time::{sleep, timeout};
 use super::reader::Reader;
 use super::state::{Outcomes, Readings, State};
 use super::{FilesStatus, FilesWarning};
-use crate::Snapshot;
 use crate::live::Live;
 
 /// The longest time between two looks: not every file system tells of changes, and no clock or timer is perfect.
@@ -82,7 +81,7 @@ impl Follower {
         };
         let now = self.live.clock().now();
         if let Some(snapshot) = self.state.take(outcomes, now) {
-            self.publish(snapshot);
+            self.live.publish(snapshot);
         }
         let failures = self.state.failures();
         self.failures = if failures.is_empty() { 0 } else { self.failures.saturating_add(1) };
@@ -103,17 +102,6 @@ impl Follower {
                 None
             }
         }
-    }
-
-    fn publish(&self, snapshot: Snapshot) {
-        if let Ok(identity) = &snapshot.identity {
-            tracing::info!(
-                "this workload is {}, by a certificate that ends at {}",
-                identity.id(),
-                identity.not_after()
-            );
-        }
-        self.live.publish(snapshot);
     }
 
     /// Reports each warning when it comes up.

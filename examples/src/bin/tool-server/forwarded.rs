@@ -32,7 +32,7 @@ pub(crate) struct ForwardedOptions {
     #[arg(long = "xfcc-behind", value_name = "ID", requires = "by")]
     behind: Vec<SpiffeId>,
 
-    /// Verifies the caller's certificate here too, under --client-ca. The proxy must be set to write uri, dns, and cert or
+    /// Verifies the caller's certificate here too, under --bundle, --client-ca or --spiffe-socket. The proxy must be set to write uri, dns, and cert or
     /// chain.
     #[arg(long = "xfcc-verify", requires = "mode")]
     verify: bool,
@@ -46,8 +46,10 @@ pub(crate) struct ForwardedOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum XfccMode {
     /// The proxy replaces the header (SANITIZE_SET).
+    #[value(alias = "SANITIZE_SET")]
     SanitizeSet,
     /// The proxy adds to the header (APPEND_FORWARD). Needs --xfcc-by.
+    #[value(alias = "APPEND_FORWARD")]
     AppendForward,
     /// An Istio waypoint writes By=..;URI=.. No certificate is behind it: let nobody but the waypoint reach this server.
     Waypoint,

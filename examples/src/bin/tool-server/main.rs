@@ -9,12 +9,14 @@
 mod engine;
 mod forwarded;
 mod options;
+mod own_trust;
 mod profiles;
 mod spiffe;
 mod workload_api;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use agentauth_axum::mtls::ServerCredential;
 use agentauth_axum::{AgentAuthLayer, MtlsListener, ServerIdentity, serve};
@@ -28,12 +30,18 @@ use spiffe::Bundle;
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .init();
-    run(Options::parse()).await.inspect_err(|error| tracing::error!("{error}"))
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
@@ -42,6 +50,7 @@ async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     options.workload_api.connect().await?;
     let sugar = options.trust_domain.clone().zip(options.client_ca.clone());
     let files = options.spiffe.files(sugar.map(|(domain, file)| Bundle { domain, file })).await?;
+    own_trust::follow(&options, files.as_ref());
     let auth = engine::engine(&options, files.as_ref())?;
     // A layer that is added later is asked earlier: a stolen token is refused before its scopes are looked at.
     options.require.append(&mut options.require_binding);
