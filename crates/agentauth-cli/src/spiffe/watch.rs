@@ -62,6 +62,10 @@ pub(crate) fn run(args: &WatchArgs, terminal: &mut Terminal<'_>) -> Result<Exit,
 }
 
 async fn watch(args: &WatchArgs, source: &Watched, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
+    if let Watched::Files(files) = source {
+        // What fails is a problem in the report.
+        _ = files.loaded().await;
+    }
     let mut changes = source.changes();
     let (mut seen, mut last, mut written) = (changes.current(), Report::nothing(), 0);
     while args.count.is_none_or(|count| written < count) {
