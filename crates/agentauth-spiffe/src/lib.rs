@@ -21,8 +21,11 @@ pub mod client;
 pub mod federation;
 #[cfg(feature = "files")]
 pub mod files;
+#[cfg(any(feature = "federation", feature = "files", feature = "workload-api"))]
 mod live;
+#[cfg(any(feature = "federation", feature = "files", feature = "workload-api"))]
 mod news;
+mod snapshot;
 pub mod tls;
 #[cfg(feature = "workload-api")]
 pub mod workload_api;
@@ -34,9 +37,6 @@ pub use client::SvidClient;
 pub use federation::FederatedBundles;
 #[cfg(feature = "files")]
 pub use files::FileSource;
-pub use live::{Changes, Snapshot};
+pub use snapshot::{Changes, Snapshot};
 #[cfg(feature = "workload-api")]
 pub use workload_api::WorkloadApi;
-
-#[cfg(feature = "workload-api")]
-pub(crate) use live::Live;

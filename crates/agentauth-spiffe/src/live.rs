@@ -10,48 +10,10 @@ use agentauth_core::identity::svid::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use crate::news;
-
-/// What a source knows at one moment. It never changes; a newer one takes its place. By itself it is a source whose platform
-/// never rotates anything, for tests and tools.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// Who this workload is.
-    pub identity: Result<Arc<X509Identity>, IdentityUnavailable>,
-    /// Whom it believes.
-    pub bundles: TrustBundles,
-}
-
-impl Snapshot {
-    /// Nothing has come yet: no identity, and nobody is believed.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self { identity: Err(IdentityUnavailable::NotYet), bundles: TrustBundles::new() }
-    }
-
-    /// A snapshot of both.
-    #[must_use]
-    pub const fn new(identity: Result<Arc<X509Identity>, IdentityUnavailable>, bundles: TrustBundles) -> Self {
-        Self { identity, bundles }
-    }
-}
-
-impl IdentitySource for Snapshot {
-    fn identity(&self) -> Result<Arc<X509Identity>, IdentityUnavailable> {
-        self.identity.clone()
-    }
-}
-
-impl BundleSource for Snapshot {
-    fn bundles(&self) -> TrustBundles {
-        self.bundles.clone()
-    }
-}
+use crate::{Changes, Snapshot, news};
 
 /// The present snapshot of a source, shared by the source and everyone who uses it. Reading takes no lock.
 #[derive(Clone)]
-#[allow(dead_code, reason = "which methods are used depends on the sources that are built")]
 pub(crate) struct Live(Arc<Inner>);
 
 struct Inner {
@@ -66,7 +28,6 @@ struct Current {
     until_it_begins: Option<Arc<X509Identity>>,
 }
 
-#[allow(dead_code, reason = "which methods are used depends on the sources that are built")]
 impl Live {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let snapshot = Arc::new(Snapshot::empty());
@@ -130,23 +91,6 @@ impl BundleSource for Live {
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Live").field(&*self.current()).finish()
-    }
-}
-
-/// The snapshots of a source as they come. Whoever is slow sees the newest, and not each one between.
-#[derive(Debug, Clone)]
-pub struct Changes(watch::Receiver<Arc<Snapshot>>);
-
-impl Changes {
-    /// The present snapshot. It counts as seen.
-    pub fn current(&mut self) -> Arc<Snapshot> {
-        Arc::clone(&self.0.borrow_and_update())
-    }
-
-    /// Waits for the next snapshot that has not been seen. `None` once the source is gone.
-    pub async fn next(&mut self) -> Option<Arc<Snapshot>> {
-        self.0.changed().await.ok()?;
-        Some(self.current())
     }
 }
 

@@ -199,6 +199,21 @@ fn an_identity_is_read_from_pem_and_shows_no_key() {
 }
 
 #[test]
+fn an_identity_is_read_from_der_to_the_last_byte() {
+    let ca = Ca::new("court.example");
+    let (chain, key) = pair(&ca, &rcgen::PKCS_ECDSA_P256_SHA256);
+    let whole = [&chain[0][..], &ca.der()].concat();
+    let code =
+        |chain: &[u8]| X509Identity::from_der(chain, key.serialize_der()).map_or_else(|e| e.code(), |_| ACCEPTED);
+    assert_eq!(code(&chain[0]), ACCEPTED);
+    assert_eq!(X509Identity::from_der(&whole, key.serialize_der()).unwrap().chain().len(), 2);
+    for broken in [&[][..], &whole[..whole.len() - 1], &[&whole[..], &[0]].concat()] {
+        assert_eq!(code(broken), "svid_malformed");
+    }
+    assert_eq!(code(&whole.repeat(200)), "svid_chain_too_long");
+}
+
+#[test]
 fn a_source_without_an_identity_says_why() {
     for (why, code) in [
         (IdentityUnavailable::NotYet, "identity_not_yet"),

@@ -22,7 +22,6 @@
 
 mod backoff;
 mod builder;
-mod der;
 mod endpoint;
 mod error;
 mod follow;

@@ -15,7 +15,8 @@ use super::follow::Feed;
 use super::jwt_svids::JwtSvids;
 use super::rpc::{JwtBundlesResponse, Rpc, X509SvidResponse};
 use super::x509::{self, Roots, Selected};
-use crate::{Live, Snapshot};
+use crate::Snapshot;
+use crate::live::Live;
 
 /// The JWKS document of each trust domain.
 type JwtBundles = BTreeMap<TrustDomain, Vec<u8>>;

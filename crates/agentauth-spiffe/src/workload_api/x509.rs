@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use agentauth_core::identity::svid::{
-    BundleError, IdentityError, SvidError, TrustBundle, TrustBundles, X509Identity, verify_x509_svid,
-};
+use agentauth_core::identity::svid::{BundleError, TrustBundle, TrustBundles, X509Identity, verify_x509_svid};
 use agentauth_core::{Excerpt, SpiffeId, Timestamp, TrustDomain};
-use rustls_pki_types::PrivatePkcs8KeyDer;
 
 use super::WorkloadApiError;
-use super::der;
 use super::rpc::{X509SvidMessage, X509SvidResponse};
 
 /// The roots of each trust domain, as they came: certificates one after the other.
@@ -109,8 +105,7 @@ pub(super) fn bundle(domain: &TrustDomain, certificates: &[u8]) -> Result<TrustB
 
 /// The identity that an SVID is, if those who trust its bundle will believe it.
 fn identity(svid: X509SvidMessage, roots: &Roots, now: Timestamp) -> Result<X509Identity, WorkloadApiError> {
-    let chain = der::certificates(&svid.x509_svid).ok_or(IdentityError::Leaf(SvidError::Malformed))?;
-    let identity = X509Identity::new(chain, PrivatePkcs8KeyDer::from(svid.x509_svid_key).into())?;
+    let identity = X509Identity::from_der(&svid.x509_svid, svid.x509_svid_key)?;
     if identity.id().as_str() != svid.spiffe_id {
         return Err(WorkloadApiError::IdMismatch);
     }

@@ -1,6 +1,7 @@
 //! SPIFFE verifiable identity documents: the proof that a workload has its SPIFFE ID.
 
 mod bundle;
+mod der;
 mod error;
 mod explain;
 mod jwt;

@@ -7,13 +7,17 @@ use aws_lc_rs::signature::{
     Ed25519KeyPair, KeyPair as _, RsaKeyPair,
 };
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::SvidError;
+use super::der::split;
 use super::leaf::{check_leaf, parse, spiffe_id};
 use crate::identity::SpiffeId;
 use crate::identity::validity::Validity;
 use crate::time::Timestamp;
+
+/// Ten certificates, which is as many as count, take a third of it.
+const MAX_CHAIN_BYTES: usize = 64 * 1024;
 
 /// A certificate chain, leaf first, with the private key of the leaf: what a workload proves its SPIFFE ID with.
 ///
@@ -81,6 +85,21 @@ impl X509Identity {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::Key)?;
         Self::new(chain.map_err(|_| IdentityError::NoCertificate)?, key)
+    }
+
+    /// Takes certificates that follow each other, leaf first, and the private key in PKCS#8 form, both DER: how the
+    /// Workload API sends them (SPIFFE_Workload_API.md §5.1).
+    ///
+    /// # Errors
+    /// [`IdentityError`]; with [`SvidError::ChainTooLong`] above 64 KiB, [`SvidError::Malformed`] for what is not
+    /// certificates to the last byte.
+    pub fn from_der(chain: &[u8], key: Vec<u8>) -> Result<Self, IdentityError> {
+        if chain.len() > MAX_CHAIN_BYTES {
+            return Err(SvidError::ChainTooLong.into());
+        }
+        let chain = split(chain).ok_or(SvidError::Malformed)?;
+        let chain = chain.into_iter().map(CertificateDer::into_owned).collect();
+        Self::new(chain, PrivatePkcs8KeyDer::from(key).into())
     }
 
     /// The workload's SPIFFE ID.

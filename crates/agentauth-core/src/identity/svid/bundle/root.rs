@@ -2,12 +2,12 @@
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
-use x509_parser::asn1_rs::Sequence;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::BundleError;
 use super::concern::public_authority;
 use crate::identity::TrustDomain;
+use crate::identity::svid::der::split;
 use crate::text::Excerpt;
 
 /// What a Kubernetes ConfigMap can hold. All public roots of the web together are a quarter of that.
@@ -59,20 +59,10 @@ pub(super) fn read_pem(domain: &TrustDomain, pem: &[u8]) -> Result<Vec<Certifica
     }
 }
 
-/// The certificates, at least one, that follow each other in `der`. Each is a sequence; what is in it is not looked at.
-pub(super) fn split_der<'d>(domain: &TrustDomain, mut der: &'d [u8]) -> Result<Vec<CertificateDer<'d>>, BundleError> {
+/// The certificates, at least one, that follow each other in `der`.
+pub(super) fn split_der<'d>(domain: &TrustDomain, der: &'d [u8]) -> Result<Vec<CertificateDer<'d>>, BundleError> {
     if der.len() > MAX_CERTIFICATES_BYTES {
         return Err(BundleError::Oversize);
     }
-    let not_der = || BundleError::NotDer(domain.clone());
-    let mut roots = Vec::new();
-    loop {
-        let (rest, _) = Sequence::from_der(der).map_err(|_| not_der())?;
-        let (root, _) = der.split_at_checked(der.len() - rest.len()).ok_or_else(not_der)?;
-        roots.push(CertificateDer::from(root));
-        if rest.is_empty() {
-            return Ok(roots);
-        }
-        der = rest;
-    }
+    split(der).ok_or_else(|| BundleError::NotDer(domain.clone()))
 }
