@@ -200,7 +200,7 @@ fn verify_path(
     let leaf = EndEntityCert::try_from(leaf).map_err(path_error)?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(now.secs()));
     let crls = Crl::lists(crls);
-    let revocation = Crl::options(&crls);
+    let revocation = Crl::options(&crls)?;
     let usage = KeyUsage::client_auth();
     let path = leaf
         .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, anchors, issuers, time, usage, revocation, None)

@@ -10,6 +10,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
 
 use super::BundleError;
 use crate::identity::TrustDomain;
+use crate::identity::svid::SvidError;
 
 /// A hundred thousand revoked certificates, in a world of certificates that live for an hour.
 const MAX_CRL_BYTES: usize = 4 * 1024 * 1024;
@@ -51,14 +52,21 @@ impl Crl {
 
     /// How revocation is checked: for every certificate below the root, where a list that is missing or out of date
     /// refuses. Not at all if there is no list.
+    ///
+    /// # Errors
+    /// None that is known; lists that could not be looked at must not pass for none.
     pub(in crate::identity::svid) fn options<'a>(
         lists: &'a [&'a CertRevocationList<'a>],
-    ) -> Option<RevocationOptions<'a>> {
-        let builder = RevocationOptionsBuilder::new(lists).ok()?;
+    ) -> Result<Option<RevocationOptions<'a>>, SvidError> {
+        if lists.is_empty() {
+            return Ok(None);
+        }
+        let builder = RevocationOptionsBuilder::new(lists)
+            .map_err(|_| SvidError::RevocationUnknown("the lists cannot be looked at".into()))?;
         let builder = builder
             .with_depth(RevocationCheckDepth::Chain)
             .with_status_policy(UnknownStatusPolicy::Deny)
             .with_expiration_policy(ExpirationPolicy::Enforce);
-        Some(builder.build())
+        Ok(Some(builder.build()))
     }
 }
