@@ -4,6 +4,6 @@ mod authority;
 mod implications;
 mod set;
 
-pub use authority::Authority;
+pub use authority::{Authority, DetailError, DetailTypes};
 pub use implications::ScopeImplications;
 pub use set::{Scope, ScopeError, ScopeSet};

@@ -1,4 +1,11 @@
+//! What has been delegated, as one type.
+
+mod details;
+
 use serde::Serialize;
+use serde_json::Value;
+
+pub use details::{DetailError, DetailTypes};
 
 use super::{Scope, ScopeImplications, ScopeSet};
 
@@ -45,5 +52,11 @@ impl Authority {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.scopes.is_empty()
+    }
+
+    /// What scopes cannot say, as `authorization_details` (RFC 9396 §2): an array, empty where there is nothing.
+    #[must_use]
+    pub fn to_details(&self) -> Value {
+        Value::Array(Vec::new())
     }
 }
