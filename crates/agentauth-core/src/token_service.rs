@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::agentauth::{NO_ID, Recording};
 use crate::audit::{AuditKey, AuditSink, IssuedRecord, RECORD_VERSION, Record, RecordKind};
-use crate::delegation::{Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, token_response};
+use crate::delegation::{Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, token_response};
 use crate::identity::svid::X509Svid;
 use crate::identity::{PeerProof, ResourceId};
 use crate::policy::{Effect, Reason, ReasonKind};
@@ -60,23 +60,23 @@ impl TokenService {
     /// # Errors
     /// [`TokenRefusal`].
     pub async fn consent(&self, consent: &Consent) -> Result<IssuedToken, TokenRefusal> {
-        self.conclude(None, self.issuer.consent(consent)).await
+        self.conclude(None, self.issuer.consent(consent).await).await
     }
 
     /// [`Issuer::agent_token`], recorded.
     ///
     /// # Errors
     /// [`TokenRefusal`].
-    pub async fn agent_token(&self, client: &X509Svid, audience: &ResourceId) -> Result<IssuedToken, TokenRefusal> {
-        self.conclude(Some(client), self.issuer.agent_token(client, audience)).await
+    pub async fn agent_token(&self, client: &Client, audience: &ResourceId) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(Some(client), self.issuer.agent_token(client, audience).await).await
     }
 
     /// [`Issuer::exchange`], recorded.
     ///
     /// # Errors
     /// [`TokenRefusal`].
-    pub async fn exchange(&self, client: &X509Svid, request: &ExchangeRequest) -> Result<IssuedToken, TokenRefusal> {
-        self.conclude(Some(client), self.issuer.exchange(client, request)).await
+    pub async fn exchange(&self, client: &Client, request: &ExchangeRequest) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(Some(client), self.issuer.exchange(client, request).await).await
     }
 
     /// Answers a token request that came as a form (RFC 8693 §2.1, RFC 6749 §4.4.2) from `client`, the verified
@@ -85,7 +85,8 @@ impl TokenService {
     /// # Errors
     /// [`TokenRefusal`]; its [`ExchangeError::oauth_error`] is what the client is told.
     pub async fn answer_form(&self, client: Option<&X509Svid>, form: &[u8]) -> Result<String, TokenRefusal> {
-        let issued = match (client, Form::parse(form)) {
+        let client = client.map(Client::from);
+        let issued = match (&client, Form::parse(form)) {
             (None, _) => self.conclude(None, Err(ExchangeError::ClientUnauthenticated)).await,
             (Some(client), Ok(Form::Exchange(request))) => self.exchange(client, &request).await,
             (Some(client), Ok(Form::OwnToken(audience))) => self.agent_token(client, &audience).await,
@@ -96,7 +97,7 @@ impl TokenService {
 
     async fn conclude(
         &self,
-        client: Option<&X509Svid>,
+        client: Option<&Client>,
         answer: Result<IssuedToken, ExchangeError>,
     ) -> Result<IssuedToken, TokenRefusal> {
         let refuse = |error, evaluation_id| TokenRefusal { error, evaluation_id };
@@ -115,8 +116,8 @@ impl TokenService {
             reasons: Vec::new(),
             authentication_id: None,
             delegation: None,
-            peer: client.map(|client| client.id().clone()),
-            peer_proof: client.map(|_| PeerProof::MutualTls),
+            peer: client.and_then(|client| client.agent().spiffe_id().cloned()),
+            peer_proof: client.and_then(Client::svid).map(|_| PeerProof::MutualTls),
             action: None,
             policy_version: None,
             issued: None,

@@ -1,11 +1,13 @@
 //! A small court: an issuer's key, certificate authorities, a clock that stands still, and a clerk who writes down
 //! everything or nothing.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use agentauth_axum::ServerIdentity;
 use agentauth_core::audit::{Append, AuditError, AuditSink, Record};
-use agentauth_core::delegation::{Consent, ExchangeRequest, IssuerBuilder};
+use agentauth_core::delegation::{Client, Consent, ExchangeRequest, IssuerBuilder};
 use agentauth_core::identity::svid::{TrustBundles, X509Svid};
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
 use agentauth_core::{
@@ -142,14 +144,14 @@ impl Court {
     /// Alice lets the lawyer act.
     pub(crate) fn consent(&self) -> SubjectToken {
         let consent = Consent::new("alice", LAWYER.parse::<SpiffeId>().unwrap(), SCOPES.parse().unwrap());
-        SubjectToken::new(self.issuer(STS).build().unwrap().consent(&consent).unwrap().token())
+        SubjectToken::new(at_once(self.issuer(STS).build().unwrap().consent(&consent)).unwrap().token())
     }
 
     /// A token that lets `lawyer` act for alice at [`TOOLS`], bound to its certificate.
     pub(crate) fn bound_token(&self, lawyer: &Identity) -> String {
         let request = ExchangeRequest::new(self.consent(), ResourceId::new(TOOLS).unwrap());
         let issuer = self.issuer(STS).build().unwrap();
-        issuer.exchange(&self.verified(lawyer), &request).unwrap().token().to_owned()
+        at_once(issuer.exchange(&Client::from(&*self.verified(lawyer)), &request)).unwrap().token().to_owned()
     }
 
     pub(crate) fn verified(&self, identity: &Identity) -> Arc<X509Svid> {
@@ -257,5 +259,13 @@ pub(crate) struct Failing;
 impl AuditSink for Failing {
     fn append(&self, _: Arc<Record>) -> Append {
         Append::done(Err(AuditError::Full))
+    }
+}
+
+/// The answer of a `future` that does not have to wait.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it must not wait"),
     }
 }

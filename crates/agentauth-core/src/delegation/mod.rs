@@ -2,24 +2,19 @@
 
 mod accept;
 mod actor_binding;
-mod builder;
 mod error;
 mod exchange;
-mod grant;
 mod issuer;
-mod wire;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use accept::AgentTrust;
 pub use actor_binding::ActorBinding;
-pub use builder::IssuerBuilder;
 pub use error::{DelegationError, ExchangeError, IssuerError};
 pub use exchange::{ExchangeRequest, IssuedToken, SubjectToken};
-pub use issuer::{Consent, Issuer};
-pub use wire::{AnswerError, MAX_FORM_BYTES};
-pub(crate) use wire::{Form, token_response};
+pub use issuer::{AnswerError, Client, Consent, Issuer, IssuerBuilder, MAX_FORM_BYTES};
+pub(crate) use issuer::{Form, token_response};
 
 use crate::binding::Binding;
 use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId};

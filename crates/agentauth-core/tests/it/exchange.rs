@@ -21,7 +21,7 @@ fn authority_passes_from_the_principal_to_the_lawyer_to_the_clerk() {
     let clerks_own = office.own_token(&office.clerk);
     let scopes = "records:read".parse().unwrap();
     let request = request_for(&delegable, &clerks_own, RESOURCE).scopes(scopes);
-    let issued = office.issuer.exchange(&office.lawyer, &request).unwrap();
+    let issued = office.exchange(&office.lawyer, &request).unwrap();
 
     let evidence = Evidence::bearer(issued.token()).with_peer(Some(office.clerk.clone()));
     let caller = authenticate(&office.server(RESOURCE), evidence).unwrap();
@@ -58,7 +58,7 @@ fn duty_a_both_tokens_are_verified() {
         let subject = office.mint(&set(office.subject(), name, value.clone()));
         assert_eq!(office.code(&office.lawyer, &request(&subject, RECORDS)), expected, "subject {name} {value}");
         let actor = office.mint(&set(office.actor(), name, value.clone()));
-        let answer = office.issuer.exchange(&office.lawyer, &request_for(&delegable, &actor, RECORDS));
+        let answer = office.exchange(&office.lawyer, &request_for(&delegable, &actor, RECORDS));
         assert_eq!(code(&answer), expected, "actor {name} {value}");
         if expected != ACCEPTED {
             assert!(matches!(answer, Err(ExchangeError::ActorToken(_))));
@@ -73,8 +73,8 @@ fn duty_a_both_tokens_are_verified() {
         ),
         ("x".into(), "x".into()),
     ] {
-        let one = office.issuer.exchange(&office.lawyer, &request(&subject, RECORDS));
-        let two = office.issuer.exchange(&office.lawyer, &request_for(&delegable, &actor, RECORDS));
+        let one = office.exchange(&office.lawyer, &request(&subject, RECORDS));
+        let two = office.exchange(&office.lawyer, &request_for(&delegable, &actor, RECORDS));
         assert!(matches!(one, Err(ExchangeError::SubjectToken(_))), "{one:?}");
         assert!(matches!(two, Err(ExchangeError::ActorToken(_))), "{two:?}");
         assert!(["key_unknown", "signature_invalid", "token_not_compact"].contains(&code(&one)));
@@ -199,7 +199,7 @@ fn duty_d_no_scope_is_widened_and_none_is_invented() {
         if let Some(asked) = asked {
             request = request.scopes(asked.parse().unwrap());
         }
-        let answer = office.issuer.exchange(&office.lawyer, &request);
+        let answer = office.exchange(&office.lawyer, &request);
         let found = answer.as_ref().map(|issued| issued.scopes().to_string()).map_err(ExchangeError::code);
         assert_eq!(found, expected.map(str::to_owned), "{held:?} asked {asked:?} for {audience}");
         if let Ok(issued) = answer {
@@ -213,7 +213,7 @@ fn duty_d_no_scope_is_widened_and_none_is_invented() {
 #[test]
 fn duty_e_the_audience_is_exactly_the_target() {
     let office = Office::new();
-    let issued = office.issuer.exchange(&office.lawyer, &request(&office.consent(), RECORDS)).unwrap();
+    let issued = office.exchange(&office.lawyer, &request(&office.consent(), RECORDS)).unwrap();
     assert_eq!(claims_of(issued.token())["aud"], RECORDS);
     assert_eq!(code_over(&office.server(RECORDS), issued.token(), &office.lawyer), ACCEPTED);
     assert_eq!(code_over(&office.server(RESOURCE), issued.token(), &office.lawyer), "audience_wrong");
@@ -225,7 +225,7 @@ fn duty_e_the_audience_is_exactly_the_target() {
             "exchange_target_unknown",
             "{target}"
         );
-        assert_eq!(code(&office.issuer.agent_token(&office.lawyer, &resource(target))), "exchange_target_unknown");
+        assert_eq!(code(&office.agent_token(&office.lawyer, &resource(target))), "exchange_target_unknown");
     }
 }
 
@@ -247,21 +247,21 @@ fn duty_f_no_token_outlives_what_it_was_made_from() {
         let subject = set(set(office.subject(), "may_act", json!({"sub": CLERK})), "exp", NOW + subject_ends);
         let actor = set(office.actor(), "exp", NOW + actor_ends);
         let request = request_for(&office.mint(&subject), &office.mint(&actor), RECORDS);
-        let issued = office.issuer.exchange(client, &request).unwrap();
+        let issued = office.exchange(client, &request).unwrap();
         assert_eq!((issued.expires_in(), issued.expires().secs()), (expected, NOW + expected), "{what}");
         assert_eq!(claims_of(issued.token())["exp"], NOW + expected, "{what}");
     }
     // The client that acts itself ends with its certificate, and so does its own token.
-    let issued = office.issuer.exchange(&dying, &request(&office.consent(), RECORDS)).unwrap();
+    let issued = office.exchange(&dying, &request(&office.consent(), RECORDS)).unwrap();
     assert_eq!(issued.expires_in(), 90);
-    assert_eq!(office.issuer.agent_token(&dying, &resource(STS)).unwrap().expires_in(), 90);
+    assert_eq!(office.agent_token(&dying, &resource(STS)).unwrap().expires_in(), 90);
     let consent = office.consent();
     office.court.at(NOW + 90);
     assert_eq!(office.code(&dying, &request(&consent, RECORDS)), "exchange_no_lifetime");
-    assert_eq!(code(&office.issuer.agent_token(&dying, &resource(STS))), "exchange_no_lifetime");
+    assert_eq!(code(&office.agent_token(&dying, &resource(STS))), "exchange_no_lifetime");
     office.court.at(NOW + 91);
     assert_eq!(office.code(&dying, &request(&consent, RECORDS)), "exchange_client_unauthenticated");
-    assert_eq!(code(&office.issuer.agent_token(&dying, &resource(STS))), "exchange_client_unauthenticated");
+    assert_eq!(code(&office.agent_token(&dying, &resource(STS))), "exchange_client_unauthenticated");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn duty_g_the_chain_grows_by_one_and_is_never_rewritten() {
             Some(actor) => request_for(&subject, actor, RECORDS),
             None => request(&subject, RECORDS),
         };
-        let issued = office.issuer.exchange(client, &request)?;
+        let issued = office.exchange(client, &request)?;
         Ok::<_, ExchangeError>(claims_of(issued.token())["act"].clone())
     };
     let actors = |inherited, actor| by(&office.lawyer, inherited, actor);
@@ -302,7 +302,7 @@ fn duty_h_the_new_token_is_bound_to_the_new_actor() {
     let office = Office::new();
     let server = office.server(RESOURCE);
     let (delegable, own) = (office.delegable(), office.own_token(&office.clerk));
-    let issued = office.issuer.exchange(&office.lawyer, &request_for(&delegable, &own, RESOURCE)).unwrap();
+    let issued = office.exchange(&office.lawyer, &request_for(&delegable, &own, RESOURCE)).unwrap();
     for (peer, expected) in [
         (&office.clerk, ACCEPTED),
         (&office.lawyer, "binding_certificate_mismatch"),
@@ -314,7 +314,7 @@ fn duty_h_the_new_token_is_bound_to_the_new_actor() {
     assert_eq!(bare.code(), "binding_certificate_missing");
     assert_eq!(claims_of(issued.token())["cnf"], json!({"x5t#S256": encode(office.clerk.thumbprint())}));
     // With no actor token it is the client's, whatever the subject token was bound to.
-    let own = office.issuer.exchange(&office.lawyer, &request(&office.delegable(), RESOURCE)).unwrap();
+    let own = office.exchange(&office.lawyer, &request(&office.delegable(), RESOURCE)).unwrap();
     assert_eq!(code_over(&server, own.token(), &office.lawyer), ACCEPTED);
     assert_eq!(code_over(&server, own.token(), &office.clerk), "binding_certificate_mismatch");
 }
@@ -322,7 +322,7 @@ fn duty_h_the_new_token_is_bound_to_the_new_actor() {
 #[test]
 fn duty_i_each_token_has_an_id_of_its_own_and_only_what_it_needs() {
     let office = Office::new();
-    let issue = || office.issuer.exchange(&office.lawyer, &request(&office.consent(), RECORDS)).unwrap();
+    let issue = || office.exchange(&office.lawyer, &request(&office.consent(), RECORDS)).unwrap();
     let (one, two) = (claims_of(issue().token()), claims_of(issue().token()));
     assert_ne!(one["jti"], two["jti"]);
     let names: Vec<_> = one.as_object().unwrap().keys().map(String::as_str).collect();

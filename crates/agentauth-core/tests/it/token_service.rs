@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use agentauth_core::audit::{AuditError, AuditKey, Record, RecordKind};
-use agentauth_core::delegation::{AnswerError, Consent, ExchangeError, ExchangeRequest, IssuedToken, MAX_FORM_BYTES};
+use agentauth_core::delegation::{
+    AnswerError, Client, Consent, ExchangeError, ExchangeRequest, IssuedToken, MAX_FORM_BYTES,
+};
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::policy::Effect;
 use agentauth_core::{
@@ -200,7 +202,7 @@ fn a_client_is_told_one_oauth_error() {
     let counterpart = Counterpart::new();
     let service = &counterpart.service;
     let bad = SubjectToken::new("x");
-    let refused = |request| wait(service.exchange(&counterpart.lawyer, &request)).unwrap_err().error;
+    let refused = |request| wait(service.exchange(&Client::from(&*counterpart.lawyer), &request)).unwrap_err().error;
     let subject = refused(ExchangeRequest::new(bad.clone(), resource(RESOURCE)));
     let own = SubjectToken::new(counterpart.consent().token());
     let actor = refused(ExchangeRequest::new(own, resource(RESOURCE)).for_actor(bad));
@@ -245,7 +247,7 @@ fn each_answer_leaves_exactly_one_record() {
     assert_eq!(consented.may_act.as_ref().map(AgentId::name), Some(LAWYER));
 
     let request = ExchangeRequest::new(SubjectToken::new(consent.token()), resource(RESOURCE));
-    let token = wait(counterpart.service.exchange(&counterpart.lawyer, &request)).unwrap();
+    let token = wait(counterpart.service.exchange(&Client::from(&*counterpart.lawyer), &request)).unwrap();
     let record = records.only();
     assert_eq!(record.peer.as_ref().map(SpiffeId::as_str), Some(LAWYER));
     let (audience, scopes, _, hash) = issued(&record);
@@ -256,11 +258,11 @@ fn each_answer_leaves_exactly_one_record() {
     assert!(authenticate(&auth, evidence).is_ok());
     assert_eq!(records.only().delegation.as_ref().unwrap().token, hash);
 
-    assert!(wait(counterpart.service.agent_token(&counterpart.lawyer, &resource(STS))).is_ok());
+    assert!(wait(counterpart.service.agent_token(&Client::from(&*counterpart.lawyer), &resource(STS))).is_ok());
     assert_eq!(issued(&records.only()).0, STS);
 
     let clerk = counterpart.court.peer(CLERK);
-    let refusal = wait(counterpart.service.exchange(&clerk, &request)).unwrap_err();
+    let refusal = wait(counterpart.service.exchange(&Client::from(&*clerk), &request)).unwrap_err();
     let record = records.only();
     assert_eq!((record.code, record.effect), ("exchange_actor_not_permitted", Effect::Deny));
     assert_eq!((&record.evaluation_id, record.issued.is_none()), (&refusal.evaluation_id, true));
@@ -296,7 +298,7 @@ fn what_cannot_be_recorded_is_not_issued() {
     let consent = Consent::new("alice", self::lawyer(), SCOPES.parse().unwrap());
     for code in [
         wait(service.consent(&consent)).unwrap_err().error.code(),
-        wait(service.agent_token(lawyer, &resource(STS))).unwrap_err().error.code(),
+        wait(service.agent_token(&Client::from(lawyer), &resource(STS))).unwrap_err().error.code(),
         wait(service.answer_form(Some(lawyer), form.as_bytes())).unwrap_err().error.code(),
         wait(service.answer_form(Some(lawyer), b"")).unwrap_err().error.code(),
         wait(service.answer_form(None, b"")).unwrap_err().error.code(),
@@ -308,7 +310,7 @@ fn what_cannot_be_recorded_is_not_issued() {
 #[test]
 fn a_request_and_its_answer_survive_the_wire() {
     let counterpart = Counterpart::new();
-    let own = wait(counterpart.service.agent_token(&counterpart.lawyer, &resource(STS))).unwrap();
+    let own = wait(counterpart.service.agent_token(&Client::from(&*counterpart.lawyer), &resource(STS))).unwrap();
     let request = ExchangeRequest::new(SubjectToken::new(counterpart.consent().token()), resource(RESOURCE))
         .for_actor(SubjectToken::new(own.token()))
         .scopes(SCOPES.parse().unwrap());

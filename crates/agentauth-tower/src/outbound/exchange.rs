@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agentauth_core::ResourceId;
 use agentauth_core::TokenService;
-use agentauth_core::delegation::{AnswerError, ExchangeRequest, IssuedToken};
+use agentauth_core::delegation::{AnswerError, Client, ExchangeRequest, IssuedToken};
 use agentauth_core::identity::svid::X509Svid;
 use async_trait::async_trait;
 use http::Uri;
@@ -85,6 +85,6 @@ impl InProcess {
 #[async_trait]
 impl TokenExchanger for InProcess {
     async fn exchange(&self, request: &ExchangeRequest) -> Result<IssuedToken, OutboundError> {
-        Ok(self.service.exchange(&self.client, request).await?)
+        Ok(self.service.exchange(&Client::from(&*self.client), request).await?)
     }
 }

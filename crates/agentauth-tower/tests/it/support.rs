@@ -4,12 +4,13 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use agentauth_core::audit::{Append, AuditError, AuditKey, AuditSink, Record};
-use agentauth_core::delegation::Consent;
+use agentauth_core::delegation::{Client, Consent};
 use agentauth_core::identity::svid::{TrustBundles, X509Svid};
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
 use agentauth_core::{
@@ -100,13 +101,13 @@ impl Court {
     /// `principal` lets the lawyer act.
     pub(crate) fn consent(&self, principal: &str) -> SubjectToken {
         let consent = Consent::new(principal, LAWYER.parse::<agentauth_core::SpiffeId>().unwrap(), scopes(SCOPES));
-        SubjectToken::new(self.issuer().consent(&consent).unwrap().token())
+        SubjectToken::new(at_once(self.issuer().consent(&consent)).unwrap().token())
     }
 
     /// A token that lets `lawyer` act for alice at [`TOOLS`], bound to the lawyer's certificate.
     pub(crate) fn bound_token(&self, lawyer: &X509Svid) -> String {
         let request = agentauth_core::delegation::ExchangeRequest::new(self.consent("alice"), resource(TOOLS));
-        self.issuer().exchange(lawyer, &request).unwrap().token().to_owned()
+        at_once(self.issuer().exchange(&Client::from(lawyer), &request)).unwrap().token().to_owned()
     }
 
     /// A new certificate of the agent `id`, in DER.
@@ -304,5 +305,13 @@ impl Random for Counter {
         let at = bytes.len() - 8;
         bytes[at..].copy_from_slice(&number.to_be_bytes());
         Ok(())
+    }
+}
+
+/// The answer of a `future` that does not have to wait.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it must not wait"),
     }
 }

@@ -1,6 +1,6 @@
 //! The acts of the trial, each with the answer it must get.
 
-use agentauth_core::delegation::ExchangeRequest;
+use agentauth_core::delegation::{Client, ExchangeRequest};
 use agentauth_core::{ResourceId, SubjectToken};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -114,9 +114,9 @@ impl Trial<'_> {
 
     async fn what_is_stolen_or_stale(&mut self, held: &Held) -> Result<(), Error> {
         let World { lawyer, thief, court, records, yesterday, .. } = self.world;
-        let old = yesterday.consent(&self.world.alices_consent())?;
+        let old = yesterday.consent(&self.world.alices_consent()).await?;
         let old = ExchangeRequest::new(SubjectToken::new(old.token()), court.clone());
-        let expired = yesterday.exchange(lawyer.svid(), &old)?;
+        let expired = yesterday.exchange(&Client::from(&**lawyer.svid()), &old).await?;
         let answer = lawyer.send(motion(court, ALICES_CASE, 120)?, Some(expired.token())).await?;
         self.note("file with yesterday's delegation", lawyer, "alice", &answer, "token_expired")?;
 
@@ -133,7 +133,7 @@ impl Trial<'_> {
         let answer = clerk.ask_exchange(&wider).await?;
         self.note("ask for more than the lawyer passed on", clerk, "alice", &answer, "exchange_scope_widened")?;
 
-        let (last, token) = self.long_chain()?;
+        let (last, token) = self.long_chain().await?;
         let answer = last.send(motion(court, ALICES_CASE, 120)?, Some(&token)).await?;
         self.note("file as the fifth agent in a chain", &last, "alice", &answer, "act_too_deep")?;
 
@@ -157,19 +157,20 @@ impl Trial<'_> {
     }
 
     /// A delegation that a reckless issuer let pass through five agents, for the last of them.
-    fn long_chain(&self) -> Result<(Agent, String), Error> {
+    async fn long_chain(&self) -> Result<(Agent, String), Error> {
         let World { ca, sts, court, reckless, lawyer, .. } = self.world;
-        let consent = reckless.consent(&self.world.alices_consent())?;
+        let consent = reckless.consent(&self.world.alices_consent()).await?;
         let request = ExchangeRequest::new(SubjectToken::new(consent.token()), sts.clone());
-        let mut passed_on = reckless.exchange(lawyer.svid(), &request)?;
+        let mut passed_on = reckless.exchange(&Client::from(&**lawyer.svid()), &request).await?;
         let mut holder = Agent::new(ca, "/agent/lawyer", sts)?;
         let mut giver = lawyer.svid().clone();
         for (hop, name) in ["assistant", "runner", "messenger", "temp"].into_iter().enumerate() {
             let next = Agent::new(ca, &format!("/agent/lawyer/{name}"), sts)?;
-            let itself = SubjectToken::new(reckless.agent_token(next.svid(), sts)?.token());
+            let itself = reckless.agent_token(&Client::from(&**next.svid()), sts).await?;
+            let itself = SubjectToken::new(itself.token());
             let target = if hop == 3 { court } else { sts };
             let request = ExchangeRequest::new(SubjectToken::new(passed_on.token()), target.clone()).for_actor(itself);
-            passed_on = reckless.exchange(&giver, &request)?;
+            passed_on = reckless.exchange(&Client::from(&*giver), &request).await?;
             giver = next.svid().clone();
             holder = next;
         }

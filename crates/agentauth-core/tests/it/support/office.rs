@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use agentauth_core::delegation::{Consent, ExchangeError, ExchangeRequest, IssuedToken, IssuerBuilder};
+use agentauth_core::delegation::{Client, Consent, ExchangeError, ExchangeRequest, IssuedToken, IssuerBuilder};
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::{AgentAuth, Issuer, ResourceId, SpiffeId, SubjectToken, TrustedIssuer};
 use serde_json::{Value, json};
 
 use super::certs::NOW;
-use super::court::{ACCEPTED, CLERK, Court, LAWYER, RESOURCE, STS, encode};
+use super::court::{ACCEPTED, CLERK, Court, LAWYER, RESOURCE, STS, encode, wait};
 
 pub(crate) const RECORDS: &str = "https://records.example";
 pub(crate) const TOOLS_AGENT: &str = "spiffe://court.example/server/tools";
@@ -42,16 +42,16 @@ impl Office {
     /// Alice's consent that the lawyer may act for her.
     pub(crate) fn consent(&self) -> String {
         let consent = Consent::new("alice", spiffe(LAWYER), SCOPES.parse().unwrap());
-        self.issuer.consent(&consent).unwrap().token().to_owned()
+        wait(self.issuer.consent(&consent)).unwrap().token().to_owned()
     }
 
     /// A token with which the lawyer can pass on what alice delegated.
     pub(crate) fn delegable(&self) -> String {
-        self.issuer.exchange(&self.lawyer, &request(&self.consent(), STS)).unwrap().token().to_owned()
+        self.exchange(&self.lawyer, &request(&self.consent(), STS)).unwrap().token().to_owned()
     }
 
     pub(crate) fn own_token(&self, agent: &X509Svid) -> String {
-        self.issuer.agent_token(agent, &resource(STS)).unwrap().token().to_owned()
+        self.agent_token(agent, &resource(STS)).unwrap().token().to_owned()
     }
 
     pub(crate) fn mint(&self, claims: &Value) -> String {
@@ -85,8 +85,16 @@ impl Office {
             .unwrap()
     }
 
+    pub(crate) fn exchange(&self, client: &X509Svid, request: &ExchangeRequest) -> Result<IssuedToken, ExchangeError> {
+        wait(self.issuer.exchange(&Client::from(client), request))
+    }
+
+    pub(crate) fn agent_token(&self, client: &X509Svid, audience: &ResourceId) -> Result<IssuedToken, ExchangeError> {
+        wait(self.issuer.agent_token(&Client::from(client), audience))
+    }
+
     pub(crate) fn code(&self, client: &X509Svid, request: &ExchangeRequest) -> &'static str {
-        code(&self.issuer.exchange(client, request))
+        code(&self.exchange(client, request))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::client::Holder;
 use crate::identity::{AgentId, IssuerId, ResourceId};
 use crate::jose::base64url;
 use crate::scope::ScopeSet;
@@ -15,7 +16,7 @@ pub(super) struct Grant<'a> {
     pub(super) scopes: ScopeSet,
     pub(super) actors: &'a [AgentId],
     pub(super) may_act: Option<&'a AgentId>,
-    pub(super) certificate: Option<&'a [u8; 32]>,
+    pub(super) holder: Option<Holder>,
     pub(super) now: Timestamp,
     pub(super) expires: Timestamp,
 }
@@ -47,14 +48,17 @@ struct ActClaim<'a> {
     act: Option<Box<Self>>,
 }
 
+/// RFC 8705 §3.1, RFC 9449 §6.1.
 #[derive(Serialize)]
-struct CnfClaim {
+enum CnfClaim {
     #[serde(rename = "x5t#S256")]
-    x5t_s256: String,
+    Certificate(String),
+    #[serde(rename = "jkt")]
+    Key(String),
 }
 
 impl Grant<'_> {
-    /// The claims of RFC 9068 §2.2, with `act` and `may_act` (RFC 8693 §4) and `cnf` (RFC 8705 §3.1).
+    /// The claims of RFC 9068 §2.2, with `act` and `may_act` (RFC 8693 §4) and `cnf`.
     pub(super) fn claims<'a>(&'a self, issuer: &'a IssuerId, id: &'a str) -> impl Serialize + 'a {
         let named = |agent: &'a AgentId, act| {
             let namespace = if let AgentId::Named { issuer, .. } = agent { issuer } else { issuer };
@@ -71,7 +75,10 @@ impl Grant<'_> {
             scope: &self.scopes,
             act: self.actors.iter().rev().fold(None, |inner, actor| named(actor, inner)),
             may_act: self.may_act.and_then(|agent| named(agent, None)),
-            cnf: self.certificate.map(|thumbprint| CnfClaim { x5t_s256: base64url::encode(thumbprint) }),
+            cnf: self.holder.map(|holder| match holder {
+                Holder::Certificate(thumbprint) => CnfClaim::Certificate(base64url::encode(&thumbprint)),
+                Holder::Key(thumbprint) => CnfClaim::Key(base64url::encode(&thumbprint)),
+            }),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::MapAccess;
 
-use super::{ExchangeError, ExchangeRequest, IssuedToken, SubjectToken};
+use crate::delegation::{ExchangeError, ExchangeRequest, IssuedToken, SubjectToken};
 use crate::identity::ResourceId;
 use crate::jose::JsonError;
 use crate::jose::json::{self, Members, Value};

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::issuer::{Inner, Resource};
-use super::{AgentTrust, Issuer, IssuerError};
+use super::{Inner, Issuer, Resource};
+use crate::delegation::{AgentTrust, IssuerError};
 use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId};
 use crate::jose::SigningKey;
 use crate::random::{Random, SystemRandom};

@@ -1,0 +1,222 @@
+//! An in-process security token service: consents, agents' own tokens, and RFC 8693 exchange.
+
+mod builder;
+mod claims;
+mod client;
+mod rules;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use builder::IssuerBuilder;
+use claims::Grant;
+pub use client::Client;
+pub use wire::{AnswerError, MAX_FORM_BYTES};
+pub(crate) use wire::{Form, token_response};
+
+use super::exchange::{IssuedToken, Origin};
+use super::{AgentTrust, ExchangeError};
+use crate::identity::{AgentId, IssuerId, ResourceId};
+use crate::jose::{Algorithm, KeySet, SigningKey, TokenType};
+use crate::random::{Random, unique_id};
+use crate::scope::{ScopeImplications, ScopeSet};
+use crate::text::Secret;
+use crate::time::{Clock, Timestamp};
+use crate::token::{Keys, TokenVerifier, required};
+
+/// Issues delegations: tokens that say which agent acts for which principal, where, and with what authority.
+///
+/// Its rules are those of RFC 8693 and of the OAuth actor profile. Every token it issues is for one audience,
+/// bound to the certificate of the agent that will use it, no broader and no longer-lived than what it was made
+/// from, and names every agent the authority passed through. Clones share one issuer.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) id: IssuerId,
+    /// The issuer as the audience of the tokens that are to be exchanged.
+    pub(super) own_audience: ResourceId,
+    pub(super) own_tokens: TokenVerifier,
+    pub(super) key: SigningKey,
+    pub(super) keys: Arc<KeySet>,
+    pub(super) agents: AgentTrust,
+    pub(super) resources: BTreeMap<ResourceId, Resource>,
+    pub(super) implications: ScopeImplications,
+    pub(super) max_actors: usize,
+    pub(super) lifetime: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<dyn Random>,
+}
+
+/// A server that tokens can be issued for.
+#[derive(Debug)]
+pub(super) struct Resource {
+    /// The scopes that exist there.
+    pub(super) ceiling: ScopeSet,
+    /// The agent that runs this server, and may exchange the tokens that were sent to it.
+    pub(super) operator: Option<AgentId>,
+    pub(super) tokens: TokenVerifier,
+}
+
+/// A principal's word that an agent may act for it. The application has authenticated the principal.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Consent {
+    /// The principal's name at this issuer (`sub`).
+    pub principal: Box<str>,
+    /// The agent that may act for the principal (`may_act`).
+    pub agent: AgentId,
+    /// What the agent may do.
+    pub scopes: ScopeSet,
+}
+
+impl Consent {
+    /// `principal` lets `agent` act within `scopes`.
+    #[must_use]
+    pub fn new(principal: &str, agent: impl Into<AgentId>, scopes: ScopeSet) -> Self {
+        Self { principal: principal.into(), agent: agent.into(), scopes }
+    }
+}
+
+impl Issuer {
+    /// Begins an issuer with the identifier `id` (an `https` URL, RFC 8414 §2) that signs with `key`.
+    pub fn builder(id: &str, key: SigningKey) -> IssuerBuilder {
+        IssuerBuilder::new(id, key)
+    }
+
+    /// The issuer's identifier.
+    #[must_use]
+    pub fn id(&self) -> &IssuerId {
+        &self.inner.id
+    }
+
+    /// The public key, for verifiers in the same process.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys::from_source(Arc::clone(&self.inner.keys))
+    }
+
+    /// The JWKS document (RFC 7517 §5), for verifiers elsewhere.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        format!(r#"{{"keys":[{}]}}"#, self.inner.key.public_jwk())
+    }
+
+    /// The algorithm that tokens are signed with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.inner.key.algorithm()
+    }
+
+    /// Who may be a client.
+    #[must_use]
+    pub fn agents(&self) -> &AgentTrust {
+        &self.inner.agents
+    }
+
+    /// The present moment by the issuer's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Issues the token that stands for a principal's consent: good for exchange at this issuer only, by the
+    /// named agent only.
+    ///
+    /// # Errors
+    /// [`ExchangeError::ScopeEmpty`], [`ExchangeError::Malformed`] if the principal's name could not stand in a
+    /// token, [`ExchangeError::Unavailable`].
+    pub async fn consent(&self, consent: &Consent) -> Result<IssuedToken, ExchangeError> {
+        if consent.scopes.is_empty() {
+            return Err(ExchangeError::ScopeEmpty);
+        }
+        // A principal that is called like a workload would be taken for the agent itself.
+        if consent.principal.starts_with("spiffe:") {
+            return Err(ExchangeError::Malformed("the principal is called like a workload"));
+        }
+        required(Some(&consent.principal), "sub").map_err(|_| {
+            ExchangeError::Malformed("the principal's name is empty, too long, or has control characters")
+        })?;
+        let now = self.now();
+        self.issue(Grant {
+            subject: &consent.principal,
+            client: consent.agent.name(),
+            audience: &self.inner.own_audience,
+            scopes: consent.scopes.clone(),
+            actors: &[],
+            may_act: Some(&consent.agent),
+            holder: None,
+            now,
+            expires: now.plus(self.inner.lifetime),
+        })
+        .await
+    }
+
+    /// Issues an agent its own token, bound to its key: what it proves itself with as an actor at this
+    /// issuer, or as a caller that represents no one at a resource server. It carries no scope.
+    ///
+    /// # Errors
+    /// [`ExchangeError::ClientUnauthenticated`], [`ExchangeError::TargetUnknown`], [`ExchangeError::Unavailable`].
+    pub async fn agent_token(&self, client: &Client, audience: &ResourceId) -> Result<IssuedToken, ExchangeError> {
+        let now = self.now();
+        self.recheck(client, now)?;
+        if *audience != self.inner.own_audience && !self.inner.resources.contains_key(audience) {
+            return Err(ExchangeError::TargetUnknown);
+        }
+        let name = client.agent().name();
+        self.issue(Grant {
+            subject: name,
+            client: name,
+            audience,
+            scopes: ScopeSet::none(),
+            actors: &[],
+            may_act: None,
+            holder: Some(client.holder),
+            now,
+            expires: now.plus(self.inner.lifetime).min(client.proven_until),
+        })
+        .await
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.inner.random
+    }
+
+    /// What a client has proven itself with may have ended since.
+    fn recheck(&self, client: &Client, now: Timestamp) -> Result<(), ExchangeError> {
+        let bundles = self.inner.agents.bundles().bundles();
+        match &client.svid {
+            Some(svid) => svid.recheck(&bundles, now).map_err(|_| ExchangeError::ClientUnauthenticated),
+            None if now < client.proven_until => Ok(()),
+            None => Err(ExchangeError::ClientUnauthenticated),
+        }
+    }
+
+    async fn issue(&self, grant: Grant<'_>) -> Result<IssuedToken, ExchangeError> {
+        let lifetime_secs = grant.expires.secs().saturating_sub(grant.now.secs());
+        if lifetime_secs == 0 {
+            return Err(ExchangeError::NoLifetime);
+        }
+        let id = unique_id(&*self.inner.random)?;
+        let payload = serde_json::to_vec(&grant.claims(&self.inner.id, &id)).map_err(|_| ExchangeError::Unavailable)?;
+        let token = self.inner.key.sign(TokenType::AccessToken, &payload).map_err(|_| ExchangeError::Unavailable)?;
+        Ok(IssuedToken {
+            token: Secret::new(token),
+            scopes: grant.scopes,
+            expires: Timestamp::from_secs(grant.expires.secs()),
+            lifetime_secs,
+            origin: Some(Origin {
+                id: (*id).into(),
+                subject: grant.subject.into(),
+                actors: grant.actors.to_vec(),
+                may_act: grant.may_act.cloned(),
+                audience: grant.audience.clone(),
+            }),
+        })
+    }
+}
