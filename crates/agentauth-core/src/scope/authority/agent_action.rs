@@ -76,7 +76,8 @@ impl Grant {
         if !grant.is_satisfiable() {
             return Err(GrantError::Unsatisfiable.into());
         }
-        let with_action = |action: &&str| Ok(Self { action: action.parse().map_err(GrantError::Action)?, ..grant.clone() });
+        let with_action =
+            |action: &&str| Ok(Self { action: action.parse().map_err(GrantError::Action)?, ..grant.clone() });
         actions.iter().map(with_action).collect()
     }
 
@@ -90,7 +91,8 @@ impl Grant {
             }
             "resource" => self.reach = reach(value)?,
             "arguments" => {
-                let arguments = value.as_object().filter(|members| !members.is_empty()).ok_or_else(|| malformed(name))?;
+                let arguments =
+                    value.as_object().filter(|members| !members.is_empty()).ok_or_else(|| malformed(name))?;
                 for (name, constraint) in arguments {
                     let constraint = Constraint::of_json(constraint).ok_or_else(|| malformed(name))??;
                     self = self.argument(name, constraint)?;

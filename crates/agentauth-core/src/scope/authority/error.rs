@@ -24,7 +24,9 @@ pub enum GrantError {
     #[error("nothing satisfies this; leave the grant out instead")]
     Unsatisfiable,
     /// It has more parts than anyone compares.
-    #[error("too many: 64 grants, 16 custom details, 256 scopes, 32 arguments a grant, 64 values, 16 audiences at most")]
+    #[error(
+        "too many: 64 grants, 16 custom details, 256 scopes, 32 arguments a grant, 64 values, 16 audiences at most"
+    )]
     TooMany,
 }
 

@@ -175,6 +175,12 @@ impl Grant {
         &self.action
     }
 
+    /// How many times it may be used, if that is limited.
+    #[must_use]
+    pub const fn max_uses(&self) -> Option<u32> {
+        self.uses
+    }
+
     /// Whether everything that this grant allows, `other` allows too.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
@@ -208,7 +214,9 @@ impl Grant {
     /// What both grant, of grants of the same action. Nothing too if it would have more than 32 arguments.
     pub(super) fn meet(&self, other: &Self) -> Option<Self> {
         let audiences = match (&self.audiences, &other.audiences) {
-            (Some(own), Some(others)) => Some(own.iter().filter(|audience| others.contains(audience)).cloned().collect()),
+            (Some(own), Some(others)) => {
+                Some(own.iter().filter(|audience| others.contains(audience)).cloned().collect())
+            }
             (own, others) => own.as_ref().or(others.as_ref()).cloned(),
         };
         let met = Self {

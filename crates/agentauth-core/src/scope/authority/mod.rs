@@ -18,8 +18,8 @@ use serde_json::Value;
 
 pub use agent_action::AGENT_ACTION;
 pub use constraint::Constraint;
-pub use details::{DetailError, DetailTypes, MAX_DETAILS_BYTES};
 pub(crate) use details::MAX_DETAILS_DEPTH;
+pub use details::{DetailError, DetailTypes, MAX_DETAILS_BYTES};
 pub use error::GrantError;
 pub use grant::Grant;
 pub use own_type::DetailType;
@@ -95,12 +95,12 @@ impl Authority {
         self.check(wanted, implications).is_ok()
     }
 
-    /// Like [`Authority::allows`], with the reason why not. If it is allowed only so many times, says how many: the largest
-    /// number of those grants that allow it.
+    /// Like [`Authority::allows`], with the reason why not. If it is allowed only so many times, the answer is the grant whose
+    /// uses are to be counted: of those that allow it, the one with the most.
     ///
     /// # Errors
     /// [`NotDelegated`], of the grant that comes nearest.
-    pub fn check(&self, wanted: &Wanted<'_>, implications: &ScopeImplications) -> Result<Option<u32>, NotDelegated> {
+    pub fn check(&self, wanted: &Wanted<'_>, implications: &ScopeImplications) -> Result<Option<&Grant>, NotDelegated> {
         if implications.satisfies(&self.scopes, wanted.action) {
             return Ok(None);
         }
@@ -108,20 +108,17 @@ impl Authority {
         if limited.details.allow(wanted) {
             return Ok(None);
         }
-        let mut answer = Err(NotDelegated::Action);
-        for grant in &limited.grants {
-            if !implications.reaches(&grant.action, wanted.action) {
-                continue;
-            }
+        let mut answer: Result<&Grant, _> = Err(NotDelegated::Action);
+        for grant in self.grants().filter(|grant| implications.reaches(&grant.action, wanted.action)) {
             answer = match (grant.check(wanted), answer) {
                 (Ok(()), _) if grant.uses.is_none() => return Ok(None),
-                (Ok(()), Ok(known)) => Ok(grant.uses.max(known)),
-                (Ok(()), Err(_)) => Ok(grant.uses),
+                (Ok(()), Ok(known)) if known.uses >= grant.uses => Ok(known),
+                (Ok(()), _) => Ok(grant),
                 (Err(_), Ok(known)) => Ok(known),
                 (Err(reason), Err(known)) => Err(known.or_nearer(reason)),
             };
         }
-        answer
+        answer.map(Some)
     }
 
     /// Whether everything this authority allows, `other` allows too: each grant lies within one of the other's. Sufficient:

@@ -33,11 +33,7 @@ impl Prefix {
 
     /// What lies below both: all that is below one of them, or nothing.
     pub(super) fn meet(&self, other: &Self) -> Option<Self> {
-        if self.is_within(other) {
-            Some(self.clone())
-        } else {
-            other.is_within(self).then(|| other.clone())
-        }
+        if self.is_within(other) { Some(self.clone()) } else { other.is_within(self).then(|| other.clone()) }
     }
 
     fn reaches(&self, text: &str) -> bool {

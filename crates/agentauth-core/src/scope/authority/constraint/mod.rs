@@ -126,9 +126,7 @@ impl Constraint {
             Kind::Integer(least, most) => {
                 Number::of(argument).is_some_and(|number| number.is_integer() && (*least..=*most).contains(&number))
             }
-            Kind::Decimal(least, most) => {
-                Number::of(argument).is_some_and(|number| (*least..=*most).contains(&number))
-            }
+            Kind::Decimal(least, most) => Number::of(argument).is_some_and(|number| (*least..=*most).contains(&number)),
             Kind::Text(text) => argument.as_str().is_some_and(|argument| text.contains(argument)),
             Kind::SubsetOf(values) => argument
                 .as_array()
@@ -178,7 +176,9 @@ impl Constraint {
     fn has(&self, value: &Scalar) -> bool {
         match (&self.0, value) {
             (Kind::OneOf(values), value) => values.has(value),
-            (Kind::Integer(least, most), Scalar::Number(number)) => number.is_integer() && number >= least && number <= most,
+            (Kind::Integer(least, most), Scalar::Number(number)) => {
+                number.is_integer() && number >= least && number <= most
+            }
             (Kind::Decimal(least, most), Scalar::Number(number)) => number >= least && number <= most,
             (Kind::Text(text), Scalar::Text(value)) => text.contains(value),
             _ => false,

@@ -42,12 +42,12 @@ impl Number {
     }
 
     /// The least integer that is not below it.
-    pub(super) const fn ceil(self) -> Self {
+    pub(super) fn ceil(self) -> Self {
         Self(self.0.ceil() + 0.0)
     }
 
     /// The greatest integer that is not above it.
-    pub(super) const fn floor(self) -> Self {
+    pub(super) fn floor(self) -> Self {
         Self(self.0.floor() + 0.0)
     }
 
