@@ -281,7 +281,7 @@ fn grants() -> impl Strategy<Value = Plain> {
         On::Exactly("case", "a/../b"),
         On::Exactly("file", "a"),
     ]);
-    let arguments = (seldom(limits()), seldom(limits()).prop_map(|limit| limit.filter(|_| true)));
+    let arguments = (seldom(limits()), seldom(limits()));
     let servers = seldom(prop::collection::vec(0usize..2, 0..3));
     let counts = (seldom(0u32..3), seldom(0u32..3));
     (select(&ACTIONS[..2]), on, arguments, prop::bool::weighted(0.2), seldom(0u64..3), seldom(1u64..4), servers, counts)
@@ -292,6 +292,6 @@ fn grants() -> impl Strategy<Value = Plain> {
 }
 
 pub(super) fn authorities() -> impl Strategy<Value = Plainly> {
-    let scopes = prop::collection::vec(select(&ACTIONS[1..]), 0..2);
-    (scopes, prop::collection::vec(grants(), 0..4)).prop_map(|(scopes, grants)| Plainly { scopes, grants })
+    let scopes = seldom(select(&ACTIONS[1..])).prop_map(|scope| scope.into_iter().collect());
+    (scopes, prop::collection::vec(grants(), 0..5)).prop_map(|(scopes, grants)| Plainly { scopes, grants })
 }
