@@ -28,7 +28,7 @@ pub use identity::{
 pub use policy::{Action, Arguments, AuthzRequest, Decision, PolicyEngine};
 pub use random::{Random, RandomUnavailable, SystemRandom};
 pub use rejection::{Refusal, Rejection};
-pub use scope::{Authority, Scope, ScopeError, ScopeImplications, ScopeSet};
+pub use scope::{Authority, Constraint, Grant, Scope, ScopeError, ScopeImplications, ScopeSet};
 pub use text::Excerpt;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use token::TrustedIssuer;

@@ -16,7 +16,7 @@ use crate::identity::ResourceId;
 use crate::identity::forwarded::ForwardedError;
 use crate::identity::svid::SvidError;
 use crate::policy::{Decision, ReasonKind};
-use crate::scope::ScopeSet;
+use crate::scope::{NotDelegated, Scope, ScopeSet};
 use crate::token::TokenError;
 
 /// Why a request was refused: the typed reason, for programs and operators. Callers are not told.
@@ -50,6 +50,25 @@ pub enum Refusal {
         /// All that the operation needs.
         needed: ScopeSet,
     },
+    /// The action was delegated within limits, and this is outside of them.
+    #[error("{why} (scope `{scope}`)")]
+    Limits {
+        /// The scope of the action, without limits.
+        scope: Scope,
+        /// Which limit.
+        why: NotDelegated,
+    },
+    /// The action was done as often as was delegated.
+    #[error("scope `{scope}` was used as often as it may be")]
+    UsesExhausted {
+        /// The scope of the action, without limits.
+        scope: Scope,
+    },
+    /// It could not be counted how often the action was done.
+    #[error(
+        "the action is delegated for a number of uses, and they cannot be counted: configure .uses(...), or see its store"
+    )]
+    UsesUnavailable,
     /// The policy does not permit the action.
     #[error("{text}")]
     Policy {
@@ -87,6 +106,9 @@ impl Refusal {
             Self::Delegation(error) => error.code(),
             Self::Resource => "resource_malformed",
             Self::Scope { .. } => "insufficient_scope",
+            Self::Limits { why, .. } => why.code(),
+            Self::UsesExhausted { .. } => "uses_exhausted",
+            Self::UsesUnavailable => "uses_unavailable",
             Self::Policy { kind, .. } => kind.code(),
             Self::CallerGone => "caller_gone",
             Self::Audit(_) => "audit_unavailable",
@@ -116,6 +138,7 @@ impl Refusal {
                 TokenError::KeysUnavailable(_) | TokenError::IntrospectionUnavailable(_) | TokenError::TooManyWaiting,
             )
             | Self::CallerGone
+            | Self::UsesUnavailable
             | Self::Audit(_)
             | Self::Random
             | Self::Policy { kind: ReasonKind::PolicyFailed, .. } => {
@@ -124,7 +147,9 @@ impl Refusal {
             Self::Identity(_) | Self::Token(_) | Self::Binding(_) | Self::Delegation(_) => {
                 (StatusCode::UNAUTHORIZED, "invalid_token")
             }
-            Self::Scope { .. } => (StatusCode::FORBIDDEN, "insufficient_scope"),
+            Self::Scope { .. } | Self::Limits { .. } | Self::UsesExhausted { .. } => {
+                (StatusCode::FORBIDDEN, "insufficient_scope")
+            }
             Self::Policy { kind: ReasonKind::ActorNotAuthorized, .. } => (StatusCode::FORBIDDEN, "actor_unauthorized"),
             Self::Policy { .. } => (StatusCode::FORBIDDEN, "access_denied"),
         }
@@ -206,6 +231,9 @@ impl Rejection {
             (Refusal::NoCredentials, _) => String::new(),
             // The grammar of scopes has no character that a quoted string would need to escape.
             (Refusal::Scope { needed }, _) => format!(", error=\"insufficient_scope\", scope=\"{needed}\""),
+            (Refusal::Limits { scope, .. } | Refusal::UsesExhausted { scope }, _) => {
+                format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
+            }
             (_, StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST) => format!(", error=\"{}\"", self.public_error()),
             _ => return Vec::new(),
         };

@@ -5,6 +5,7 @@
 mod cache;
 mod case;
 mod dpop;
+mod lattice;
 mod layer;
 mod measure;
 mod peers;
@@ -61,6 +62,12 @@ use crate::specimen::Specimen;
 ///   svid/raw                          aws-lc-rs checks the two signatures, with keys that it must parse: the floor
 ///   svid/x509                         verify_x509_svid takes the whole chain
 ///
+/// With two authorities of 20 grants each, which have a resource, an argument, an audience and an end:
+///
+///   lattice/within                    Authority::is_within, where each grant is narrower
+///   lattice/meet                      Authority::meet, where each grant crosses another: 20 new ones are made
+///   lattice/meet/ordered              the same, where one authority is within the other
+///
 /// And at the end, the throughput of N threads with one engine, on the wall clock:
 ///
 ///   threads/N                         AgentAuth::authenticate with 64 tokens that are kept, no proofs
@@ -73,7 +80,7 @@ use crate::specimen::Specimen;
 /// Allocations are those of one call in Rust; the C code of aws-lc is not seen.
 ///
 /// Before it is timed, every case must accept the token or proof and refuse it with one bit of the signature flipped;
-/// only tower/bare takes both.
+/// only tower/bare takes both. (A case of lattice/ must see one grant that has no counterpart.)
 #[derive(Parser)]
 #[command(name = "floor", verbatim_doc_comment)]
 struct Options {
@@ -135,6 +142,8 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     rows.extend(measured(svid::cases(&chain)?, &chain.genuine, &chain.forged, options)?);
     let layer::Specimen { engines, genuine, forged } = layer::Specimen::new(&chain)?;
     rows.extend(measured(layer::cases(&engines), &genuine, &forged, options)?);
+    let (genuine, forged) = lattice::Pairs::new()?;
+    rows.extend(measured(lattice::cases(), &genuine, &forged, options)?);
     let cores = available_parallelism()?.get();
     let threads = if options.wants("threads/") { threads::throughput(cores)? } else { Vec::new() };
 

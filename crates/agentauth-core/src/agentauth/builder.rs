@@ -9,7 +9,8 @@ use crate::identity::{IssuerId, NameError, ResourceId};
 use crate::policy::{NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
-use crate::scope::{ScopeError, ScopeImplications};
+use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
+use crate::state::UseStore;
 use crate::time::{Clock, SystemClock};
 use crate::token::{DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TrustedIssuer};
 
@@ -21,6 +22,8 @@ pub struct AgentAuthBuilder {
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
+    detail_types: DetailTypes,
+    uses: Option<Arc<dyn UseStore>>,
     requires_delegation: bool,
     requires_binding: bool,
     actor_binding: ActorBinding,
@@ -72,6 +75,8 @@ impl AgentAuthBuilder {
             agents: None,
             policy: Arc::new(NoPolicy),
             implications: ScopeImplications::new(),
+            detail_types: DetailTypes::new(),
+            uses: None,
             requires_delegation: false,
             requires_binding: false,
             actor_binding: ActorBinding::default(),
@@ -120,6 +125,19 @@ impl AgentAuthBuilder {
     /// Which scopes include which others.
     pub fn implications(mut self, implications: ScopeImplications) -> Self {
         self.implications = implications;
+        self
+    }
+
+    /// Which types of `authorization_details` are known beside the built-in one. Details of others grant nothing.
+    pub fn detail_types(mut self, types: DetailTypes) -> Self {
+        self.detail_types = types;
+        self
+    }
+
+    /// Where it is counted how often a grant was used ([`Grant::uses`](crate::Grant::uses)). Without it, a grant that is
+    /// limited in that way grants nothing here.
+    pub fn uses(mut self, store: impl UseStore + 'static) -> Self {
+        self.uses = Some(Arc::new(store));
         self
     }
 
@@ -188,7 +206,9 @@ impl AgentAuthBuilder {
         if self.sinks.is_empty() {
             return Err(ConfigError::NoAudit);
         }
-        let tokens = TokenVerifier::new(resource.clone(), self.issuers)?.with_cache(self.cached_tokens);
+        let tokens = TokenVerifier::new(resource.clone(), self.issuers)?
+            .with_cache(self.cached_tokens)
+            .with_detail_types(self.detail_types);
         let issuers: Vec<IssuerId> = tokens.issuers().cloned().collect();
         if issuers.iter().any(|issuer| issuer.as_str() == resource.as_str()) {
             return Err(ConfigError::ResourceIsIssuer(resource));
@@ -206,6 +226,7 @@ impl AgentAuthBuilder {
                 agents: self.agents,
                 policy: self.policy,
                 implications: self.implications,
+                uses: self.uses,
                 requires_delegation: self.requires_delegation,
                 requires_binding: self.requires_binding,
                 actor_binding: self.actor_binding,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::uses;
 use super::{AgentAuth, NO_ID, Permit, Recorded, deny};
 use crate::audit::{ActionRecord, DelegationRecord, Record, RecordKind};
 use crate::binding::{Binding, BindingError};
@@ -11,7 +12,7 @@ use crate::evidence::Evidence;
 use crate::identity::{AgentId, Peer, PrincipalId};
 use crate::policy::{Action, AuthzRequest, Decision, Effect, Resource};
 use crate::rejection::{Refusal, Rejection};
-use crate::scope::ScopeSet;
+use crate::scope::{Grant, NotDelegated, ScopeSet, Wanted};
 use crate::time::Timestamp;
 
 /// A verified caller: this agent, for this principal, with this authority. Only
@@ -60,7 +61,8 @@ impl Caller {
         self.inner.delegation.mode()
     }
 
-    /// The scopes that were delegated.
+    /// The scopes that were delegated. What is delegated within limits is no scope: see
+    /// [`Delegation::authority`](crate::Delegation::authority).
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         self.inner.delegation.authority().scopes()
@@ -102,8 +104,9 @@ impl Caller {
     /// The decision is recorded before it is given; the tool then runs with the permit.
     ///
     /// # Errors
-    /// [`Rejection`], with the first of: an expired delegation, a missing scope, the policy's denial, a record that
-    /// could not be kept.
+    /// [`Rejection`], with the first of: an expired delegation, a missing scope or what is outside of the limits of the
+    /// delegation, the policy's denial, no use left, a record that could not be kept. (A use is spent before the record is
+    /// kept, and is not given back.)
     pub async fn authorize<A>(&self, action: Action<A>) -> Result<Permit<A>, Rejection> {
         let auth = &self.inner.auth;
         let now = auth.now();
@@ -114,19 +117,22 @@ impl Caller {
             resource: action.resource.as_ref().map(Resource::to_record),
             arguments: Some(action.arguments.digest()),
         });
-        let needed = ScopeSet::from(&action.scope);
         let malformed = action.resource.as_ref().filter(|resource| !resource.is_well_formed());
         let failure = failure.or_else(|| malformed.map(|_| Refusal::Resource));
-        let refusal = match failure.map_or_else(|| self.check_authority(&needed, now), Err) {
+        let refusal = match failure.map_or_else(|| self.check_action(&action, now), Err) {
             Err(refusal) => Some(refusal),
-            Ok(()) => {
+            Ok(_) => {
                 let decision = self.decide(&action, now).await;
                 record.policy_version = Some(auth.inner.policy.version().into());
                 record.reasons = decision.reasons().to_vec();
                 match decision.effect() {
                     Effect::Deny => Some(Refusal::of_decision(&decision)),
                     // The policy may have taken its time.
-                    Effect::Allow => self.check_authority(&needed, auth.now()).err(),
+                    Effect::Allow => match self.check_action(&action, auth.now()) {
+                        Err(refusal) => Some(refusal),
+                        Ok(None) => None,
+                        Ok(Some(grant)) => uses::count(auth, &self.inner.delegation, grant).await.err(),
+                    },
                 }
             }
         };
@@ -134,7 +140,8 @@ impl Caller {
         Ok(Permit::new(auth.clone(), id, Arc::clone(&self.inner.evaluation_id), action))
     }
 
-    /// Requires `needed` of the delegation, for a whole route for instance, and records the answer.
+    /// Requires `needed` of the delegation, for a whole route for instance, and records the answer. Only scopes count: what is
+    /// delegated within limits does not stand for one.
     ///
     /// # Errors
     /// [`Rejection`]: an expired delegation, a missing scope, a record that could not be kept.
@@ -182,18 +189,33 @@ impl Caller {
         record
     }
 
-    /// What was delegated, at this moment: a caller may be kept for longer than its credentials last.
-    fn check_authority(&self, needed: &ScopeSet, now: Timestamp) -> Result<(), Refusal> {
-        let delegation = &self.inner.delegation;
-        if delegation.is_over(now) {
+    /// Whether the caller may act at all, at this moment: it may be kept for longer than its credentials last.
+    fn check_standing(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.inner.delegation.is_over(now) {
             return Err(DelegationError::Expired.into());
         }
-        self.inner.auth.check_connection(&self.inner.evidence, now)?;
-        if self.inner.auth.inner.implications.covers(delegation.authority().scopes(), needed) {
+        self.inner.auth.check_connection(&self.inner.evidence, now)
+    }
+
+    fn check_authority(&self, needed: &ScopeSet, now: Timestamp) -> Result<(), Refusal> {
+        self.check_standing(now)?;
+        if self.inner.auth.inner.implications.covers(self.scopes(), needed) {
             Ok(())
         } else {
             Err(Refusal::Scope { needed: needed.clone() })
         }
+    }
+
+    /// Whether `action` was delegated; and if only a number of times, by which grant.
+    fn check_action<A>(&self, action: &Action<A>, now: Timestamp) -> Result<Option<&Grant>, Refusal> {
+        self.check_standing(now)?;
+        let auth = &self.inner.auth.inner;
+        let wanted = Wanted::new(&action.scope, &auth.resource, now).with(action.arguments.as_json());
+        let wanted = action.resource.iter().fold(wanted, |wanted, on| wanted.on(on.kind(), on.id()));
+        self.inner.delegation.authority().check(&wanted, &auth.implications).map_err(|why| match why {
+            NotDelegated::Action => Refusal::Scope { needed: ScopeSet::from(&action.scope) },
+            why => Refusal::Limits { scope: action.scope.clone(), why },
+        })
     }
 
     async fn decide<A>(&self, action: &Action<A>, now: Timestamp) -> Decision {

@@ -5,6 +5,7 @@ mod builder;
 mod caller;
 mod permit;
 mod recorded;
+mod uses;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
 use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
+use crate::state::UseStore;
 use crate::time::{Clock, Timestamp};
 use crate::token::TokenVerifier;
 
@@ -47,6 +49,7 @@ struct Inner {
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
+    uses: Option<Arc<dyn UseStore>>,
     requires_delegation: bool,
     requires_binding: bool,
     actor_binding: ActorBinding,

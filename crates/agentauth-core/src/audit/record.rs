@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::binding::Binding;
 use crate::delegation::{Delegation, Mode};
@@ -111,6 +112,9 @@ pub struct DelegationRecord {
     pub earlier_actors: Vec<AgentId>,
     /// The scopes in force.
     pub scopes: ScopeSet,
+    /// What else is in force, within which limits, as `authorization_details`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
     /// The audience of the token.
     pub audience: ResourceId,
     /// Who vouches for it.
@@ -209,6 +213,8 @@ impl DelegationRecord {
             mode: delegation.mode(),
             earlier_actors: delegation.earlier_actors().to_vec(),
             scopes: delegation.authority().scopes().clone(),
+            authorization_details: Some(delegation.authority().to_details())
+                .filter(|details| *details != Value::Array(Vec::new())),
             audience: delegation.audience().clone(),
             issuer: delegation.issuer().clone(),
             binding: delegation.binding(),

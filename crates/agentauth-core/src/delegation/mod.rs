@@ -100,6 +100,11 @@ impl Delegation {
         &self.token.id
     }
 
+    /// What uses are counted under, and until when: all that descends from it shares its counters.
+    pub(crate) fn root_id(&self) -> (&IssuerId, &str, Timestamp) {
+        (&self.token.issuer, &self.token.id, self.token.lifetime.refused_from)
+    }
+
     /// What `make` makes of what the token says. A token that is kept keeps that too.
     pub(crate) fn made_of_token<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
         // What the agent is called here may depend on the connection.

@@ -108,6 +108,10 @@ impl Arguments {
         self.value.get(name)
     }
 
+    pub(crate) const fn as_json(&self) -> &Value {
+        &self.value
+    }
+
     /// The arguments as a JSON object.
     #[must_use]
     pub fn to_json(&self) -> Value {

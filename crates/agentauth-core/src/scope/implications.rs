@@ -62,6 +62,11 @@ impl ScopeImplications {
         needed.iter().all(|scope| self.holds(held, scope))
     }
 
+    /// Whether whoever holds the one scope `held` may do what `needed` asks.
+    pub(super) fn reaches(&self, held: &Scope, needed: &Scope) -> bool {
+        held == needed || self.broader.get(needed.as_str()).is_some_and(|holders| holders.contains(held.as_str()))
+    }
+
     fn holds(&self, held: &ScopeSet, needed: &str) -> bool {
         held.has(needed)
             || self.broader.get(needed).is_some_and(|holders| held.iter().any(|scope| holders.contains(scope)))

@@ -4,6 +4,10 @@ mod authority;
 mod implications;
 mod set;
 
-pub use authority::{Authority, DetailError, DetailTypes};
+pub(crate) use authority::MAX_DETAILS_DEPTH;
+pub use authority::{
+    AGENT_ACTION, Authority, Constraint, DetailError, DetailType, DetailTypes, Grant, GrantError, MAX_DETAILS_BYTES,
+    NotDelegated, Wanted,
+};
 pub use implications::ScopeImplications;
 pub use set::{Scope, ScopeError, ScopeSet};

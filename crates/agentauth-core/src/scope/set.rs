@@ -146,6 +146,16 @@ impl ScopeSet {
         Self { text: both.join(" ").into() }
     }
 
+    /// The scopes of this set, and `scope`.
+    pub(super) fn with(&self, scope: &Scope) -> Result<Self, ScopeError> {
+        self.and(&Self::from(scope))
+    }
+
+    /// The scopes of either set.
+    pub(super) fn and(&self, other: &Self) -> Result<Self, ScopeError> {
+        Self::collect(self.iter().chain(other.iter()))
+    }
+
     pub(super) fn has(&self, scope: &str) -> bool {
         self.iter().any(|held| held == scope)
     }

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::wait::Wait;
 use crate::time::Timestamp;
 
 /// Remembers what may be used once (RFC 9449 §11.1).
@@ -24,7 +25,7 @@ impl<S: ReplayStore + ?Sized> ReplayStore for Arc<S> {
 }
 
 /// What a store says of a digest. Only [`ReplayAnswer::Fresh`] lets the request go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum ReplayAnswer {
     /// It had not been seen, and is remembered from now on.
@@ -32,27 +33,23 @@ pub enum ReplayAnswer {
     /// It has been seen before.
     Replayed,
     /// The store cannot tell, or cannot remember it.
+    #[default]
     Unavailable,
 }
 
 /// The wait for one answer: a future of [`ReplayAnswer`].
 #[must_use = "nothing is known before this is awaited"]
-pub struct Remember(State);
-
-enum State {
-    Ready(Option<ReplayAnswer>),
-    Later(Pin<Box<dyn Future<Output = ReplayAnswer> + Send>>),
-}
+pub struct Remember(Wait<ReplayAnswer>);
 
 impl Remember {
     /// Answered already.
     pub const fn ready(answer: ReplayAnswer) -> Self {
-        Self(State::Ready(Some(answer)))
+        Self(Wait::Ready(Some(answer)))
     }
 
     /// Answered when `future` is.
     pub fn later(future: impl Future<Output = ReplayAnswer> + Send + 'static) -> Self {
-        Self(State::Later(Box::pin(future)))
+        Self(Wait::Later(Box::pin(future)))
     }
 }
 
@@ -60,19 +57,12 @@ impl Future for Remember {
     type Output = ReplayAnswer;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<ReplayAnswer> {
-        match &mut self.0 {
-            // An answer is given once: whoever asks again is told nothing good.
-            State::Ready(answer) => Poll::Ready(answer.take().unwrap_or(ReplayAnswer::Unavailable)),
-            State::Later(future) => future.as_mut().poll(context),
-        }
+        self.0.poll(context)
     }
 }
 
 impl fmt::Debug for Remember {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            State::Ready(_) => "Remember(ready)",
-            State::Later(_) => "Remember(waiting)",
-        })
+        write!(f, "Remember({:?})", self.0)
     }
 }

@@ -9,6 +9,7 @@ use super::TokenError;
 use crate::identity::MAX_NAME_BYTES;
 use crate::jose::json::{self, Loose, Members, Texts, Value};
 use crate::jose::{JoseError, base64url};
+use crate::scope::{MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH};
 
 /// Actors, the current one first. How many there can be is bounded by the depth that is read.
 pub(super) type ActorChain<'p> = Vec<ActorClaim<'p>>;
@@ -30,6 +31,8 @@ pub(super) struct Claims<'p> {
     pub(super) act: ActorChain<'p>,
     pub(super) may_act: ActorChain<'p>,
     pub(super) cnf: Option<Cnf<'p>>,
+    /// RFC 9396 §9.1. What its details mean is for those who know their types.
+    pub(super) authorization_details: Option<serde_json::Value>,
     /// The first claim that only tokens of other kinds have.
     pub(super) foreign: Option<&'static str>,
     /// The names of the other claims to keep.
@@ -74,6 +77,9 @@ impl<'p> Members<'p> for Claims<'p> {
             "act" => value.object_into(&mut Actor::on(&mut self.act))?,
             "may_act" => value.object_into(&mut Actor::on(&mut self.may_act))?,
             "cnf" => self.cnf = Some(value.object()?),
+            "authorization_details" => {
+                self.authorization_details = Some(value.tree(MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH)?);
+            }
             _ => return self.other(name, value),
         }
         Ok(())

@@ -16,7 +16,7 @@ pub struct VerifiedToken {
     pub(crate) issuer: IssuerId,
     pub(crate) audience: ResourceId,
     pub(crate) reading: Reading,
-    /// What its scopes amount to.
+    /// What its scopes and its `authorization_details` amount to.
     pub(crate) authority: Authority,
     /// Which agents the issuer may name.
     pub(crate) naming: Naming,
@@ -59,7 +59,7 @@ impl VerifiedToken {
         &self.reading.principal
     }
 
-    /// What its scopes amount to.
+    /// What its scopes and its `authorization_details` amount to.
     #[must_use]
     pub const fn authority(&self) -> &Authority {
         &self.authority

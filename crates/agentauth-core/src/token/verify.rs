@@ -12,7 +12,7 @@ use super::profile::{Source, TokenClaims};
 use super::verified::{Basis, Lifetime, VerifiedToken};
 use crate::identity::{IssuerId, ResourceId};
 use crate::jose::{CompactJws, TokenType, base64url};
-use crate::scope::Authority;
+use crate::scope::{Authority, DetailTypes};
 use crate::text::Excerpt;
 use crate::time::Timestamp;
 
@@ -25,6 +25,7 @@ pub struct TokenVerifier {
     pub(super) wanted: Vec<&'static str>,
     pub(super) cache: Option<TokenCache>,
     pub(super) waiting: WaitingRoom,
+    detail_types: DetailTypes,
 }
 
 impl TokenVerifier {
@@ -54,7 +55,16 @@ impl TokenVerifier {
         if let Some(second) = introspected.nth(1) {
             return Err(IssuerConfigError::SecondIntrospection(second.id.clone()));
         }
-        Ok(Self { audience, issuers: checked, wanted, cache: None, waiting: WaitingRoom::default() })
+        let (waiting, detail_types) = (WaitingRoom::default(), DetailTypes::new());
+        Ok(Self { audience, issuers: checked, wanted, cache: None, waiting, detail_types })
+    }
+
+    /// Knows these types of `authorization_details` (RFC 9396); the built-in one unless set. Details of other types grant
+    /// nothing.
+    #[must_use]
+    pub fn with_detail_types(mut self, types: DetailTypes) -> Self {
+        self.detail_types = types;
+        self
     }
 
     /// Keeps up to `capacity` verified tokens, rounded up by a thirtieth at most, so that a token's signature is checked
@@ -144,7 +154,10 @@ impl TokenVerifier {
     ) -> Result<VerifiedToken, TokenError> {
         let mut reading = issuer.profile.read(&TokenClaims::new(claims, &issuer.id, source))?;
         let id = reading.token_id.take();
-        let authority = Authority::of_scopes(std::mem::take(&mut reading.scopes));
+        let mut authority = Authority::of_scopes(std::mem::take(&mut reading.scopes));
+        if let Some(details) = &claims.authorization_details {
+            authority = authority.and(&self.detail_types.read(details));
+        }
         Ok(VerifiedToken {
             issuer: issuer.id.clone(),
             audience: self.audience.clone(),

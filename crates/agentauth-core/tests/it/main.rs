@@ -13,6 +13,7 @@
 mod agents;
 mod audit;
 mod audit_file;
+mod authority;
 mod authorize;
 mod client_certificate;
 mod codes;

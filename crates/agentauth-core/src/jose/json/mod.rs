@@ -5,13 +5,16 @@
 
 mod guard;
 mod seeds;
+mod tree;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use serde::de::{DeserializeSeed as _, MapAccess};
 
 use self::guard::Guard;
 use self::seeds::{Anything, Keep, Number, NumberSeed, Object, Objects, Text, TextSeed, TextsSeed};
+use self::tree::Tree;
 use crate::text::Excerpt;
 
 /// Deeper than any real claims set, far below what recursion could hurt.
@@ -33,12 +36,15 @@ pub enum JsonError {
     /// A member name stands twice in one object: parsers disagree on which counts (RFC 8725bis, RFC 8259 §4).
     #[error("member `{0}` stands twice in one object")]
     DuplicateMember(Excerpt),
-    /// Objects and arrays are nested deeper than 32 levels.
-    #[error("nested deeper than 32 levels")]
+    /// Objects and arrays are nested deeper than 32 levels, or than 8 in `authorization_details`.
+    #[error("nested too deep: 32 levels are taken, 8 in authorization_details")]
     TooDeep,
     /// One object has more than 256 members.
     #[error("one object has more than 256 members")]
     TooManyMembers,
+    /// `authorization_details` are longer than 8 KiB.
+    #[error("authorization_details are longer than 8192 bytes")]
+    Oversize,
     /// A member has another type, or lies outside the range, than its definition says.
     #[error("member `{0}` has the wrong type or range")]
     WrongType(Excerpt),
@@ -51,6 +57,7 @@ impl JsonError {
             Self::DuplicateMember(_) => "json_duplicate_member",
             Self::TooDeep => "json_too_deep",
             Self::TooManyMembers => "json_too_many_members",
+            Self::Oversize => "json_oversize",
             Self::WrongType(_) => "json_wrong_type",
         }
     }
@@ -87,6 +94,20 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), JsonError> {
     let guard = Guard::default();
     let mut json = serde_json::Deserializer::from_str(text);
     Anything { guard: &guard }.deserialize(&mut json).and_then(|_| json.end()).map_err(|error| guard.blame(&error))
+}
+
+/// Reads strict JSON of any type, of at most so many bytes and levels.
+pub(crate) fn tree(bytes: &[u8], most: usize, levels: u8) -> Result<serde_json::Value, JsonError> {
+    if bytes.len() > most {
+        return Err(JsonError::Oversize);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Syntax)?;
+    let (guard, left) = (Guard::default(), Cell::new(usize::MAX));
+    let mut json = serde_json::Deserializer::from_str(text);
+    Tree { guard: &guard, bytes: &left, levels }
+        .deserialize(&mut json)
+        .and_then(|value| json.end().map(|()| value))
+        .map_err(|error| guard.blame(&error))
 }
 
 /// A value that is not an object, or is not looked into.
@@ -201,6 +222,12 @@ impl<'de, A: MapAccess<'de>> Value<'_, 'de, A> {
     pub(crate) fn texts(self) -> Result<Texts<'de>, A::Error> {
         let (guard, name) = (self.guard, self.name);
         self.map.next_value_seed(TextsSeed { guard }).map_err(|error| guard.presume_type(name, error))
+    }
+
+    /// Whatever it is, kept whole, if it has at most about so many bytes, and so many levels.
+    pub(crate) fn tree(self, most: usize, levels: u8) -> Result<serde_json::Value, A::Error> {
+        let (guard, left) = (self.guard, Cell::new(most));
+        self.map.next_value_seed(Tree { guard, bytes: &left, levels })
     }
 
     /// An object.
