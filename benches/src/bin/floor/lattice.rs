@@ -27,9 +27,7 @@ impl Pairs {
     pub(crate) fn new() -> Result<(Self, Self), Box<dyn Error>> {
         let pairs = |last: usize| {
             Ok::<_, Box<dyn Error>>(Self {
-                held: authority(GRANTS, |grant, of| {
-                    fee(grant.below("case", &format!("2026/{of}"))?, 0..=500, ENDS)
-                })?,
+                held: authority(GRANTS, |grant, of| fee(grant.below("case", &format!("2026/{of}"))?, 0..=500, ENDS))?,
                 narrower: authority(last, |grant, of| {
                     fee(grant.on("case", &format!("2026/{of}/17"))?, 0..=120, ENDS - 60)
                 })?,

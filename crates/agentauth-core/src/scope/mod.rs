@@ -7,7 +7,7 @@ mod set;
 pub(crate) use authority::MAX_DETAILS_DEPTH;
 pub use authority::{
     AGENT_ACTION, Authority, Constraint, DetailError, DetailType, DetailTypes, Grant, GrantError, MAX_DETAILS_BYTES,
-    NotDelegated, Wanted,
+    Narrowing, NotDelegated, Wanted,
 };
 pub use implications::ScopeImplications;
 pub use set::{Scope, ScopeError, ScopeSet};

@@ -6,6 +6,7 @@ mod constraint;
 mod details;
 mod error;
 mod grant;
+mod narrowing;
 mod own_type;
 mod path;
 mod reach;
@@ -22,6 +23,7 @@ pub(crate) use details::MAX_DETAILS_DEPTH;
 pub use details::{DetailError, DetailTypes, MAX_DETAILS_BYTES};
 pub use error::GrantError;
 pub use grant::Grant;
+pub use narrowing::Narrowing;
 pub use own_type::DetailType;
 pub use wanted::{NotDelegated, Wanted};
 

@@ -1,5 +1,7 @@
 //! On what a grant lets act.
 
+use std::fmt;
+
 use super::error::GrantError;
 use super::path::{MAX_TEXT_BYTES, Prefix};
 use crate::text::Excerpt;
@@ -57,6 +59,17 @@ impl Reach {
     /// What is reached by both: of two that share anything, one is within the other.
     pub(super) fn meet<'r>(&'r self, other: &'r Self) -> Option<&'r Self> {
         if self.is_within(other) { Some(self) } else { other.is_within(self).then_some(other) }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anything => f.write_str("on anything"),
+            Self::Kind(kind) => write!(f, "on a {kind}"),
+            Self::Below { kind, prefix } => write!(f, "on {kind} `{}` and below", prefix.as_str()),
+            Self::Exactly { kind, id } => write!(f, "on {kind} `{id}`"),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod encoding;
 mod number;
 mod scalar;
 
+use std::fmt;
 use std::ops::{RangeBounds, RangeInclusive};
 
 use serde_json::Value;
@@ -206,6 +207,36 @@ impl Constraint {
             Unbounded => MAX_CHARS,
         };
         Text { below, least, most: most.min(MAX_CHARS) }.normalised()
+    }
+}
+
+impl fmt::Display for Constraint {
+    /// In words, such as `an integer from 0 to 500`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed = |values: &Values, by: &str| {
+            let written: Vec<String> = values.iter().map(|value| value.to_json().to_string()).collect();
+            written.join(by)
+        };
+        match &self.0 {
+            Kind::OneOf(values) => f.write_str(&listed(values, " or ")),
+            Kind::SubsetOf(values) => write!(f, "some of {}", listed(values, ", ")),
+            Kind::Integer(least, most) => write!(f, "an integer from {} to {}", least.to_json(), most.to_json()),
+            Kind::Decimal(least, most) => write!(f, "from {} to {}", least.to_json(), most.to_json()),
+            Kind::Text(Text { below, least, most }) => {
+                let shortest = below.as_ref().map_or(0, Prefix::chars);
+                let (what, comma) = match below {
+                    Some(prefix) => (format!("`{}` or below", prefix.as_str()), ", "),
+                    None => ("a text".to_owned(), " "),
+                };
+                f.write_str(&what)?;
+                match (*least > shortest, *most < MAX_CHARS) {
+                    (false, false) => Ok(()),
+                    (true, false) => write!(f, "{comma}of at least {least} characters"),
+                    (false, true) => write!(f, "{comma}of at most {most} characters"),
+                    (true, true) => write!(f, "{comma}of {least} to {most} characters"),
+                }
+            }
+        }
     }
 }
 
