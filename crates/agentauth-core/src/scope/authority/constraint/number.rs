@@ -116,7 +116,7 @@ mod tests {
         fn the_order_is_that_of_the_decimals_as_they_are_written(
             a in prop_oneof![-1e3..1e3, -9e15..9e15, Just(0.1), Just(0.3)], steps in -3i64..4, b in -1e3..1e3,
         ) {
-            let near = f64::from_bits(a.to_bits().saturating_add_signed(steps));
+            let near = f64::from_bits(f64::to_bits(a).saturating_add_signed(steps));
             for b in [near, b] {
                 let (Some(a), Some(b)) = (Number::of_double(a), Number::of_double(b)) else { continue };
                 prop_assert_eq!(a.cmp(&b), by_spelling(&spelled(a), &spelled(b)), "{:?} {:?}", a, b);
