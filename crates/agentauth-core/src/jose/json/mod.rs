@@ -176,6 +176,12 @@ impl<'de, A: MapAccess<'de>> Value<'_, 'de, A> {
         self.map.next_value_seed(Keep { guard: self.guard })
     }
 
+    /// Whatever it is, whole: for those who compare values of types that others define.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) fn tree(self) -> Result<serde_json::Value, A::Error> {
+        self.map.next_value_seed(seeds::Tree { guard: self.guard })
+    }
+
     /// A NumericDate (RFC 7519 §2) between 1970 and 9999, rounded down to whole seconds.
     #[inline]
     pub(crate) fn seconds(self) -> Result<u64, A::Error> {

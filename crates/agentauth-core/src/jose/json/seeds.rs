@@ -307,3 +307,84 @@ impl<'de> Visitor<'de> for TextsSeed<'_> {
         })
     }
 }
+
+/// A value of any type, kept whole.
+#[cfg(feature = "unstable-chain")]
+pub(super) struct Tree<'g> {
+    pub(super) guard: &'g Guard,
+}
+
+#[cfg(feature = "unstable-chain")]
+mod tree {
+    use serde_json::{Map, Number, Value as Json};
+
+    use super::{Anything, DeserializeSeed, Deserializer, Guard, MapAccess, Members, SeqAccess, Tree, Value, Visitor};
+
+    /// The members of an object, kept whole.
+    #[derive(Default)]
+    struct Branch(Map<String, Json>);
+
+    impl<'de> Members<'de> for Branch {
+        fn member<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, 'de, A>) -> Result<(), A::Error> {
+            self.0.insert(name.to_owned(), value.tree()?);
+            Ok(())
+        }
+    }
+
+    impl<'de> DeserializeSeed<'de> for Tree<'_> {
+        type Value = Json;
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+            deserializer.deserialize_any(self)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Tree<'_> {
+        type Value = Json;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            Anything { guard: self.guard }.expecting(f)
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+            Ok(Json::String(text.to_owned()))
+        }
+
+        fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+            Ok(Json::Bool(value))
+        }
+
+        fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+            Ok(Json::from(value))
+        }
+
+        fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+            Ok(Json::from(value))
+        }
+
+        fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+            Ok(Number::from_f64(value).map_or(Json::Null, Json::Number))
+        }
+
+        fn visit_unit<E>(self) -> Result<Json, E> {
+            Ok(Json::Null)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+            let guard: &Guard = self.guard;
+            guard.nested(|| {
+                let mut values = Vec::new();
+                while let Some(value) = items.next_element_seed(Tree { guard })? {
+                    values.push(value);
+                }
+                Ok(Json::Array(values))
+            })
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Json, A::Error> {
+            let mut branch = Branch::default();
+            self.guard.members(map, &mut branch)?;
+            Ok(Json::Object(branch.0))
+        }
+    }
+}
