@@ -14,6 +14,8 @@ mod agents;
 mod audit;
 mod audit_file;
 mod authorize;
+#[cfg(feature = "unstable-chain")]
+mod chain;
 mod client_certificate;
 mod codes;
 mod delegation;

@@ -89,7 +89,6 @@ impl Chain {
 
     /// Begins a link: the holder of `key`, which the leaf is bound to, passes part of what it may do on to `agent`, which
     /// holds the key with this thumbprint.
-    #[must_use]
     pub fn attenuate<'a>(
         &'a self,
         key: &'a SigningKey,
@@ -167,7 +166,7 @@ fn held_root<'c>(jws: &CompactJws<'c>, payload: &'c [u8], details: &DetailTypes)
         not_before: root.not_before,
         expires: claims.expires.ok_or(missing("exp"))?,
         depth: 0,
-        max_depth: root.max_depth.unwrap_or(HARD_MAX_LINKS as u64),
+        max_depth: root.max_depth.unwrap_or(u64::MAX),
         authority: authority.unwrap_or_else(|_| Authority::of_scopes(scopes)),
         keys: SmallVec::from_slice(&[*key.as_bytes()]),
         agents: claims.agents.into_iter().map(Cow::Owned).collect(),

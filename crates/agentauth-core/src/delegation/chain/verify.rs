@@ -208,8 +208,8 @@ impl ChainVerifier {
         let Confirmation::Key(key) = root.confirmation else { return Err(ChainError::RootNotBound) };
         let claims = RootClaims::read(payload).map_err(|error| of_root(JoseError::Claims(error)))?;
         let subject = claims.subject.ok_or(ChainError::Root(TokenError::ClaimMissing("sub")))?;
-        let (limit, unsaid) =
-            (self.settings.max_links as u64, if self.settings.roots_must_allow { 0 } else { u64::MAX });
+        // How many links there are at most has been checked already.
+        let unsaid = if self.settings.roots_must_allow { 0 } else { u64::MAX };
         let agents = std::iter::once(&root.reading.actor).chain(&root.reading.earlier);
         Ok(Parent {
             key,
@@ -219,7 +219,7 @@ impl ChainVerifier {
             not_before: claims.not_before,
             expires: root.lifetime.expires.secs(),
             depth: 0,
-            max_depth: claims.max_depth.unwrap_or(unsaid).min(limit),
+            max_depth: claims.max_depth.unwrap_or(unsaid),
             authority: root.authority.clone(),
             keys: SmallVec::from_slice(&[key]),
             agents: agents.map(|agent| Cow::Borrowed(agent.name())).collect(),
