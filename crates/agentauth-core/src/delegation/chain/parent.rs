@@ -223,3 +223,99 @@ impl<'c> Members<'c> for RootClaims<'c> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SCOPES: [&str; 5] = ["a", "ab", "b", "b:c", "c"];
+
+    fn scopes() -> impl Strategy<Value = ScopeSet> {
+        proptest::sample::subsequence(SCOPES.to_vec(), 0..=SCOPES.len())
+            .prop_map(|scopes| scopes.join(" ").parse().unwrap())
+    }
+
+    fn key(number: u64) -> [u8; 32] {
+        [u8::try_from(number).unwrap(); 32]
+    }
+
+    fn root(scopes: ScopeSet) -> Parent<'static> {
+        Parent {
+            key: key(0),
+            signing_input: "root",
+            subject: "alice".into(),
+            audiences: vec!["https://a.example".into()],
+            not_before: None,
+            expires: 2000,
+            depth: 0,
+            max_depth: 8,
+            authority: Authority::of_scopes(scopes),
+            keys: SmallVec::from_slice(&[key(0)]),
+            agents: vec!["agent 0".into()],
+        }
+    }
+
+    /// A link below `parent` that is good, but perhaps for its scopes.
+    fn link(parent: &Parent<'_>, scopes: ScopeSet) -> LinkClaims<'static> {
+        let depth = parent.depth + 1;
+        LinkClaims {
+            issuer: Some(JwkThumbprint::from(parent.key).uri().into()),
+            subject: Some("alice".into()),
+            delegate: Some(format!("agent {depth}").into()),
+            audiences: vec!["https://a.example".into()],
+            issued: Some(1000),
+            not_before: None,
+            expires: Some(2000),
+            id: Some("1".into()),
+            depth: Some(depth),
+            max_depth: Some(8),
+            parent_hash: Some(hash_of(parent.signing_input)),
+            key: Some(JwkThumbprint::from(key(depth))),
+            scopes: Some(scopes),
+            details: None,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// Whatever links say: what is in force after each is within all that is above it, and a link that says more is
+        /// refused.
+        #[test]
+        fn authority_never_grows_along_a_chain(first in scopes(), links in proptest::collection::vec(scopes(), 1..8)) {
+            let details = DetailTypes::new();
+            let terms = Terms { now: Timestamp::from_secs(1000), leeway: 0, details: &details };
+            let mut above = vec![Authority::of_scopes(first.clone())];
+            let mut parent = root(first);
+            for scopes in links {
+                let claims = link(&parent, scopes.clone());
+                let is_within = scopes.is_subset_of(parent.authority.scopes());
+                match parent.narrowed(claims, "link", &terms, |_| {}) {
+                    Ok(next) => {
+                        prop_assert!(is_within);
+                        prop_assert!(above.iter().all(|held| next.authority.is_within(held)));
+                        above.push(next.authority.clone());
+                        parent = next;
+                    }
+                    Err(error) => {
+                        prop_assert_eq!(error.code(), "chain_authority_widened");
+                        prop_assert!(!is_within);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_that_says_nothing_of_what_its_parent_holds_holds_nothing() {
+        let details = DetailTypes::new();
+        let terms = Terms { now: Timestamp::from_secs(1000), leeway: 0, details: &details };
+        let parent = root("a b".parse().unwrap());
+        let mut claims = link(&parent, ScopeSet::none());
+        claims.scopes = None;
+        assert!(parent.narrowed(claims, "link", &terms, |_| {}).unwrap().authority.is_empty());
+    }
+}
