@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand};
 
-use crate::{keys, spiffe, svid, token, xfcc};
+use crate::{delegation, keys, spiffe, svid, token, xfcc};
 
 /// Finds out why a token or a certificate is refused, shows what it says, and makes keys to sign with.
 #[derive(Debug, Parser)]
@@ -15,6 +15,7 @@ Examples:
   agentauth token verify token.txt --issuer https://sts.example \\
       --jwks https://sts.example/jwks --audience https://tools.example
                                                    would my server accept it, and if not, why?
+  agentauth delegation show chain.txt              who passed what on to whom, and what is left of it?
   agentauth svid verify tls.crt --bundle court.example=ca.crt
                                                    would my server know this agent, and if not, why?
   agentauth xfcc parse header.txt --mode sanitize-set
@@ -38,6 +39,10 @@ pub(crate) enum Command {
     /// Look into access tokens: what they say, and why they are refused.
     #[command(subcommand)]
     Token(token::Command),
+
+    /// Look into chains of delegations: who acts for whom, and with how much authority at each hop.
+    #[command(subcommand)]
+    Delegation(delegation::Command),
 
     /// Look into X.509-SVIDs: whom a certificate names, and why it is refused.
     #[command(subcommand)]

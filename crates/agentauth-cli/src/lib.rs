@@ -19,6 +19,7 @@
 mod args;
 mod bundles;
 mod checks;
+mod delegation;
 mod error;
 mod input;
 mod keys;
@@ -62,6 +63,7 @@ fn execute(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
     match &cli.command {
         Command::Token(token::Command::Inspect(args)) => token::inspect::run(args, terminal),
         Command::Token(token::Command::Verify(args)) => token::verify::run(args, terminal),
+        Command::Delegation(delegation::Command::Show(args)) => delegation::show::run(args, terminal),
         Command::Svid(svid::Command::Inspect(args)) => svid::inspect::run(args, terminal),
         Command::Svid(svid::Command::Verify(args)) => svid::verify::run(args, terminal),
         Command::Xfcc(xfcc::Command::Parse(args)) => xfcc::parse::run(args, terminal),

@@ -3,10 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "unstable-chain")]
+use http::HeaderName;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Uri};
 
 use crate::binding::dpop::{self, DpopError, Scheme};
+#[cfg(feature = "unstable-chain")]
+use crate::delegation::chain::{AGENT_DELEGATION, ChainError, ancestors_of};
 use crate::identity::Peer;
 use crate::identity::forwarded::client_certificate::{ClientCertificate, ClientCertificateError};
 use crate::identity::forwarded::{ForwardedError, ForwardedPeer};
@@ -31,6 +35,9 @@ pub struct Evidence {
     pub(crate) peer: Option<Peer>,
     /// The certificate that a trusted proxy passed on.
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
+    /// The tokens that the token was narrowed from, root first.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) ancestors: Result<Option<Secret>, ChainError>,
 }
 
 /// A token, and how it was sent.
@@ -113,7 +120,17 @@ impl Evidence {
     /// is authenticated, so that the refusal is recorded.
     #[must_use]
     pub fn from_http(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        Self::of(credentials(method, uri, headers))
+        let evidence = Self::of(credentials(method, uri, headers));
+        #[cfg(feature = "unstable-chain")]
+        let evidence = evidence.with_ancestors_from(headers, &AGENT_DELEGATION);
+        evidence
+    }
+
+    /// And the ancestors of the token, in the header `name`, in place of those that were found before.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) fn with_ancestors_from(mut self, headers: &HeaderMap, name: &HeaderName) -> Self {
+        self.ancestors = ancestors_of(headers, name).map(|found| found.map(Secret::new));
+        self
     }
 
     /// And the agent that the TLS connection proved.
@@ -153,7 +170,13 @@ impl Evidence {
     }
 
     pub(crate) const fn of(credentials: Result<Option<Credentials>, RequestError>) -> Self {
-        Self { credentials, peer: None, certificate: None }
+        Self {
+            credentials,
+            peer: None,
+            certificate: None,
+            #[cfg(feature = "unstable-chain")]
+            ancestors: Ok(None),
+        }
     }
 
     /// The SHA-256 of the certificate that the caller holds the key of.

@@ -11,6 +11,8 @@ use crate::audit::AuditError;
 use crate::binding::BindingError;
 use crate::binding::dpop::{DPOP_NONCE, DpopError};
 use crate::delegation::DelegationError;
+#[cfg(feature = "unstable-chain")]
+use crate::delegation::chain::ChainError;
 use crate::evidence::RequestError;
 use crate::identity::ResourceId;
 use crate::identity::forwarded::ForwardedError;
@@ -41,6 +43,10 @@ pub enum Refusal {
     /// The token is no delegation that is accepted here.
     #[error(transparent)]
     Delegation(#[from] DelegationError),
+    /// The chain by which the token was narrowed is refused.
+    #[cfg(feature = "unstable-chain")]
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     /// The action names a resource whose name could not be stored and shown.
     #[error("the name of the action's resource is empty, longer than 2048 bytes, or has control characters")]
     Resource,
@@ -104,6 +110,8 @@ impl Refusal {
             Self::Token(error) => error.code(),
             Self::Binding(error) => error.code(),
             Self::Delegation(error) => error.code(),
+            #[cfg(feature = "unstable-chain")]
+            Self::Chain(error) => error.code(),
             Self::Resource => "resource_malformed",
             Self::Scope { .. } => "insufficient_scope",
             Self::Limits { why, .. } => why.code(),
@@ -132,6 +140,10 @@ impl Refusal {
             Self::Request(RequestError::Forwarded(ForwardedError::Svid(_))) => {
                 (StatusCode::UNAUTHORIZED, "invalid_token")
             }
+            #[cfg(feature = "unstable-chain")]
+            Self::Chain(error) if error.is_of_request() => (StatusCode::BAD_REQUEST, "invalid_request"),
+            #[cfg(feature = "unstable-chain")]
+            Self::Chain(_) => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::Request(_) | Self::Resource => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Token(

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use crate::case::{Case, Lap, Verdict, at_once};
 use crate::specimen::{Specimen, Token};
 
-const ORIGIN: &str = "https://tools.example.com";
-const PATH: &str = "/cases/7/motions";
+pub(crate) const ORIGIN: &str = "https://tools.example.com";
+pub(crate) const PATH: &str = "/cases/7/motions";
 
 /// Proofs are used once, and signing with RSA takes its time: after so many, a case that remembers starts anew.
 const PROOFS: usize = 512;
@@ -44,7 +44,7 @@ struct Request {
 impl Proofs {
     /// Genuine ones, and the same with one bit of the signature flipped.
     pub(crate) fn new(algorithm: Algorithm) -> Result<(Self, Self), Box<dyn Error>> {
-        let prover = Prover::new(algorithm)?;
+        let prover = Prover::of(&SigningKey::generate(algorithm)?)?;
         let request = Request {
             uri: Uri::from_static(PATH),
             access_token: Specimen::new(Algorithm::EdDsa)?.genuine.text,
@@ -87,12 +87,12 @@ pub(crate) fn cases(algorithm: Algorithm, proofs: &Proofs) -> Result<Vec<Case<'s
     ])
 }
 
-fn verifier() -> Result<DpopVerifier, Box<dyn Error>> {
+pub(crate) fn verifier() -> Result<DpopVerifier, Box<dyn Error>> {
     Ok(Dpop::new(ORIGIN).build()?)
 }
 
 /// A client's key, which it shows in the header of each proof.
-struct Prover {
+pub(crate) struct Prover {
     key: PrivateKey,
     header: String,
     thumbprint: JwkThumbprint,
@@ -105,8 +105,8 @@ enum PrivateKey {
 }
 
 impl Prover {
-    fn new(algorithm: Algorithm) -> Result<Self, Box<dyn Error>> {
-        let key = SigningKey::generate(algorithm)?;
+    pub(crate) fn of(key: &SigningKey) -> Result<Self, Box<dyn Error>> {
+        let algorithm = key.algorithm();
         let der = key.to_pkcs8()?;
         // A client shows the members that make its key, and no others.
         let mut jwk: Value = serde_json::from_str(key.public_jwk())?;
@@ -130,12 +130,17 @@ impl Prover {
     }
 
     fn prove(&self, request: &Request, number: usize) -> Result<Token, Box<dyn Error>> {
+        self.prove_over(&request.access_token, request.now, number)
+    }
+
+    /// A proof for a request with `token`.
+    pub(crate) fn prove_over(&self, token: &str, now: Timestamp, number: usize) -> Result<Token, Box<dyn Error>> {
         let claims = json!({
             "jti": format!("8c1f7a52-6f0e-4b7e-9d55-{number:012x}"),
             "htm": "POST",
             "htu": format!("{ORIGIN}{PATH}"),
-            "iat": request.now.secs(),
-            "ath": BASE64URL.encode(digest(&SHA256, request.access_token.as_bytes())),
+            "iat": now.secs(),
+            "ath": BASE64URL.encode(digest(&SHA256, token.as_bytes())),
         });
         let signing_input = format!("{}.{}", self.header, BASE64URL.encode(claims.to_string()));
         let signature = self.sign(signing_input.as_bytes())?;

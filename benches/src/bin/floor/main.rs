@@ -4,6 +4,7 @@
 
 mod cache;
 mod case;
+mod chain;
 mod dpop;
 mod lattice;
 mod layer;
@@ -40,7 +41,7 @@ use crate::specimen::Specimen;
 ///   peer/huskarl-resource-server/ALG  the JwtValidator inside Rfc9068Validator, in pure Rust
 ///
 /// All take the same bytes. Each peer is told to check what it can of issuer, audience, times, typ and key id, and its
-/// subject is compared afterwards. The last three need --features peers. An async one is polled once, without a runtime.
+/// subject is compared afterwards. The last three, and biscuits, need --features peers. An async one is polled once, without a runtime.
 ///
 /// With a token that was verified before:
 ///
@@ -56,6 +57,14 @@ use crate::specimen::Specimen;
 ///   dpop/raw/ALG                      aws-lc-rs checks the signature with a key that it must parse: the floor
 ///   dpop/verify/ALG                   DpopVerifier::verify; with ES256, the name is dpop/verify
 ///   dpop/verify+once/ALG              the same, and use_once with the store in memory, never twice for one proof
+///
+/// With a chain of N links below a token, each narrower than the one before, all with EdDSA, and a DPoP proof over the leaf:
+///
+///   chain/raw/N                       aws-lc-rs checks the N + 2 signatures, all but the root's with keys that it must
+///                                     parse: the floor
+///   chain/N                           ChainVerifier::verify takes root and links, and DpopVerifier::verify the proof
+///   peer/biscuit/N                    Biscuit::from verifies the signatures of N + 1 blocks; checks in them are not run,
+///                                     and there is no proof
 ///
 /// With the certificate chain of an agent: a leaf below an intermediate CA, all with P-256:
 ///
@@ -136,6 +145,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         for algorithm in ALGORITHMS {
             let (genuine, forged) = dpop::Proofs::new(algorithm)?;
             rows.extend(measured(dpop::cases(algorithm, &genuine)?, &genuine, &forged, options)?);
+        }
+    }
+    for links in chain::LINKS {
+        if options.wants(&format!("chain/{links}")) || options.wants(&format!("peer/biscuit/{links}")) {
+            let specimen = chain::Specimen::new(links)?;
+            rows.extend(measured(chain::cases(&specimen)?, &specimen.genuine, &specimen.forged, options)?);
         }
     }
     let chain = svid::Specimen::new(specimen::SUMMARISER)?;

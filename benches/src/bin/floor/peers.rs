@@ -1,6 +1,8 @@
 //! Other verifiers of the same token, each told to check what it can of what this project's verifier checks.
 
 #[cfg(feature = "peers")]
+mod biscuit;
+#[cfg(feature = "peers")]
 mod huskarl;
 mod jsonwebtoken;
 #[cfg(feature = "peers")]
@@ -9,6 +11,9 @@ mod jwt_authorizer;
 mod jwt_simple;
 
 use std::error::Error;
+
+#[cfg(feature = "peers")]
+pub(crate) use biscuit::Biscuits;
 
 use ::jsonwebtoken::jwk::Jwk;
 use agentauth_core::jose::SigningKey;
@@ -24,8 +29,30 @@ const LEEWAY_SECS: u64 = 30;
 pub(crate) const SKIPPED: Option<&str> = if cfg!(feature = "peers") {
     None
 } else {
-    Some("peer/jwt-simple, peer/jwt-authorizer, peer/huskarl-resource-server: built without --features peers")
+    Some(
+        "peer/jwt-simple, peer/jwt-authorizer, peer/huskarl-resource-server, peer/biscuit: built without --features peers",
+    )
 };
+
+/// Built without peers, there are no biscuits.
+#[cfg(not(feature = "peers"))]
+pub(crate) struct Biscuits {
+    pub(crate) genuine: Vec<u8>,
+    pub(crate) forged: Vec<u8>,
+}
+
+#[cfg(not(feature = "peers"))]
+impl Biscuits {
+    #[allow(clippy::unnecessary_wraps, reason = "as with peers")]
+    pub(crate) fn new(_: usize) -> Result<Self, Box<dyn Error>> {
+        Ok(Self { genuine: Vec::new(), forged: Vec::new() })
+    }
+
+    #[allow(clippy::unused_self, reason = "as with peers")]
+    pub(crate) fn cases(&self, _: usize, _: &str) -> Vec<Case<'static, crate::chain::Presented>> {
+        Vec::new()
+    }
+}
 
 /// The peers that take the algorithm of `key`; `jwk` is its public half.
 pub(crate) fn cases(key: &SigningKey, jwk: &Jwk, raw: &str) -> Result<Vec<Case<'static, Token>>, Box<dyn Error>> {

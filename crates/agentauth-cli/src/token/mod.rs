@@ -1,6 +1,6 @@
 //! `agentauth token`: what does a token say, and why is it refused?
 
-mod anatomy;
+pub(crate) mod anatomy;
 mod chain;
 pub(crate) mod inspect;
 mod profiles;

@@ -136,7 +136,11 @@ impl AgentAuth {
             Ok(credentials) => credentials,
             Err(refusal) => return Examined::Done(Err(refusal)),
         };
-        match self.inner.tokens.begin(credentials.token.reveal(), now) {
+        let issued = match self.issued_of(credentials, evidence) {
+            Ok(issued) => issued,
+            Err(refusal) => return Examined::Done(Err(refusal)),
+        };
+        match self.inner.tokens.begin(issued, now) {
             Ok(token) => Examined::Done(self.present(token, credentials, evidence, now)),
             Err(Held::Refused(error)) => Examined::Done(Err(error.into())),
             Err(Held::Pending(pending)) => Examined::Asking(pending),
@@ -159,7 +163,8 @@ impl AgentAuth {
     async fn ask_for_token(&self, evidence: &Evidence, pending: Pending) -> Result<Presenter, Refusal> {
         let clock = &*self.inner.clock;
         let credentials = self.credentials(evidence, clock.now())?;
-        let token = self.inner.tokens.finish(credentials.token.reveal(), pending, clock).await?;
+        let issued = self.issued_of(credentials, evidence)?;
+        let token = self.inner.tokens.finish(issued, pending, clock).await?;
         let now = clock.now();
         // Certificates may have expired meanwhile.
         self.check_connection(evidence, now)?;
@@ -183,6 +188,7 @@ impl AgentAuth {
         evidence: &Evidence,
         now: Timestamp,
     ) -> Result<Presenter, Refusal> {
+        let token = self.narrowed(token, credentials, evidence, now)?;
         let dpop = self.inner.dpop.as_ref();
         let proof = match (&credentials.proof, dpop) {
             (Err(error), Some(_)) => return Err(BindingError::from(error.clone()).into()),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use super::{AgentAuth, Inner};
 use crate::audit::{AuditKey, AuditSink};
 use crate::binding::dpop::{Dpop, DpopConfigError};
+#[cfg(feature = "unstable-chain")]
+use crate::delegation::chain::{ChainConfigError, ChainSettings, ChainVerifier};
 use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, NameError, ResourceId};
 use crate::policy::{NoPolicy, PolicyEngine};
@@ -28,6 +30,8 @@ pub struct AgentAuthBuilder {
     requires_binding: bool,
     actor_binding: ActorBinding,
     dpop: Option<Dpop>,
+    #[cfg(feature = "unstable-chain")]
+    chains: Option<ChainSettings>,
     cached_tokens: usize,
     scopes_supported: String,
     sinks: Vec<Arc<dyn AuditSink>>,
@@ -56,6 +60,10 @@ pub enum ConfigError {
     /// The DPoP settings are not good.
     #[error(transparent)]
     Dpop(#[from] DpopConfigError),
+    /// The settings for chains are not good.
+    #[cfg(feature = "unstable-chain")]
+    #[error(transparent)]
+    Chains(#[from] ChainConfigError),
     /// There is nowhere to record decisions.
     #[error("no audit sink is configured, and a decision that is not recorded is refused: call .audit(...)")]
     NoAudit,
@@ -81,6 +89,8 @@ impl AgentAuthBuilder {
             requires_binding: false,
             actor_binding: ActorBinding::default(),
             dpop: None,
+            #[cfg(feature = "unstable-chain")]
+            chains: None,
             cached_tokens: DEFAULT_CAPACITY,
             scopes_supported: String::new(),
             sinks: Vec::new(),
@@ -153,6 +163,14 @@ impl AgentAuthBuilder {
     /// are refused.
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.dpop = Some(dpop);
+        self
+    }
+
+    /// Follows chains by which holders have narrowed their tokens offline (feature `unstable-chain`). Needs
+    /// [`AgentAuthBuilder::dpop`]. Without it, the header that carries them means nothing, and a link is no token.
+    #[cfg(feature = "unstable-chain")]
+    pub fn chains(mut self, chains: ChainSettings) -> Self {
+        self.chains = Some(chains);
         self
     }
 
@@ -230,6 +248,11 @@ impl AgentAuthBuilder {
                 requires_delegation: self.requires_delegation,
                 requires_binding: self.requires_binding,
                 actor_binding: self.actor_binding,
+                #[cfg(feature = "unstable-chain")]
+                chains: match self.chains {
+                    Some(_) if self.dpop.is_none() => return Err(ChainConfigError::NoDpop.into()),
+                    chains => chains.map(ChainVerifier::new).transpose()?,
+                },
                 dpop: self.dpop.map(Dpop::build).transpose()?,
                 scopes_supported: self.scopes_supported.parse()?,
                 sinks: self.sinks,

@@ -3,6 +3,7 @@
 mod authentication;
 mod builder;
 mod caller;
+mod chain;
 mod permit;
 mod recorded;
 mod uses;
@@ -19,6 +20,8 @@ pub(crate) use recorded::Recording;
 
 use crate::audit::{AuditKey, AuditSink, RECORD_VERSION, Record, RecordKind};
 use crate::binding::dpop::DpopVerifier;
+#[cfg(feature = "unstable-chain")]
+use crate::delegation::chain::ChainVerifier;
 use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, ResourceId};
 use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
@@ -54,6 +57,8 @@ struct Inner {
     requires_binding: bool,
     actor_binding: ActorBinding,
     dpop: Option<DpopVerifier>,
+    #[cfg(feature = "unstable-chain")]
+    chains: Option<ChainVerifier>,
     scopes_supported: ScopeSet,
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: AuditKey,

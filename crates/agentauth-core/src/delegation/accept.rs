@@ -82,9 +82,15 @@ impl Delegation {
         let demoted = demote(&token, peer);
         let actor = demoted.as_ref().unwrap_or(&token.reading.actor);
         let is_proven = peer.is_some_and(|peer| actor.spiffe_id() == Some(peer.id()));
-        let is_nameable = token.naming.allows(actor, &token.issuer) || is_proven;
+        let is_nameable = token.naming.allows(actor, token.namer()) || is_proven;
         if !is_nameable || trust.is_some_and(|trust| !trust.names(actor)) {
             return Err(DelegationError::AgentUntrusted(actor.clone()));
+        }
+        // Whoever has passed a token on must be an agent that is believed here itself.
+        let links = token.narrowing.as_ref().map_or(0, |narrowing| narrowing.links);
+        let stranger = |agent: &&AgentId| trust.is_some_and(|trust| !trust.names(agent));
+        if let Some(agent) = token.reading.earlier.iter().take(links).find(stranger) {
+            return Err(DelegationError::AgentUntrusted(agent.clone()));
         }
         actor_binding.check(actor, binding, peer)?;
         Ok(Self { token, demoted, binding })
@@ -97,10 +103,10 @@ fn demote(token: &VerifiedToken, peer: Option<&Peer>) -> Option<AgentId> {
     match &token.reading.actor {
         AgentId::Spiffe(id)
             if token.reading.actor_is_client
-                && !token.naming.allows(&token.reading.actor, &token.issuer)
+                && !token.naming.allows(&token.reading.actor, token.namer())
                 && peer.is_none_or(|peer| peer.id() != id) =>
         {
-            Some(AgentId::Named { issuer: token.issuer.clone(), name: id.as_str().into() })
+            Some(AgentId::Named { issuer: token.namer().clone(), name: id.as_str().into() })
         }
         _ => None,
     }

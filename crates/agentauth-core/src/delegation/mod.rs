@@ -2,6 +2,8 @@
 
 mod accept;
 mod actor_binding;
+#[cfg(feature = "unstable-chain")]
+pub mod chain;
 mod error;
 mod exchange;
 mod issuer;
@@ -16,12 +18,18 @@ pub use exchange::{ExchangeRequest, IssuedToken, SubjectToken};
 pub use issuer::{AnswerError, Client, Consent, Issuer, IssuerBuilder, MAX_FORM_BYTES};
 pub(crate) use issuer::{Form, token_response};
 
+use http::HeaderName;
+
 use crate::binding::Binding;
 use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId};
 use crate::scope::Authority;
 use crate::time::Timestamp;
 pub use crate::token::Mode;
 use crate::token::VerifiedToken;
+
+/// The header that carries the ancestors of a token that was narrowed offline, unless another one is set. It is read with
+/// the feature `unstable-chain` only; what copies requests should remove it in any case.
+pub const AGENT_DELEGATION: HeaderName = HeaderName::from_static("agent-delegation");
 
 /// A verified statement: this agent acts for this principal, with this authority, at this server.
 ///
@@ -88,7 +96,8 @@ impl Delegation {
     /// delegated.
     #[must_use]
     pub fn depth(&self) -> usize {
-        if self.mode() == Mode::OnBehalfOf { self.earlier_actors().len().saturating_add(1) } else { 0 }
+        let is_passed_on = self.mode() == Mode::OnBehalfOf || self.token.narrowing.is_some();
+        if is_passed_on { self.earlier_actors().len().saturating_add(1) } else { 0 }
     }
 
     /// The actors before the current one, the most recent first: informational, never a ground for a decision.

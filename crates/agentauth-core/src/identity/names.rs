@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::SpiffeId;
+#[cfg(feature = "unstable-chain")]
+use crate::jose::JwkThumbprint;
 use crate::text::Excerpt;
 
 /// Longer identifiers are refused: they are copied into every record.
@@ -46,6 +48,12 @@ impl IssuerId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The holder of a key, as one who names others: its thumbprint URI (RFC 9278).
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) fn of_key(key: &JwkThumbprint) -> Self {
+        Self(key.uri().into())
     }
 }
 

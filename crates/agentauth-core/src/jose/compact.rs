@@ -46,7 +46,7 @@ pub(super) struct Header {
 /// The three parts of a compact JWS, still encoded.
 pub(super) struct Parts<'t> {
     pub(super) header: &'t str,
-    signing_input: &'t str,
+    pub(super) signing_input: &'t str,
     payload: &'t str,
     signature: &'t str,
 }
@@ -157,6 +157,12 @@ impl<'t> CompactJws<'t> {
     pub fn require_type(&self, expected: TokenType) -> Result<(), JoseError> {
         let found = self.token_type();
         if found == expected { Ok(()) } else { Err(JoseError::WrongType { expected, found }) }
+    }
+
+    /// The bytes that are signed: header, dot, payload.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) const fn signing_input(&self) -> &'t str {
+        self.parts.signing_input
     }
 
     /// The decoded payload. It is a claim, not a fact, until [`CompactJws::verify`] has passed.

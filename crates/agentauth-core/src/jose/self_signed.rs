@@ -82,6 +82,12 @@ impl<'t> SelfSignedJws<'t> {
         self.key.thumbprint()
     }
 
+    /// The bytes that are signed: header, dot, payload.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) const fn signing_input(&self) -> &'t str {
+        self.parts.signing_input
+    }
+
     /// The decoded payload. It is a claim, not a fact, until [`SelfSignedJws::verify`] has passed.
     ///
     /// # Errors

@@ -27,6 +27,9 @@ pub struct SigningKey {
     algorithm: Algorithm,
     key_id: Box<str>,
     public_jwk: Box<str>,
+    /// The members that make the public key, and no others.
+    #[cfg(feature = "unstable-chain")]
+    bare_jwk: Box<str>,
     key: Private,
 }
 
@@ -125,8 +128,18 @@ impl SigningKey {
             kid: &'a str,
         }
         let header = Header { typ: token_type.name(), alg: self.algorithm.name(), kid: &self.key_id };
-        let header = serde_json::to_vec(&header).map_err(|_| SigningFailed)?;
-        let mut token = base64url::encode(&header);
+        self.sign_under(&serde_json::to_vec(&header).map_err(|_| SigningFailed)?, payload)
+    }
+
+    /// As [`SigningKey::sign`], with the public key itself in the header (RFC 7515 §4.1.3).
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) fn sign_showing_key(&self, typ: &str, payload: &[u8]) -> Result<String, SigningFailed> {
+        let (alg, jwk) = (self.algorithm.name(), &self.bare_jwk);
+        self.sign_under(format!(r#"{{"typ":"{typ}","alg":"{alg}","jwk":{jwk}}}"#).as_bytes(), payload)
+    }
+
+    fn sign_under(&self, header: &[u8], payload: &[u8]) -> Result<String, SigningFailed> {
+        let mut token = base64url::encode(header);
         token.push('.');
         token.push_str(&base64url::encode(payload));
         let signature = self.signature(token.as_bytes())?;
@@ -170,7 +183,8 @@ impl SigningKey {
                 json!({"e": e, "kty": "RSA", "n": n})
             }
         };
-        let thumbprint = digest(&SHA256, required.to_string().as_bytes());
+        let bare_jwk = required.to_string();
+        let thumbprint = digest(&SHA256, bare_jwk.as_bytes());
         let key_id: Box<str> = base64url::encode(thumbprint.as_ref()).into();
         let mut jwk = required;
         if let Some(members) = jwk.as_object_mut() {
@@ -178,7 +192,14 @@ impl SigningKey {
             members.insert("kid".into(), json!(key_id));
             members.insert("use".into(), json!("sig"));
         }
-        Ok(Self { algorithm, key_id, public_jwk: jwk.to_string().into(), key })
+        Ok(Self {
+            algorithm,
+            key_id,
+            public_jwk: jwk.to_string().into(),
+            #[cfg(feature = "unstable-chain")]
+            bare_jwk: bare_jwk.into(),
+            key,
+        })
     }
 }
 

@@ -8,6 +8,9 @@ use smallvec::SmallVec;
 
 use super::{Algorithm, KeyError, VerificationKey, base64url};
 
+/// RFC 9278 §3, §5.
+const URI_PREFIX: &str = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:";
+
 /// The SHA-256 thumbprint of a public key as a JWK (RFC 7638 §3): what `cnf.jkt` confirms (RFC 9449 §6.1).
 ///
 /// ```
@@ -39,6 +42,20 @@ impl JwkThumbprint {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// The thumbprint as a URI (RFC 9278 §3): `urn:ietf:params:oauth:jwk-thumbprint:sha-256:` and the 43 characters.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        format!("{URI_PREFIX}{self}")
+    }
+
+    /// Reads the form that [`JwkThumbprint::uri`] writes.
+    ///
+    /// # Errors
+    /// [`NotAThumbprint`], also for those of other hash functions.
+    pub fn from_uri(uri: &str) -> Result<Self, NotAThumbprint> {
+        uri.strip_prefix(URI_PREFIX).ok_or(NotAThumbprint)?.parse()
     }
 
     pub(super) fn of_okp(crv: &str, x: &str) -> Self {
@@ -127,6 +144,7 @@ mod tests {
             let thumbprint = JwkThumbprint::of_jwk(jwk.as_bytes()).unwrap();
             assert_eq!(thumbprint.to_string(), expected);
             assert_eq!(expected.parse(), Ok(thumbprint));
+            assert_eq!(JwkThumbprint::from_uri(&thumbprint.uri()), Ok(thumbprint));
         }
     }
 
@@ -147,6 +165,7 @@ mod tests {
             ["", "AAAA", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4J", "0ZcOCORZNYy+DWpqq30jZyJGHTN0d2HglBV3uiguA4I"]
         {
             assert_eq!(text.parse::<JwkThumbprint>(), Err(NotAThumbprint), "{text}");
+            assert_eq!(JwkThumbprint::from_uri(text), Err(NotAThumbprint), "{text}");
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum TokenType {
     SecurityEvent,
     /// `logout+jwt`: OpenID Connect back-channel logout token.
     Logout,
+    /// `agent-delegation+jwt`: a link that narrows a token offline. It counts only below the token that it narrows.
+    AgentDelegation,
     /// `aa-agent+jwt`: agent token (AAuth).
     AauthAgent,
     /// `aa-person+jwt`: person token (AAuth).
@@ -58,7 +60,7 @@ pub enum TokenType {
     Other,
 }
 
-const NAMES: [(&str, TokenType); 23] = [
+const NAMES: [(&str, TokenType); 24] = [
     ("at+jwt", TokenType::AccessToken),
     ("dpop+jwt", TokenType::DpopProof),
     ("oauth-id-jag+jwt", TokenType::IdJag),
@@ -74,6 +76,7 @@ const NAMES: [(&str, TokenType); 23] = [
     ("kb+sd-jwt+kb", TokenType::BoundDelegateKeyBinding),
     ("secevent+jwt", TokenType::SecurityEvent),
     ("logout+jwt", TokenType::Logout),
+    ("agent-delegation+jwt", TokenType::AgentDelegation),
     ("aa-agent+jwt", TokenType::AauthAgent),
     ("aa-person+jwt", TokenType::AauthPerson),
     ("aa-resource+jwt", TokenType::AauthResource),

@@ -30,3 +30,5 @@ pub use mode::Mode;
 pub use profile::{Actor, Profile, Reading, TokenClaims};
 pub use verified::VerifiedToken;
 pub use verify::TokenVerifier;
+#[cfg(feature = "unstable-chain")]
+pub(crate) use {issuer::Naming, verified::Narrowed};

@@ -18,8 +18,10 @@ pub struct VerifiedToken {
     pub(crate) reading: Reading,
     /// What its scopes and its `authorization_details` amount to.
     pub(crate) authority: Authority,
-    /// Which agents the issuer may name.
+    /// Which agents the issuer may name; or, where the token was narrowed, the holder before the last link.
     pub(crate) naming: Naming,
+    /// How it was narrowed by its holders, if it was.
+    pub(crate) narrowing: Option<Narrowing>,
     pub(crate) confirmation: Confirmation,
     pub(crate) id: Box<str>,
     pub(crate) lifetime: Lifetime,
@@ -28,6 +30,30 @@ pub struct VerifiedToken {
     /// The place of its issuer among the trusted ones.
     pub(super) place: usize,
     pub(super) basis: Basis,
+}
+
+/// How a token was narrowed since its issuer signed it.
+#[derive(Debug)]
+pub(crate) struct Narrowing {
+    /// In whose name space the agent's name is.
+    pub(crate) namer: IssuerId,
+    /// By how many links: as many of the earlier actors, the latest first, passed it on.
+    pub(crate) links: usize,
+}
+
+/// What the last link of a chain has made of a token.
+#[cfg(feature = "unstable-chain")]
+pub(crate) struct Narrowed {
+    pub(crate) reading: Reading,
+    pub(crate) authority: Authority,
+    pub(crate) naming: Naming,
+    pub(crate) namer: IssuerId,
+    pub(crate) links: usize,
+    pub(crate) confirmation: Confirmation,
+    pub(crate) id: Box<str>,
+    pub(crate) taken_from: Timestamp,
+    pub(crate) expires: Timestamp,
+    pub(crate) refused_from: Timestamp,
 }
 
 /// On what ground a token was found good, and so for how long that can be remembered.
@@ -40,6 +66,35 @@ pub(super) enum Basis {
 }
 
 impl VerifiedToken {
+    /// In whose name space the agent's name is: the issuer's, unless a holder has passed the token on.
+    pub(crate) fn namer(&self) -> &IssuerId {
+        self.narrowing.as_ref().map_or(&self.issuer, |narrowing| &narrowing.namer)
+    }
+
+    /// This token as its holders have narrowed it. It is good for no longer than this one.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) fn narrowed(&self, by: Narrowed) -> Self {
+        let Narrowed { namer, links, .. } = by;
+        Self {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            reading: by.reading,
+            authority: by.authority,
+            naming: by.naming,
+            narrowing: Some(Narrowing { namer, links }),
+            confirmation: by.confirmation,
+            id: by.id,
+            lifetime: Lifetime {
+                taken_from: self.lifetime.taken_from.max(by.taken_from),
+                expires: self.lifetime.expires.min(by.expires),
+                refused_from: self.lifetime.refused_from.min(by.refused_from),
+            },
+            keepsake: Keepsake::default(),
+            place: self.place,
+            basis: self.basis,
+        }
+    }
+
     /// Who issued it.
     #[must_use]
     pub const fn issuer(&self) -> &IssuerId {

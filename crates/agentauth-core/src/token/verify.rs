@@ -88,6 +88,15 @@ impl TokenVerifier {
         self.issuers.iter().map(|issuer| &issuer.id)
     }
 
+    /// What a link below `token` is held to: this server's name at the issuer, and by how much clocks may differ, in
+    /// seconds.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) fn terms_of(&self, token: &VerifiedToken) -> (&str, u64) {
+        let issuer = self.issuers.get(token.place);
+        let name = issuer.and_then(|issuer| issuer.audience.as_deref());
+        (name.unwrap_or(self.audience.as_str()), issuer.map_or(0, |issuer| issuer.leeway))
+    }
+
     /// Verifies `token` at the time `now`: form, type, issuer, signature, times, audience, actors, and the issuer's
     /// profile.
     ///
@@ -164,6 +173,7 @@ impl TokenVerifier {
             reading,
             authority,
             naming: issuer.naming.clone(),
+            narrowing: None,
             confirmation: claims.cnf.as_ref().map_or(Ok(Confirmation::Bearer), Cnf::confirmation)?,
             id: id.unwrap_or_else(|| digest_of(token)),
             lifetime,

@@ -15,6 +15,8 @@ mod audit;
 mod audit_file;
 mod authority;
 mod authorize;
+#[cfg(feature = "unstable-chain")]
+mod chain;
 mod client_certificate;
 mod codes;
 mod delegation;

@@ -43,6 +43,8 @@ struct Column {
 fn columns() -> Vec<Column> {
     let mut columns = access_tokens();
     columns.extend([subject_tokens(), actor_tokens(), introspection_answers(), dpop_proofs(), jwt_svids()]);
+    #[cfg(feature = "unstable-chain")]
+    columns.push(links());
     columns
 }
 
@@ -157,6 +159,21 @@ fn jwt_svids() -> Column {
             let found = verify_jwt_svid(&token, &bundles, &audiences, Timestamp::from_secs(NOW));
             found.map_or_else(|error| error.code(), |_| ACCEPTED)
         }),
+    }
+}
+
+/// A link of a chain, below a good root.
+#[cfg(feature = "unstable-chain")]
+fn links() -> Column {
+    let (claims, answer) = crate::chain::one_link();
+    Column {
+        name: "chain_link".into(),
+        claims,
+        takes: vec![Some("agent-delegation+jwt")],
+        refuses_with: "chain_typ_wrong",
+        claims_first: false,
+        takes_svids: false,
+        answer,
     }
 }
 
@@ -287,5 +304,5 @@ fn each_kind_of_token_passes_only_the_verifiers_it_is_for() {
     assert_eq!(wrong, [""; 0]);
     // For a JWT-SVID, with two kinds of `typ`, ID and logout tokens and all claims with another; and the three as such.
     assert_eq!(accepted, columns.iter().map(|column| column.takes.len()).sum::<usize>() + 2 * (2 + 3) + 3);
-    assert_eq!(rows.len(), 23 + 3 + 3 * 3 + 2 * 3 + 3 + 1);
+    assert_eq!(rows.len(), 24 + 3 + 3 * 3 + 2 * 3 + 3 + 1);
 }

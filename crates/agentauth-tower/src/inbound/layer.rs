@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use agentauth_core::identity::forwarded::Forwarded;
-use agentauth_core::{AgentAuth, Caller, Evidence};
+use agentauth_core::{AgentAuth, Caller};
 use http::{Extensions, Request, Response, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -131,7 +131,7 @@ where
 
         let peer = request.extensions().get::<ConnectionPeer>().map(|ConnectionPeer(svid)| svid.clone());
         let uri = (self.sent_uri)(request.extensions()).unwrap_or(request.uri());
-        let evidence = Evidence::from_http(request.method(), uri, request.headers()).with_peer(peer);
+        let evidence = self.auth.evidence(request.method(), uri, request.headers()).with_peer(peer);
         let evidence = match &self.proxy {
             Some(proxy) => {
                 let connection = Connection::of(request.extensions(), (self.sent_from)(request.extensions()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use agentauth_core::binding::dpop::DPOP;
-use agentauth_core::delegation::{AnswerError, ExchangeRequest};
+use agentauth_core::delegation::{AGENT_DELEGATION, AnswerError, ExchangeRequest};
 use agentauth_core::identity::forwarded::XFCC;
 use agentauth_core::identity::forwarded::client_certificate::{CLIENT_CERT, CLIENT_CERT_CHAIN};
 use agentauth_core::{Caller, ResourceId, ScopeSet, SubjectToken};
@@ -94,7 +94,7 @@ where
             request.headers_mut().remove(HOST);
             // Copied ones are for the inbound token: a proof is of no use to the next server, and it may believe us when
             // we say whose certificate we have seen (RFC 9440 §4).
-            for name in [DPOP, CLIENT_CERT, CLIENT_CERT_CHAIN, XFCC] {
+            for name in [DPOP, AGENT_DELEGATION, CLIENT_CERT, CLIENT_CERT_CHAIN, XFCC] {
                 request.headers_mut().remove(name);
             }
             request.extensions_mut().remove::<Caller>();

@@ -65,6 +65,12 @@ impl fmt::Display for Narrowing {
 }
 
 impl Grant {
+    /// All limits of the grant, in words: `on case `17`, with fee an integer from 0 to 500`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        self.limits_beside(&Self::of(self.action.clone()))
+    }
+
     /// The limits that this grant has and `other` has not, in words.
     fn limits_beside(&self, other: &Self) -> String {
         let mut limits: Vec<String> = Vec::new();
@@ -103,11 +109,6 @@ impl Grant {
         }
         limits.join(", ")
     }
-}
-
-/// All limits of the grant, in words.
-pub(super) fn in_words(grant: &Grant) -> String {
-    grant.limits_beside(&Grant::of(grant.action.clone()))
 }
 
 #[cfg(test)]
@@ -157,7 +158,7 @@ mod tests {
             (file().depth(2), "to be passed on 2 times more"),
             (file().uses(3), "3 times"),
         ] {
-            assert_eq!(in_words(&grant), words);
+            assert_eq!(grant.in_words(), words);
             assert_eq!(narrowed([grant], "records:read", &parent), [format!("motions:file only {words}")]);
         }
     }

@@ -95,7 +95,7 @@ mod tests {
             let point = usize::try_from(i32::try_from(whole.len()).unwrap() + exponent + 400).unwrap();
             let mut all = "0".repeat(400) + whole + part;
             all.push_str(&"0".repeat(1000));
-            (negative, all[point - 40..point + 400].to_owned())
+            (negative, all.get(point - 40..point + 400).unwrap().to_owned())
         }
         match (fixed(a), fixed(b)) {
             ((false, a), (false, b)) => a.cmp(&b),
