@@ -226,7 +226,7 @@ impl AgentAuthBuilder {
         }
         let tokens = TokenVerifier::new(resource.clone(), self.issuers)?
             .with_cache(self.cached_tokens)
-            .with_detail_types(self.detail_types);
+            .with_detail_types(self.detail_types.clone());
         let issuers: Vec<IssuerId> = tokens.issuers().cloned().collect();
         if issuers.iter().any(|issuer| issuer.as_str() == resource.as_str()) {
             return Err(ConfigError::ResourceIsIssuer(resource));
@@ -251,7 +251,10 @@ impl AgentAuthBuilder {
                 #[cfg(feature = "unstable-chain")]
                 chains: match self.chains {
                     Some(_) if self.dpop.is_none() => return Err(ChainConfigError::NoDpop.into()),
-                    chains => chains.map(ChainVerifier::new).transpose()?,
+                    chains => {
+                        let knowing = |chains: ChainSettings| chains.detail_types(self.detail_types.clone());
+                        chains.map(knowing).map(ChainVerifier::new).transpose()?
+                    }
                 },
                 dpop: self.dpop.map(Dpop::build).transpose()?,
                 scopes_supported: self.scopes_supported.parse()?,

@@ -111,7 +111,10 @@ impl Delegation {
 
     /// What uses are counted under, and until when: all that descends from it shares its counters.
     pub(crate) fn root_id(&self) -> (&IssuerId, &str, Timestamp) {
-        (&self.token.issuer, &self.token.id, self.token.lifetime.refused_from)
+        match &self.token.narrowing {
+            Some(narrowing) => (&self.token.issuer, &narrowing.root.0, narrowing.root.1),
+            None => (&self.token.issuer, &self.token.id, self.token.lifetime.refused_from),
+        }
     }
 
     /// What `make` makes of what the token says. A token that is kept keeps that too.

@@ -39,6 +39,8 @@ pub(crate) struct Narrowing {
     pub(crate) namer: IssuerId,
     /// By how many links: as many of the earlier actors, the latest first, passed it on.
     pub(crate) links: usize,
+    /// The identifier of the token that the issuer signed, and the first second at which that one is refused.
+    pub(crate) root: (Box<str>, Timestamp),
 }
 
 /// What the last link of a chain has made of a token.
@@ -81,7 +83,7 @@ impl VerifiedToken {
             reading: by.reading,
             authority: by.authority,
             naming: by.naming,
-            narrowing: Some(Narrowing { namer, links }),
+            narrowing: Some(Narrowing { namer, links, root: (self.id.clone(), self.lifetime.refused_from) }),
             confirmation: by.confirmation,
             id: by.id,
             lifetime: Lifetime {

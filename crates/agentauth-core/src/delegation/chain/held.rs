@@ -9,7 +9,7 @@ use serde::de::MapAccess;
 use serde_json::Value as Json;
 use smallvec::SmallVec;
 
-use super::parent::{Parent, RootClaims, Terms, authority_of};
+use super::parent::{Parent, RootClaims, Terms};
 use super::presented::{Presented, SEPARATOR};
 use super::verify::open;
 use super::{Attenuation, AttenuationError, ChainError, ChainSettings, HARD_MAX_LINKS};
@@ -153,8 +153,8 @@ fn held_root<'c>(jws: &CompactJws<'c>, payload: &'c [u8], details: &DetailTypes)
     json::read_into(payload, &mut claims).map_err(|error| of_root(JoseError::Claims(error)))?;
     let scopes = claims.scopes.as_slice().join(" ").parse::<ScopeSet>();
     let scopes = scopes.map_err(|error| ChainError::Root(TokenError::Scope(error)))?;
-    // What is not understood of a root grants nothing, and is no fault of its holder.
-    let authority = authority_of(Some(scopes.clone()), claims.details.as_ref(), details);
+    // What is not understood of a root grants nothing, as at a server.
+    let by_detail = claims.details.as_ref().map(|read| details.read(read)).unwrap_or_default();
     let key =
         claims.key.as_deref().and_then(|jkt| jkt.parse::<JwkThumbprint>().ok()).ok_or(ChainError::RootNotBound)?;
     let root = claims.root;
@@ -167,7 +167,7 @@ fn held_root<'c>(jws: &CompactJws<'c>, payload: &'c [u8], details: &DetailTypes)
         expires: claims.expires.ok_or(missing("exp"))?,
         depth: 0,
         max_depth: root.max_depth.unwrap_or(u64::MAX),
-        authority: authority.unwrap_or_else(|_| Authority::of_scopes(scopes)),
+        authority: Authority::of_scopes(scopes).and(&by_detail),
         keys: SmallVec::from_slice(&[*key.as_bytes()]),
         agents: claims.agents.into_iter().map(Cow::Owned).collect(),
     })

@@ -73,7 +73,8 @@ impl<'c> Parent<'c> {
         self.check_audiences(&link)?;
         reached(ChainRule::Authority);
         let authority = authority_of(link.scopes, link.details.as_ref(), terms.details)?;
-        if !authority.is_within(&self.authority) {
+        let passed_on = self.authority.passed_on();
+        if !authority.is_within(&passed_on) {
             return Err(LinkError::AuthorityWidened);
         }
         reached(ChainRule::Agents);
@@ -99,7 +100,7 @@ impl<'c> Parent<'c> {
             depth,
             max_depth,
             // Though the one is within the other: what is in force is what every token of the chain holds.
-            authority: self.authority.meet(&authority),
+            authority: passed_on.meet(&authority),
             keys,
             agents,
         })
@@ -170,8 +171,7 @@ pub(super) fn authority_of(
 ) -> Result<Authority, LinkError> {
     let by_scope = Authority::of_scopes(scopes.unwrap_or_default());
     let Some(details) = details else { return Ok(by_scope) };
-    let by_detail = known.read_strictly(details).map_err(LinkError::Detail)?;
-    if by_detail.is_empty() { Ok(by_scope) } else { Err(LinkError::AuthorityWidened) }
+    Ok(by_scope.and(&known.read_strictly(details).map_err(LinkError::Detail)?))
 }
 
 /// A claim that must be there, and can be shown and stored.
@@ -229,19 +229,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scope::{Constraint, Grant};
 
     const SCOPES: [&str; 5] = ["a", "ab", "b", "b:c", "c"];
 
-    fn scopes() -> impl Strategy<Value = ScopeSet> {
-        proptest::sample::subsequence(SCOPES.to_vec(), 0..=SCOPES.len())
-            .prop_map(|scopes| scopes.join(" ").parse().unwrap())
+    /// Scopes, and what may be paid up to some sum, passed on for ever or so many times.
+    fn authorities() -> impl Strategy<Value = Authority> {
+        let scopes = proptest::sample::subsequence(SCOPES.to_vec(), 0..=SCOPES.len());
+        let grants = proptest::collection::vec((0..3_i64, proptest::option::of(0..4_u32)), 0..3);
+        (scopes, grants).prop_map(|(scopes, grants)| {
+            let grant = |(fee, depth): (i64, Option<u32>)| {
+                let grant = Grant::new("pay").unwrap().argument("fee", Constraint::integers(0..=fee).unwrap()).unwrap();
+                depth.map_or(grant.clone(), |depth| grant.depth(depth))
+            };
+            Authority::new(scopes.join(" ").parse().unwrap(), grants.into_iter().map(grant)).unwrap()
+        })
     }
 
     fn key(number: u64) -> [u8; 32] {
         [u8::try_from(number).unwrap(); 32]
     }
 
-    fn root(scopes: ScopeSet) -> Parent<'static> {
+    fn root(authority: Authority) -> Parent<'static> {
         Parent {
             key: key(0),
             signing_input: "root",
@@ -251,14 +260,14 @@ mod tests {
             expires: 2000,
             depth: 0,
             max_depth: 8,
-            authority: Authority::of_scopes(scopes),
+            authority,
             keys: SmallVec::from_slice(&[key(0)]),
             agents: vec!["agent 0".into()],
         }
     }
 
-    /// A link below `parent` that is good, but perhaps for its scopes.
-    fn link(parent: &Parent<'_>, scopes: ScopeSet) -> LinkClaims<'static> {
+    /// A link below `parent` that is good, but perhaps for its authority.
+    fn link(parent: &Parent<'_>, authority: &Authority) -> LinkClaims<'static> {
         let depth = parent.depth + 1;
         LinkClaims {
             issuer: Some(JwkThumbprint::from(parent.key).uri().into()),
@@ -273,8 +282,8 @@ mod tests {
             max_depth: Some(8),
             parent_hash: Some(hash_of(parent.signing_input)),
             key: Some(JwkThumbprint::from(key(depth))),
-            scopes: Some(scopes),
-            details: None,
+            scopes: Some(authority.scopes().clone()),
+            details: Some(authority.to_details()),
         }
     }
 
@@ -284,24 +293,31 @@ mod tests {
         /// Whatever links say: what is in force after each is within all that is above it, and a link that says more is
         /// refused.
         #[test]
-        fn authority_never_grows_along_a_chain(first in scopes(), links in proptest::collection::vec(scopes(), 1..8)) {
+        fn authority_never_grows_along_a_chain(
+            first in authorities(),
+            links in proptest::collection::vec(authorities(), 1..8),
+            keeps in proptest::collection::vec(any::<bool>(), 8),
+        ) {
             let details = DetailTypes::new();
             let terms = Terms { now: Timestamp::from_secs(1000), leeway: 0, details: &details };
-            let mut above = vec![Authority::of_scopes(first.clone())];
+            let mut above = vec![first.clone()];
             let mut parent = root(first);
-            for scopes in links {
-                let claims = link(&parent, scopes.clone());
-                let is_within = scopes.is_subset_of(parent.authority.scopes());
+            for (said, keeps) in links.into_iter().zip(keeps) {
+                // Any two have little in common: half of the links say less of what there is.
+                let said = if keeps { parent.authority.passed_on().meet(&said) } else { said };
+                let may_say = said.is_within(&parent.authority.passed_on());
+                let claims = link(&parent, &said);
                 match parent.narrowed(claims, "link", &terms, |_| {}) {
                     Ok(next) => {
-                        prop_assert!(is_within);
+                        prop_assert!(may_say);
+                        prop_assert_eq!(&next.authority, &said);
                         prop_assert!(above.iter().all(|held| next.authority.is_within(held)));
-                        above.push(next.authority.clone());
+                        above.push(said);
                         parent = next;
                     }
                     Err(error) => {
                         prop_assert_eq!(error.code(), "chain_authority_widened");
-                        prop_assert!(!is_within);
+                        prop_assert!(!may_say);
                         break;
                     }
                 }
@@ -313,9 +329,9 @@ mod tests {
     fn a_link_that_says_nothing_of_what_its_parent_holds_holds_nothing() {
         let details = DetailTypes::new();
         let terms = Terms { now: Timestamp::from_secs(1000), leeway: 0, details: &details };
-        let parent = root("a b".parse().unwrap());
-        let mut claims = link(&parent, ScopeSet::none());
-        claims.scopes = None;
+        let parent = root(Authority::of_scopes("a b".parse().unwrap()));
+        let mut claims = link(&parent, &Authority::default());
+        (claims.scopes, claims.details) = (None, None);
         assert!(parent.narrowed(claims, "link", &terms, |_| {}).unwrap().authority.is_empty());
     }
 }

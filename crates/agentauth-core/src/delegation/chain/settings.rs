@@ -87,7 +87,8 @@ impl ChainSettings {
         self
     }
 
-    /// The types of `authorization_details` that are known. A link with one of another type is refused.
+    /// The types of `authorization_details` that are known. A link with one of another type is refused. An
+    /// engine gives its own (`AgentAuthBuilder::detail_types`).
     pub fn detail_types(mut self, types: DetailTypes) -> Self {
         self.details = types;
         self

@@ -261,7 +261,56 @@ impl<'c> Cases<'c> {
         self.first("scopes that cannot be read", "scope", "records:read  records:list", "scope_malformed");
         let unknown = json!([{"type": "urn:example:unknown"}]);
         self.first("a detail of an unknown type", "authorization_details", unknown, "detail_type_unknown");
+        self.details();
         self.first("details that are none", "authorization_details", json!({}), "detail_malformed");
+    }
+
+    /// Each limit of the root's detail must be there, and at least as tight.
+    fn details(&mut self) {
+        const WIDER: &str = "chain_authority_widened";
+        let cast = self.cast;
+        let held = json!({
+            "type": "agent_action", "actions": ["fees:pay"], "resource": {"kind": "case", "below": "2026"},
+            "arguments": {"fee": {"integer": {"min": 0, "max": 500}}}, "max_depth": 2,
+        });
+        let mut claims = cast.root_claims();
+        claims["authorization_details"] = json!([held]);
+        let root = cast.root_of(&claims);
+        let passed = |path: &str, value: Value| {
+            let mut detail = held.clone();
+            detail["max_depth"] = json!(1);
+            if !path.is_empty() {
+                let (above, name) = path.rsplit_once('/').unwrap();
+                let members = detail.pointer_mut(above).unwrap().as_object_mut().unwrap();
+                members.insert(name.into(), value);
+                members.retain(|_, value| !value.is_null());
+            }
+            json!([detail])
+        };
+        let below = |details: Value| cast.link_but(&root, 1, |claims| claims["authorization_details"] = details);
+        for (name, path, value, expected) in [
+            ("a detail that is passed on", "", Value::Null, ACCEPTED),
+            ("a detail with a tighter range", "/arguments/fee/integer/max", json!(20), ACCEPTED),
+            ("a detail with a longer prefix", "/resource/below", json!("2026/17"), ACCEPTED),
+            ("a detail with one limit more", "/max_uses", json!(1), ACCEPTED),
+            ("a detail without its resource", "/resource", Value::Null, WIDER),
+            ("a detail without its arguments", "/arguments", Value::Null, WIDER),
+            ("a detail with a wider range", "/arguments/fee/integer/max", json!(501), WIDER),
+            ("a detail with a shorter prefix", "/resource/below", json!("20"), WIDER),
+            ("a detail of another action", "/actions", json!(["fees:refund"]), WIDER),
+            ("a detail that may go as deep as its parent's", "/max_depth", json!(2), WIDER),
+            ("a detail that may go on for ever", "/max_depth", Value::Null, WIDER),
+            ("a limit that is not understood", "/weekdays", json!(["monday"]), "detail_member_unknown"),
+        ] {
+            self.add(name, &[root.clone(), below(passed(path, value))], expected);
+        }
+        let scope = cast.link_but(&root, 1, |claims| claims["scope"] = json!("fees:pay"));
+        self.add("a scope, where the root has a detail with limits", &[root.clone(), scope], WIDER);
+        // A detail that was not passed on is not there any more.
+        let first = cast.link_but(&root, 1, |_| {});
+        let details = passed("/max_depth", json!(0));
+        let second = cast.link_but(&first, 2, |claims| claims["authorization_details"] = details);
+        self.add("a detail that was given up before", &[root, first, second], WIDER);
     }
 
     fn agents(&mut self) {

@@ -7,7 +7,8 @@ use agentauth_core::delegation::chain::{
     LinkError,
 };
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
-use agentauth_core::{AgentId, Authority, ResourceId, SystemRandom, Timestamp};
+use agentauth_core::scope::{Constraint, Grant};
+use agentauth_core::{AgentId, Authority, ResourceId, ScopeSet, SystemRandom, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -88,6 +89,24 @@ fn a_link_is_short_and_is_not_passed_on_unless_it_is_said() {
     let chain = made(&cast, &Chain::read(&cast.root_of(&long)).unwrap(), |link| link).unwrap();
     assert_eq!(claims_of(chain.leaf())["exp"], NOW + 300);
     assert_eq!(claims_of(chain.leaf())["nbf"], NOW - 10);
+}
+
+#[test]
+fn a_holder_passes_on_part_of_a_detail() {
+    let cast = Cast::new();
+    let mut claims = cast.root_claims();
+    let fees = json!({"type": "agent_action", "actions": ["fees:pay"], "arguments": {"fee": {"integer": {"min": 0, "max": 500}}}});
+    claims["authorization_details"] = json!([fees, {"type": "unknown"}]);
+    let root = Chain::read(&cast.root_of(&claims)).unwrap();
+    let up_to = |fee: i64| {
+        let grant = Grant::new("fees:pay").unwrap().argument("fee", Constraint::integers(0..=fee).unwrap()).unwrap();
+        Authority::new(ScopeSet::none(), [grant]).unwrap()
+    };
+    let chain = made(&cast, &root, |link| link.authority(up_to(100))).unwrap();
+    let (ancestors, leaf) = presented(&tokens_of(&chain));
+    let verified = verifier().verify(&cast.tokens(), &ancestors, &leaf, now()).unwrap();
+    assert_eq!(verified.authority(), &up_to(100));
+    assert_eq!(made(&cast, &root, |link| link.authority(up_to(501))).unwrap_err().code(), "chain_authority_widened");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::{ChainSettings, ancestors_of};
 use agentauth_core::jose::TokenType;
+use agentauth_core::state::MemoryUseStore;
 use agentauth_core::{
     Action, ActorBinding, AgentAuth, AgentAuthBuilder, AgentId, Binding, Evidence, Mode, TrustDomain, TrustedIssuer,
 };
@@ -294,4 +295,24 @@ fn a_root_that_is_known_is_still_looked_at_each_time() {
     assert_eq!(bench.code(&auth, &tokens), ACCEPTED);
     bench.court.at(NOW + 330);
     assert_eq!(bench.code(&auth, &tokens), "token_expired");
+}
+
+/// Two delegates of one holder: what may be done twice may not be done twice by each.
+#[test]
+fn uses_are_counted_under_the_root() {
+    let bench = Bench::new();
+    let auth = bench.with(ChainSettings::new()).uses(MemoryUseStore::new()).build().unwrap();
+    let detail = json!([{"type": "agent_action", "actions": ["fees:pay"], "max_uses": 2}]);
+    let mut claims = bench.cast.root_claims();
+    claims["authorization_details"] = detail.clone();
+    let root = bench.cast.root_of(&claims);
+    let pay = |jti: &str| {
+        let link = bench.cast.link_but(&root, 1, |claims| {
+            claims["jti"] = json!(jti);
+            claims["authorization_details"] = detail.clone();
+        });
+        let caller = authenticate(&auth, bench.evidence(&auth, &[root.clone(), link])).unwrap();
+        code_of(&wait(caller.authorize(Action::new("fees:pay").unwrap())))
+    };
+    assert_eq!(["1", "2", "3"].map(pay), [ACCEPTED, ACCEPTED, "uses_exhausted"]);
 }
