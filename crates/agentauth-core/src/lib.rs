@@ -1,6 +1,7 @@
 #![doc = include_str!("lib.md")]
 
 mod agentauth;
+pub mod approval;
 pub mod audit;
 pub mod binding;
 pub mod delegation;
@@ -17,7 +18,7 @@ mod time;
 pub mod token;
 mod token_service;
 
-pub use agentauth::{AgentAuth, AgentAuthBuilder, Authentication, Caller, ConfigError, Permit, Recorded};
+pub use agentauth::{AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, Permit, Recorded};
 pub use binding::Binding;
 pub use delegation::{ActorBinding, AgentTrust, Delegation, Issuer, Mode, SubjectToken};
 pub use evidence::{Evidence, RequestError};

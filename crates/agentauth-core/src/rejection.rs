@@ -7,6 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
+use crate::approval::ApprovalRefusal;
 use crate::audit::AuditError;
 use crate::binding::BindingError;
 use crate::binding::dpop::{DPOP_NONCE, DpopError};
@@ -19,6 +20,7 @@ use crate::identity::forwarded::ForwardedError;
 use crate::identity::svid::SvidError;
 use crate::policy::{Decision, ReasonKind};
 use crate::scope::{NotDelegated, Scope, ScopeSet};
+use crate::text::Excerpt;
 use crate::token::TokenError;
 
 /// Why a request was refused: the typed reason, for programs and operators. Callers are not told.
@@ -83,6 +85,12 @@ pub enum Refusal {
         /// The sentence for the operator.
         text: Box<str>,
     },
+    /// The policy permits the action with a human's approval, which it does not have.
+    #[error(transparent)]
+    Approval(#[from] ApprovalRefusal),
+    /// The policy permits the action on a condition that is not known here.
+    #[error("the policy permits it on condition of `{0}`, which is not known here")]
+    Obligation(Excerpt),
     /// The caller hung up before it was verified.
     #[error("the caller hung up before it was known whether its token is good")]
     CallerGone,
@@ -118,6 +126,8 @@ impl Refusal {
             Self::UsesExhausted { .. } => "uses_exhausted",
             Self::UsesUnavailable => "uses_unavailable",
             Self::Policy { kind, .. } => kind.code(),
+            Self::Approval(refusal) => refusal.code(),
+            Self::Obligation(_) => "obligation_unknown",
             Self::CallerGone => "caller_gone",
             Self::Audit(_) => "audit_unavailable",
             Self::Random => "random_unavailable",
@@ -153,7 +163,8 @@ impl Refusal {
             | Self::UsesUnavailable
             | Self::Audit(_)
             | Self::Random
-            | Self::Policy { kind: ReasonKind::PolicyFailed, .. } => {
+            | Self::Policy { kind: ReasonKind::PolicyFailed, .. }
+            | Self::Approval(ApprovalRefusal::TooMany | ApprovalRefusal::Full | ApprovalRefusal::Unavailable) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
             }
             Self::Identity(_) | Self::Token(_) | Self::Binding(_) | Self::Delegation(_) => {
@@ -163,7 +174,15 @@ impl Refusal {
                 (StatusCode::FORBIDDEN, "insufficient_scope")
             }
             Self::Policy { kind: ReasonKind::ActorNotAuthorized, .. } => (StatusCode::FORBIDDEN, "actor_unauthorized"),
-            Self::Policy { .. } => (StatusCode::FORBIDDEN, "access_denied"),
+            // A request waits, whatever has become of the one before.
+            Self::Approval(
+                ApprovalRefusal::Required { .. }
+                | ApprovalRefusal::Expired { .. }
+                | ApprovalRefusal::StalePolicy { .. },
+            ) => (StatusCode::FORBIDDEN, "approval_required"),
+            Self::Approval(ApprovalRefusal::Denied { .. }) => (StatusCode::FORBIDDEN, "approval_denied"),
+            Self::Approval(ApprovalRefusal::Used { .. }) => (StatusCode::FORBIDDEN, "approval_used"),
+            Self::Policy { .. } | Self::Approval(_) | Self::Obligation(_) => (StatusCode::FORBIDDEN, "access_denied"),
         }
     }
 }
@@ -171,7 +190,7 @@ impl Refusal {
 /// A refusal, ready to be answered: what the operator may know, and what the caller may.
 ///
 /// The caller learns a status, one OAuth error word and the `evaluation_id` under which the operator finds the
-/// rest in the record.
+/// rest in the record; and where a human must approve, the request to show to one.
 #[derive(Clone)]
 pub struct Rejection {
     inner: Box<Inner>,
@@ -221,6 +240,16 @@ impl Rejection {
     #[must_use]
     pub fn evaluation_id(&self) -> &str {
         &self.inner.evaluation_id
+    }
+
+    /// The request for a human's approval that this is about, which the caller may show to one:
+    /// see [`approval`](crate::approval).
+    #[must_use]
+    pub fn approval_id(&self) -> Option<&str> {
+        match &self.inner.refusal {
+            Refusal::Approval(refusal) => refusal.id(),
+            _ => None,
+        }
     }
 
     /// The HTTP status.
@@ -275,15 +304,22 @@ impl Rejection {
         headers
     }
 
-    /// The body of the answer: the public word and the evaluation id, as JSON.
+    /// The body of the answer: the public word, the evaluation id and, if there is one, the id of the request for approval,
+    /// as JSON.
     #[must_use]
     pub fn body(&self) -> String {
         #[derive(Serialize)]
         struct Body<'a> {
             error: &'a str,
             evaluation_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            approval_id: Option<&'a str>,
         }
-        let body = Body { error: self.public_error(), evaluation_id: &self.inner.evaluation_id };
+        let body = Body {
+            error: self.public_error(),
+            evaluation_id: &self.inner.evaluation_id,
+            approval_id: self.approval_id(),
+        };
         serde_json::to_string(&body).unwrap_or_default()
     }
 }

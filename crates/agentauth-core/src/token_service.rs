@@ -120,6 +120,7 @@ impl TokenService {
             peer_proof: client.and_then(Client::svid).map(|_| PeerProof::MutualTls),
             action: None,
             policy_version: None,
+            approval: None,
             issued: None,
         };
         match &answer {

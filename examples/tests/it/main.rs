@@ -12,6 +12,7 @@
     reason = "a test says what it expects by failing"
 )]
 
+mod approval;
 mod conformance;
 mod dpop;
 mod envoy;

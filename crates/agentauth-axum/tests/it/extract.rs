@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use agentauth_axum::{AgentAuthLayer, Caller, Rejection, RequireScopesLayer};
 use agentauth_core::audit::RecordKind;
 use agentauth_core::policy::{Agents, Arguments, Limit, Principals, Resources, Rule, Rules};
+use agentauth_core::state::MemoryApprovalStore;
 use agentauth_core::{Action, AgentAuth};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -122,6 +123,38 @@ async fn a_caller_that_must_be_there_and_is_not_is_401_and_recorded() {
             (Some("no_credentials"), "no_credentials", RecordKind::Authentication)
         );
     }
+}
+
+#[tokio::test]
+async fn who_needs_a_human_is_told_what_to_show_to_one() {
+    let (court, ran) = (Court::new(), Ran::default());
+    let rule = Rule::allow("large-fees")
+        .agents(Agents::any())
+        .principals(Principals::any())
+        .action("motions:file")
+        .resources(Resources::any())
+        .any_arguments()
+        .needs_approval(std::time::Duration::from_secs(3600));
+    let engine = court.engine(crate::support::TOOLS).approvals(MemoryApprovalStore::new());
+    let auth = engine.policy(Rules::new([rule]).unwrap()).build().unwrap();
+    let app = app(AgentAuthLayer::new(auth.clone()), &ran);
+    let token = court.mint(&claims());
+    let request = || filing("/cases/17/motions", Some(&token), &json!({"title": "x", "fee": 900}));
+
+    let answer = send(&app, request()).await;
+    let waiting = auth.approvals().unwrap().pending().await.unwrap();
+    let id = waiting[0].id();
+    assert_eq!((answer.status(), answer.code), (403, Some("approval_required")));
+    assert_eq!(
+        answer.json(),
+        json!({"error": "approval_required", "evaluation_id": waiting[0].evaluation_id(), "approval_id": id})
+    );
+    assert_eq!((answer.header("www-authenticate"), answer.header("cache-control")), (None, Some("no-store")));
+    auth.approvals().unwrap().approve(id, "dana").await.unwrap();
+    assert_eq!(send(&app, request()).await.status(), 201);
+    let answer = send(&app, request()).await;
+    assert_eq!((answer.status(), answer.code, ran.load(Ordering::SeqCst)), (403, Some("approval_used"), 1));
+    assert_eq!((&answer.json()["error"], &answer.json()["approval_id"]), (&json!("approval_used"), &json!(id)));
 }
 
 #[tokio::test]

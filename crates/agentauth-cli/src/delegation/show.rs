@@ -52,6 +52,8 @@ struct Drawn {
     agent: String,
     made: Made,
     audience: Vec<String>,
+    expires: Option<Timestamp>,
+    #[serde(skip)]
     ends: String,
     authority: Authority,
     #[serde(skip)]
@@ -112,6 +114,7 @@ impl Report {
             agent: hop.agents.first().cloned().unwrap_or_else(|| "nobody".into()),
             made: hop.made,
             audience: hop.audience.clone(),
+            expires: hop.expires.map(Timestamp::from_secs),
             ends: hop.end(at),
             authority: hop.authority.clone(),
             authority_in_words: hop.authority_in_words(),
@@ -171,7 +174,7 @@ impl Drawn {
             line(if place == 0 { "narrower" } else { "" }, reason)?;
         }
         if self.narrower.is_empty() && self.faults.is_empty() && !self.is_first {
-            line("narrower", "no: as much as the hop before")?;
+            line("narrower", "no, the same as above")?;
         }
         for fault in &self.faults {
             writeln!(out, "{:indent$}{} {}", "", look.mark(Mark::Failed), shown(fault))?;

@@ -12,7 +12,7 @@ use crate::policy::{NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
-use crate::state::UseStore;
+use crate::state::{ApprovalStore, UseStore};
 use crate::time::{Clock, SystemClock};
 use crate::token::{DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TrustedIssuer};
 
@@ -32,6 +32,7 @@ pub struct AgentAuthBuilder {
     dpop: Option<Dpop>,
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainSettings>,
+    approvals: Option<Arc<dyn ApprovalStore>>,
     cached_tokens: usize,
     scopes_supported: String,
     sinks: Vec<Arc<dyn AuditSink>>,
@@ -91,6 +92,7 @@ impl AgentAuthBuilder {
             dpop: None,
             #[cfg(feature = "unstable-chain")]
             chains: None,
+            approvals: None,
             cached_tokens: DEFAULT_CAPACITY,
             scopes_supported: String::new(),
             sinks: Vec::new(),
@@ -116,6 +118,13 @@ impl AgentAuthBuilder {
     /// What is permitted within what was delegated. Without it, no action is.
     pub fn policy(mut self, policy: impl PolicyEngine + 'static) -> Self {
         self.policy = Arc::new(policy);
+        self
+    }
+
+    /// Where requests for a human's approval are kept: see [`approval`](crate::approval). Without it, what the policy
+    /// allows with an approval is refused.
+    pub fn approvals(mut self, store: impl ApprovalStore + 'static) -> Self {
+        self.approvals = Some(Arc::new(store));
         self
     }
 
@@ -257,6 +266,7 @@ impl AgentAuthBuilder {
                     }
                 },
                 dpop: self.dpop.map(Dpop::build).transpose()?,
+                approvals: self.approvals,
                 scopes_supported: self.scopes_supported.parse()?,
                 sinks: self.sinks,
                 audit_key,

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::uses;
 use super::{AgentAuth, NO_ID, Permit, Recorded, deny};
 use crate::audit::{ActionRecord, DelegationRecord, Record, RecordKind};
 use crate::binding::{Binding, BindingError};
 use crate::delegation::{Delegation, DelegationError, Mode, SubjectToken};
 use crate::evidence::Evidence;
 use crate::identity::{AgentId, Peer, PrincipalId};
-use crate::policy::{Action, AuthzRequest, Decision, Effect, Resource};
+use crate::policy::{Action, AuthzRequest, Decision, Effect, Reason, ReasonKind, Resource};
 use crate::rejection::{Refusal, Rejection};
 use crate::scope::{Grant, NotDelegated, ScopeSet, Wanted};
 use crate::time::Timestamp;
@@ -19,12 +18,12 @@ use crate::time::Timestamp;
 /// [`AgentAuth::authenticate`] makes one. Clones are cheap and share one caller.
 #[derive(Clone)]
 pub struct Caller {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    auth: AgentAuth,
-    delegation: Delegation,
+pub(super) struct Inner {
+    pub(super) auth: AgentAuth,
+    pub(super) delegation: Delegation,
     delegation_record: Arc<DelegationRecord>,
     evidence: Evidence,
     evaluation_id: Arc<str>,
@@ -105,8 +104,9 @@ impl Caller {
     ///
     /// # Errors
     /// [`Rejection`], with the first of: an expired delegation, a missing scope or what is outside of the limits of the
-    /// delegation, the policy's denial, no use left, a record that could not be kept. (A use is spent before the record is
-    /// kept, and is not given back.)
+    /// delegation, the policy's denial, a condition of its permission that is not met (see [`approval`](crate::approval)), no
+    /// use left, a record that could not be kept. (A use is spent before the record is kept, and is not given back; so is an
+    /// approval.)
     pub async fn authorize<A>(&self, action: Action<A>) -> Result<Permit<A>, Rejection> {
         let auth = &self.inner.auth;
         let now = auth.now();
@@ -122,16 +122,17 @@ impl Caller {
         let refusal = match failure.map_or_else(|| self.check_action(&action, now), Err) {
             Err(refusal) => Some(refusal),
             Ok(_) => {
-                let decision = self.decide(&action, now).await;
                 record.policy_version = Some(auth.inner.policy.version().into());
+                let decision = self.decide(&action, now).await;
                 record.reasons = decision.reasons().to_vec();
                 match decision.effect() {
                     Effect::Deny => Some(Refusal::of_decision(&decision)),
-                    // The policy may have taken its time.
-                    Effect::Allow => match self.check_action(&action, auth.now()) {
-                        Err(refusal) => Some(refusal),
-                        Ok(None) => None,
-                        Ok(Some(grant)) => uses::count(auth, &self.inner.delegation, grant).await.err(),
+                    Effect::Allow => match self.settle(&decision, &action, &mut record).await {
+                        Ok(()) => None,
+                        Err(refusal) => {
+                            record.reasons.push(Reason::new(ReasonKind::Refused, refusal.to_string()));
+                            Some(refusal)
+                        }
                     },
                 }
             }
@@ -207,7 +208,7 @@ impl Caller {
     }
 
     /// Whether `action` was delegated; and if only a number of times, by which grant.
-    fn check_action<A>(&self, action: &Action<A>, now: Timestamp) -> Result<Option<&Grant>, Refusal> {
+    pub(super) fn check_action<A>(&self, action: &Action<A>, now: Timestamp) -> Result<Option<&Grant>, Refusal> {
         self.check_standing(now)?;
         let auth = &self.inner.auth.inner;
         let wanted = Wanted::new(&action.scope, &auth.resource, now).with(action.arguments.as_json());

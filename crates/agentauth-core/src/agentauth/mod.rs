@@ -1,5 +1,7 @@
 //! The engine that walks a request through the rooms, in their order.
 
+mod approval;
+mod approvals;
 mod authentication;
 mod builder;
 mod caller;
@@ -11,6 +13,7 @@ mod uses;
 use std::fmt;
 use std::sync::Arc;
 
+pub use approvals::Approvals;
 pub use authentication::Authentication;
 pub use builder::{AgentAuthBuilder, ConfigError};
 pub use caller::Caller;
@@ -28,7 +31,7 @@ use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
 use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
-use crate::state::UseStore;
+use crate::state::{ApprovalStore, UseStore};
 use crate::time::{Clock, Timestamp};
 use crate::token::TokenVerifier;
 
@@ -59,6 +62,7 @@ struct Inner {
     dpop: Option<DpopVerifier>,
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainVerifier>,
+    approvals: Option<Arc<dyn ApprovalStore>>,
     scopes_supported: ScopeSet,
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: AuditKey,
@@ -95,6 +99,13 @@ impl AgentAuth {
     #[must_use]
     pub fn agents(&self) -> Option<&AgentTrust> {
         self.inner.agents.as_ref()
+    }
+
+    /// What humans are asked to approve here, if a store for that is configured.
+    #[must_use]
+    pub fn approvals(&self) -> Option<Approvals> {
+        let store = self.inner.approvals.clone()?;
+        Some(Approvals::new(self.clone(), store))
     }
 
     /// Where this server's metadata is found (RFC 9728 §3.1).
@@ -138,6 +149,7 @@ impl AgentAuth {
             peer_proof: None,
             action: None,
             policy_version: None,
+            approval: None,
             issued: None,
         }
     }

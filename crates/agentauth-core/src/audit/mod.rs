@@ -7,5 +7,7 @@ mod record;
 mod sink;
 
 pub use json_lines::JsonLinesFile;
-pub use record::{ActionRecord, AuditKey, DelegationRecord, IssuedRecord, RECORD_VERSION, Record, RecordKind};
+pub use record::{
+    ActionRecord, ApprovalRecord, AuditKey, DelegationRecord, IssuedRecord, RECORD_VERSION, Record, RecordKind,
+};
 pub use sink::{Append, AuditError, AuditSink, TracingSink};

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::binding::Binding;
 use crate::delegation::{Delegation, Mode};
-use crate::identity::{AgentId, IssuerId, Peer, PeerProof, PrincipalId, ResourceId, SpiffeId};
+use crate::identity::{AgentId, Approver, IssuerId, Peer, PeerProof, PrincipalId, ResourceId, SpiffeId};
 use crate::policy::{Effect, Reason, Resource};
 use crate::random::{Random, RandomUnavailable, hex};
 use crate::scope::ScopeSet;
@@ -59,6 +59,9 @@ pub struct Record {
     /// Which version of the policies answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<Box<str>>,
+    /// The human's approval that was asked for, given, denied or used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalRecord>,
     /// The token that was issued, for an exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued: Option<IssuedRecord>,
@@ -85,6 +88,8 @@ pub enum RecordKind {
     Outcome,
     /// A token was issued, or refused.
     Issuance,
+    /// A human has approved or denied what an agent wants to do, or has tried to.
+    Approval,
 }
 
 impl fmt::Display for RecordKind {
@@ -94,6 +99,7 @@ impl fmt::Display for RecordKind {
             Self::Decision => "decision",
             Self::Outcome => "outcome",
             Self::Issuance => "issuance",
+            Self::Approval => "approval",
         })
     }
 }
@@ -139,6 +145,20 @@ pub struct ActionRecord {
     /// The SHA-256 of the canonical arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Box<str>>,
+}
+
+/// A human's approval of one action.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ApprovalRecord {
+    /// The request, which every decision about the same action names.
+    pub id: Arc<str>,
+    /// Who has approved or denied. Absent while nobody has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approver: Option<Approver>,
+    /// The decision that first asked, where the record is of the approver's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Box<str>>,
 }
 
 /// A token that was issued.

@@ -118,6 +118,13 @@ impl Arguments {
         self.value.clone()
     }
 
+    /// The canonical form (RFC 8785), which the digest is of.
+    pub(crate) fn canonical(&self) -> Result<String, ArgumentsError> {
+        let mut canonical = String::new();
+        write_canonical(&self.value, MAX_DEPTH, &mut canonical)?;
+        Ok(canonical)
+    }
+
     /// The names of the arguments.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.value.as_object().into_iter().flat_map(|members| members.keys().map(String::as_str))
@@ -131,11 +138,10 @@ impl Arguments {
     }
 
     fn from_value(value: Value) -> Result<Self, ArgumentsError> {
-        let mut canonical = String::new();
-        write_canonical(&value, MAX_DEPTH, &mut canonical)?;
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, canonical.as_bytes()).as_ref());
-        Ok(Self { value, digest: hash })
+        let mut arguments = Self { value, digest: [0; 32] };
+        let canonical = arguments.canonical()?;
+        arguments.digest.copy_from_slice(digest(&SHA256, canonical.as_bytes()).as_ref());
+        Ok(arguments)
     }
 }
 

@@ -1,13 +1,16 @@
 use serde::Serialize;
 
 use super::engine::PolicyError;
+use super::{ApprovalTerms, Obligation};
 
-/// A policy engine's answer: allow or deny, always with reasons.
+/// A policy engine's answer: allow or deny, always with reasons. An allow can be on conditions, its obligations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct Decision {
     effect: Effect,
     reasons: Vec<Reason>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    obligations: Vec<Obligation>,
 }
 
 /// Allow or deny.
@@ -106,18 +109,46 @@ impl Reason {
 impl Decision {
     /// Allows, for `reason`.
     pub fn allow(reason: Reason) -> Self {
-        Self { effect: Effect::Allow, reasons: vec![reason] }
+        Self { effect: Effect::Allow, reasons: vec![reason], obligations: Vec::new() }
     }
 
     /// Denies, for `reason`.
     pub fn deny(reason: Reason) -> Self {
-        Self { effect: Effect::Deny, reasons: vec![reason] }
+        Self { effect: Effect::Deny, reasons: vec![reason], obligations: Vec::new() }
     }
 
     /// Adds another reason, less important than those before it.
     pub fn because(mut self, reason: Reason) -> Self {
         self.reasons.push(reason);
         self
+    }
+
+    /// Allows only once a human has approved this very action: see [`approval`](crate::approval). Of several terms, the
+    /// shortest count. A denial stays one.
+    ///
+    /// ```
+    /// use agentauth_core::policy::{ApprovalTerms, Reason, ReasonKind};
+    /// use agentauth_core::Decision;
+    /// use std::time::Duration;
+    ///
+    /// let decision = Decision::allow(Reason::new(ReasonKind::Permitted, "refunds over 100 need a human"))
+    ///     .needing_approval(ApprovalTerms::within(Duration::from_secs(3600)));
+    /// # assert_eq!(decision.obligations().len(), 1);
+    /// ```
+    pub fn needing_approval(self, terms: ApprovalTerms) -> Self {
+        self.on_condition_of(Obligation::Approval(terms))
+    }
+
+    /// Allows only once `obligation` is met, beside those before it.
+    pub fn on_condition_of(mut self, obligation: Obligation) -> Self {
+        self.obligations.push(obligation);
+        self
+    }
+
+    /// What must be met before an allow counts.
+    #[must_use]
+    pub fn obligations(&self) -> &[Obligation] {
+        &self.obligations
     }
 
     /// What an engine's failure amounts to: a denial.

@@ -6,6 +6,8 @@ mod decision;
 mod engine;
 mod finite;
 mod limit;
+mod nearest;
+mod obligation;
 mod pattern;
 mod rules;
 
@@ -15,5 +17,6 @@ pub use decision::{Decision, Effect, Reason, ReasonKind};
 pub(crate) use engine::NoPolicy;
 pub use engine::{AuthzRequest, PolicyEngine, PolicyError};
 pub use limit::Limit;
+pub use obligation::{ApprovalTerms, MAX_APPROVAL_LIFETIME, Obligation};
 pub use pattern::{Agents, Principals, Resources};
 pub use rules::{Rule, Rules, RulesError};

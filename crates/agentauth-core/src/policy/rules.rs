@@ -1,13 +1,18 @@
 //! The built-in rules: for those who need no policy language.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::limit::Limit;
+use super::nearest::Nearest;
+use super::obligation::MIN_APPROVAL_LIFETIME;
 use super::pattern::{Agents, Principals, Resources};
-use super::{AuthzRequest, Decision, Effect, PolicyEngine, PolicyError, Reason, ReasonKind, Resource};
+use super::{
+    ApprovalTerms, AuthzRequest, Decision, Effect, MAX_APPROVAL_LIFETIME, PolicyEngine, PolicyError, Reason, ReasonKind,
+};
 use crate::delegation::Mode;
 use crate::random::hex;
 use crate::text::Excerpt;
@@ -49,6 +54,8 @@ pub struct Rule {
     any_arguments: bool,
     /// For which modes it is, beside those in which an agent acts for itself or by delegation.
     also_in: Vec<Mode>,
+    /// For how long a human's approval counts, where one is needed.
+    approval: Option<Duration>,
 }
 
 /// A set of rules that cannot be used.
@@ -69,6 +76,12 @@ pub enum RulesError {
     /// An explicit deny looks at arguments: an argument left out would slip past it.
     #[error("deny rule `{0}` has argument limits; state what is allowed instead")]
     DenyWithArguments(Box<str>),
+    /// An explicit deny that asks for approval: it would not be one.
+    #[error("deny rule `{0}` needs approval; make it a rule that allows, or leave needs_approval out")]
+    DenyWithApproval(Box<str>),
+    /// Nobody could approve in time, or what was approved would count for too long.
+    #[error("rule `{0}` has an approval that does not last between a second and 7 days")]
+    ApprovalLifetime(Box<str>),
 }
 
 impl Rule {
@@ -138,6 +151,29 @@ impl Rule {
         self.even_in(Mode::AgentAccount)
     }
 
+    /// Lets the rule allow only once a human has approved the very action, which must be approved and done within
+    /// `lifetime` after it was first asked for: see [`approval`](crate::approval).
+    ///
+    /// Where several rules fit, one that needs approval outweighs those that need none, in any order: a wider rule that
+    /// is added later must not do away with the human. Keep them apart by their limits; where they are not, the record
+    /// names both.
+    ///
+    /// ```
+    /// # use agentauth_core::policy::{Agents, Limit, Principals, Resources, Rule, Rules};
+    /// # use std::time::Duration;
+    /// # let refunds = |id| Rule::allow(id).agents(Agents::any()).principals(Principals::any()).action("refunds:pay")
+    /// #     .resources(Resources::any());
+    /// let rules = Rules::new([
+    ///     refunds("small").argument("amount", Limit::between(1, 100)),
+    ///     refunds("large").argument("amount", Limit::between(101, 5000)).needs_approval(Duration::from_secs(3600)),
+    /// ])?;
+    /// # Ok::<(), agentauth_core::policy::RulesError>(())
+    /// ```
+    pub const fn needs_approval(mut self, lifetime: Duration) -> Self {
+        self.approval = Some(lifetime);
+        self
+    }
+
     fn even_in(mut self, mode: Mode) -> Self {
         if !self.also_in.contains(&mode) {
             self.also_in.push(mode);
@@ -156,6 +192,7 @@ impl Rule {
             arguments: BTreeMap::new(),
             any_arguments: false,
             also_in: Vec::new(),
+            approval: None,
         }
     }
 
@@ -168,6 +205,13 @@ impl Rule {
         if self.effect == Effect::Deny && !self.arguments.is_empty() {
             return Err(RulesError::DenyWithArguments(self.id));
         }
+        if self.effect == Effect::Deny && self.approval.is_some() {
+            return Err(RulesError::DenyWithApproval(self.id));
+        }
+        let lifetimes = MIN_APPROVAL_LIFETIME..=MAX_APPROVAL_LIFETIME;
+        if self.approval.is_some_and(|lifetime| !lifetimes.contains(&lifetime)) {
+            return Err(RulesError::ApprovalLifetime(self.id));
+        }
         Ok(CompleteRule {
             id: self.id,
             effect: self.effect,
@@ -178,6 +222,7 @@ impl Rule {
             arguments: self.arguments,
             any_arguments: self.any_arguments,
             also_in: self.also_in,
+            approval: self.approval.map(ApprovalTerms::within),
         })
     }
 }
@@ -193,9 +238,11 @@ struct CompleteRule {
     arguments: BTreeMap<Box<str>, Limit>,
     any_arguments: bool,
     also_in: Vec<Mode>,
+    approval: Option<ApprovalTerms>,
 }
 
-/// The built-in policy engine: a list of rules. What no rule allows is denied; an explicit deny wins.
+/// The built-in policy engine: a list of rules. What no rule allows is denied; an explicit deny wins; and of those that
+/// allow, one that needs approval wins.
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<CompleteRule>,
@@ -223,6 +270,7 @@ impl Rules {
     fn answer(&self, request: &AuthzRequest<'_>) -> Decision {
         let mut nearest = Nearest::NoPair;
         let mut allowed = None;
+        let mut on_approval: Vec<&CompleteRule> = Vec::new();
         for rule in &self.rules {
             if !rule.is_about(request) {
                 continue;
@@ -231,6 +279,7 @@ impl Rules {
             match (rule.effect, target) {
                 (Effect::Deny, true) => return rule.denies(),
                 (Effect::Allow, true) => match rule.refused_argument(request) {
+                    None if rule.approval.is_some() => on_approval.push(rule),
                     None => allowed = allowed.or(Some(rule)),
                     Some(argument) => nearest = nearest.max(Nearest::Argument(rule.id.clone(), argument)),
                 },
@@ -238,9 +287,13 @@ impl Rules {
                 (Effect::Deny, false) => {}
             }
         }
-        match allowed {
-            Some(rule) => rule.allows(),
-            None => nearest.denies(request),
+        match (on_approval.split_first(), allowed) {
+            (Some((first, others)), allowed) => {
+                let decision = others.iter().fold(first.allows(), |decision, rule| rule.also_allows(decision));
+                allowed.into_iter().fold(decision, |decision, rule| rule.also_allows(decision))
+            }
+            (None, Some(rule)) => rule.allows(),
+            (None, None) => nearest.denies(request),
         }
     }
 }
@@ -258,7 +311,25 @@ impl PolicyEngine for Rules {
 
 impl CompleteRule {
     fn allows(&self) -> Decision {
-        Decision::allow(Reason::new(ReasonKind::Permitted, "a rule allows it").of_policy(&self.id))
+        self.on_its_terms(Decision::allow(self.reason()))
+    }
+
+    /// Beside another rule, which needs approval.
+    fn also_allows(&self, decision: Decision) -> Decision {
+        self.on_its_terms(decision.because(self.reason()))
+    }
+
+    fn on_its_terms(&self, decision: Decision) -> Decision {
+        match self.approval {
+            Some(terms) => decision.needing_approval(terms),
+            None => decision,
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        let text =
+            if self.approval.is_some() { "a rule allows it with a human's approval" } else { "a rule allows it" };
+        Reason::new(ReasonKind::Permitted, text).of_policy(&self.id)
     }
 
     fn denies(&self) -> Decision {
@@ -296,44 +367,6 @@ impl CompleteRule {
             }
             let unforeseen = request.arguments.names().find(|name| !self.arguments.contains_key(*name));
             unforeseen.map(|name| format!("argument `{}` is not foreseen", Excerpt::of(name)).into())
-        })
-    }
-}
-
-/// How close a request came to being allowed: what its denial is explained by.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Nearest {
-    /// No rule is about this agent acting for this principal.
-    NoPair,
-    /// Rules are, but for other actions or resources.
-    Pair,
-    /// A rule allows the action, with other arguments.
-    Argument(Box<str>, Box<str>),
-}
-
-impl Nearest {
-    fn denies(self, request: &AuthzRequest<'_>) -> Decision {
-        Decision::deny(match self {
-            Self::NoPair => {
-                // The usual reason, where a rule names both of them.
-                let hint = match request.mode {
-                    Mode::ClientOnly => ": nobody delegated, and only a rule with even_client_only covers that",
-                    Mode::Impersonation => " by impersonation, which only a rule with even_impersonation covers",
-                    Mode::AgentAccount => " as its account, which only a rule with even_agent_account covers",
-                    Mode::OnBehalfOf | Mode::Autonomous => "",
-                };
-                let text = format!("no rule lets {} act for {}{hint}", request.agent, request.principal);
-                Reason::new(ReasonKind::ActorNotAuthorized, text)
-            }
-            Self::Pair => {
-                let on = |resource: &Resource| {
-                    format!(" on {} `{}`", Excerpt::of(&resource.kind), Excerpt::of(&resource.id))
-                };
-                let resource = request.resource.map_or_else(String::new, on);
-                let text = format!("no rule allows `{}`{resource}", request.action);
-                Reason::new(ReasonKind::NotPermitted, text)
-            }
-            Self::Argument(rule, text) => Reason::new(ReasonKind::ArgumentOutsideLimit, text).of_policy(&rule),
         })
     }
 }

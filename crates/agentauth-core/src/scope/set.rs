@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
@@ -14,7 +15,7 @@ const MAX_SCOPES: usize = 256;
 
 /// One scope: visible ASCII without `"` and `\`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope(Box<str>);
+pub struct Scope(Arc<str>);
 
 /// A set of scopes, written as RFC 6749 §3.3 has it: names joined by single spaces, here in ascending order.
 ///
@@ -118,7 +119,7 @@ impl ScopeSet {
     /// Whether `scope` is in the set, byte for byte.
     #[must_use]
     pub fn contains(&self, scope: &Scope) -> bool {
-        self.has(&scope.0)
+        !self.is_empty() && self.has(&scope.0)
     }
 
     /// Whether every scope of this set is in `other`.
@@ -192,7 +193,7 @@ impl FromStr for ScopeSet {
 
 impl From<&Scope> for ScopeSet {
     fn from(scope: &Scope) -> Self {
-        Self { text: scope.0.clone() }
+        Self { text: (*scope.0).into() }
     }
 }
 

@@ -1,12 +1,19 @@
 //! What must be remembered between requests, as traits over opaque digests, with bounded stores in memory.
 
+mod approvals;
 mod memory;
+mod memory_approvals;
 mod memory_uses;
 mod replay;
 mod uses;
 mod wait;
 
+pub use approvals::{
+    ApprovalStanding, ApprovalState, ApprovalStore, ApprovalVerdict, ApprovalsUnavailable, AskedApproval,
+    MAX_APPROVAL_PAYLOAD_BYTES, StoredApproval, VerdictAnswer,
+};
 pub use memory::MemoryReplayStore;
+pub use memory_approvals::MemoryApprovalStore;
 pub use memory_uses::MemoryUseStore;
 pub use replay::{Remember, ReplayAnswer, ReplayStore};
 pub use uses::{Debit, DebitAnswer, UseStore};

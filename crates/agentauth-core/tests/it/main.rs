@@ -11,6 +11,7 @@
 )]
 #![allow(dead_code, reason = "fixtures")]
 mod agents;
+mod approval;
 mod audit;
 mod audit_file;
 mod authority;
@@ -19,6 +20,7 @@ mod authorize;
 mod chain;
 mod client_certificate;
 mod codes;
+mod confused_deputy;
 mod delegation;
 mod dpop;
 mod dpop_form;

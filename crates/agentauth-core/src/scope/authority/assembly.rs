@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::own_type::{OwnDetail, OwnDetails};
-use super::{Authority, Grant, GrantError, Limited};
+use super::{Authority, ByAction, Grant, GrantError, Limited};
 use crate::scope::ScopeSet;
 
 /// More than a person would consent to, and few enough to compare each with each on a request.
@@ -11,7 +11,7 @@ const MAX_GRANTS: usize = 64;
 
 pub(super) struct Assembly {
     scopes: ScopeSet,
-    /// Satisfiable, none within another, none of a scope that is granted.
+    /// In ascending order; satisfiable, none within another, none of a scope that is granted.
     grants: Vec<Arc<Grant>>,
     details: OwnDetails,
 }
@@ -35,7 +35,7 @@ impl Assembly {
         self.details.add(detail)
     }
 
-    /// Adds a grant. There are none of its action before the `from`-th.
+    /// Adds a grant at its place. Those before the `from`-th are of lesser actions.
     fn add_limited(&mut self, grant: Arc<Grant>, from: usize) -> Result<(), GrantError> {
         if !grant.is_satisfiable() || self.scopes.contains(&grant.action) {
             return Ok(());
@@ -50,27 +50,20 @@ impl Assembly {
         if self.grants.len() >= MAX_GRANTS {
             return Err(GrantError::TooMany);
         }
-        self.grants.push(grant);
+        let place = self.grants.iter().skip(from).take_while(|held| **held < grant).count();
+        self.grants.insert(from.saturating_add(place), grant);
         Ok(())
     }
 
     /// What both allow. What there is no room for is left out, which grants less.
     pub(super) fn met(one: &Authority, other: &Authority) -> Self {
         let mut met = Self::of_scopes(one.scopes.meet(&other.scopes));
-        let (mut from, mut last) = (0, None);
-        for grant in &one.limited().grants {
-            if last.replace(&grant.action) != Some(&grant.action) {
-                from = met.grants.len();
-            }
-            for held in other.grants_of(&grant.action) {
-                let both = if grant.has_limits_of(held) {
-                    Some(Arc::clone(grant))
-                } else if held.has_limits_of(grant) {
-                    Some(Arc::clone(held))
-                } else {
-                    grant.meet(held).map(Arc::new)
-                };
-                _ = both.map(|both| met.add_limited(both, from));
+        let mut held = ByAction { rest: &other.limited().grants };
+        for group in one.limited().grants.chunk_by(|grant, next| grant.action == next.action) {
+            let others = group.first().map(|grant| held.next(&grant.action)).unwrap_or_default();
+            let from = met.grants.len();
+            for (grant, held) in group.iter().flat_map(|grant| others.iter().map(move |held| (grant, held))) {
+                _ = Grant::meet(grant, held).map(|both| met.add_limited(both, from));
             }
         }
         for (holder, scopes) in [(one, &other.scopes), (other, &one.scopes)] {
@@ -106,8 +99,7 @@ impl Assembly {
         passed_on
     }
 
-    pub(super) fn finish(mut self) -> Authority {
-        self.grants.sort_unstable();
+    pub(super) fn finish(self) -> Authority {
         let is_limited = !self.grants.is_empty() || !self.details.is_empty();
         let limited = is_limited.then(|| Arc::new(Limited { grants: self.grants, details: self.details }));
         Authority { scopes: self.scopes, limited }

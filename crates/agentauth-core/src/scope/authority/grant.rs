@@ -1,6 +1,9 @@
 //! One action, and every limit it has.
 
 use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::constraint::Constraint;
 use super::error::GrantError;
@@ -15,6 +18,9 @@ const MAX_CONSTRAINTS: usize = 32;
 
 /// More servers than one delegation is meant for.
 const MAX_AUDIENCES: usize = 16;
+
+/// What some arguments may be, in the order of their names. Most grants limit one, if any.
+type Arguments = SmallVec<[(Arc<str>, Constraint); 1]>;
 
 /// One action that is delegated: on what, with which arguments, when, at which servers, how often, and how much further.
 ///
@@ -40,15 +46,14 @@ const MAX_AUDIENCES: usize = 16;
 pub struct Grant {
     pub(super) action: Scope,
     pub(super) reach: Reach,
-    /// In the order of their names.
-    pub(super) arguments: Vec<(Box<str>, Constraint)>,
+    pub(super) arguments: Arguments,
     /// No argument is taken that is not named.
     pub(super) closed: bool,
     /// In whole seconds; the epoch is no limit.
     pub(super) not_before: Timestamp,
     pub(super) expires: Option<Timestamp>,
     /// In ascending order.
-    pub(super) audiences: Option<Vec<ResourceId>>,
+    pub(super) audiences: Option<Arc<[ResourceId]>>,
     pub(super) depth: Option<u32>,
     pub(super) uses: Option<u32>,
 }
@@ -62,11 +67,11 @@ impl Grant {
         Ok(Self::of(action.parse()?))
     }
 
-    pub(super) const fn of(action: Scope) -> Self {
+    pub(super) fn of(action: Scope) -> Self {
         Self {
             action,
             reach: Reach::Anything,
-            arguments: Vec::new(),
+            arguments: Arguments::new(),
             closed: false,
             not_before: Timestamp::from_secs(0),
             expires: None,
@@ -134,12 +139,12 @@ impl Grant {
         if sorted.len() > MAX_AUDIENCES {
             return Err(GrantError::TooMany);
         }
-        Ok(Self { audiences: Some(sorted), ..self })
+        Ok(Self { audiences: Some(sorted.into()), ..self })
     }
 
     /// Only at this server.
     pub fn audience(self, audience: ResourceId) -> Self {
-        Self { audiences: Some(vec![audience]), ..self }
+        Self { audiences: Some(Arc::new([audience])), ..self }
     }
 
     /// Only from this moment on, in whole seconds.
@@ -184,20 +189,21 @@ impl Grant {
     /// Whether everything that this grant allows, `other` allows too.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
-        self.action == other.action && self.has_limits_of(other)
+        self.has_limits_of(other) && self.action == other.action
     }
 
     /// Like [`Grant::is_within`], of grants of the same action.
     pub(super) fn has_limits_of(&self, other: &Self) -> bool {
-        self.reach.is_within(&other.reach)
-            && self.not_before >= other.not_before
+        // What costs least comes first.
+        self.not_before >= other.not_before
             && is_at_most(self.expires, other.expires)
             && is_at_most(self.depth, other.depth)
             && is_at_most(self.uses, other.uses)
+            && self.reach.is_within(&other.reach)
             && match (&self.audiences, &other.audiences) {
                 (_, None) => true,
                 (None, Some(_)) => false,
-                (Some(own), Some(others)) => own.iter().all(|audience| others.contains(audience)),
+                (Some(own), Some(others)) => are_among(own, others),
             }
             && self.has_arguments_of(other)
     }
@@ -212,30 +218,31 @@ impl Grant {
     }
 
     /// What both grant, of grants of the same action. Nothing too if it would have more than 32 arguments.
-    pub(super) fn meet(&self, other: &Self) -> Option<Self> {
-        let audiences = match (&self.audiences, &other.audiences) {
-            (Some(own), Some(others)) => {
-                Some(own.iter().filter(|audience| others.contains(audience)).cloned().collect())
-            }
-            (own, others) => own.as_ref().or(others.as_ref()).cloned(),
-        };
+    pub(super) fn meet(one: &Arc<Self>, other: &Arc<Self>) -> Option<Arc<Self>> {
+        let reach = one.reach.meet(&other.reach)?;
+        if one.has_limits_of(other) {
+            return Some(Arc::clone(one));
+        }
+        if other.has_limits_of(one) {
+            return Some(Arc::clone(other));
+        }
         let met = Self {
-            reach: self.reach.meet(&other.reach)?.clone(),
-            arguments: self.arguments_met(other)?,
-            closed: self.closed || other.closed,
-            not_before: self.not_before.max(other.not_before),
-            expires: least(self.expires, other.expires),
-            audiences,
-            depth: least(self.depth, other.depth),
-            uses: least(self.uses, other.uses),
-            action: self.action.clone(),
+            arguments: one.arguments_met(other)?,
+            reach: reach.clone(),
+            closed: one.closed || other.closed,
+            not_before: one.not_before.max(other.not_before),
+            expires: least(one.expires, other.expires),
+            audiences: audiences_met(one.audiences.as_ref(), other.audiences.as_ref()),
+            depth: least(one.depth, other.depth),
+            uses: least(one.uses, other.uses),
+            action: one.action.clone(),
         };
-        let too_many = [self, other].iter().any(|one| one.closed && one.arguments.len() < met.arguments.len());
-        (!too_many && met.is_satisfiable()).then_some(met)
+        let too_many = [one, other].iter().any(|one| one.closed && one.arguments.len() < met.arguments.len());
+        (!too_many && met.is_satisfiable()).then(|| Arc::new(met))
     }
 
-    fn arguments_met(&self, other: &Self) -> Option<Vec<(Box<str>, Constraint)>> {
-        let mut met = Vec::with_capacity(self.arguments.len().max(other.arguments.len()));
+    fn arguments_met(&self, other: &Self) -> Option<Arguments> {
+        let mut met = Arguments::with_capacity(self.arguments.len().max(other.arguments.len()));
         let (mut own, mut others) = (self.arguments.iter().peekable(), other.arguments.iter().peekable());
         loop {
             let order = match (own.peek(), others.peek()) {
@@ -300,6 +307,18 @@ impl Grant {
     fn place_of(&self, argument: &str) -> Result<usize, usize> {
         self.arguments.binary_search_by(|(name, _)| (**name).cmp(argument))
     }
+}
+
+fn audiences_met(own: Option<&Arc<[ResourceId]>>, others: Option<&Arc<[ResourceId]>>) -> Option<Arc<[ResourceId]>> {
+    match (own, others) {
+        (Some(own), Some(others)) if are_among(own, others) => Some(Arc::clone(own)),
+        (Some(own), Some(others)) => Some(others.iter().filter(|audience| own.contains(audience)).cloned().collect()),
+        (own, others) => own.or(others).cloned(),
+    }
+}
+
+fn are_among(audiences: &[ResourceId], others: &[ResourceId]) -> bool {
+    audiences.iter().all(|audience| others.contains(audience))
 }
 
 /// Whether a limit is at least as tight as another. No limit is tighter than none.

@@ -131,10 +131,7 @@ impl Authority {
             && match (&self.limited, &other.limited) {
                 (None, _) => true,
                 (Some(own), Some(others)) if Arc::ptr_eq(own, others) => true,
-                (Some(own), _) => {
-                    own.grants.iter().all(|grant| other.covers(grant))
-                        && own.details.are_within(&other.limited().details)
-                }
+                (Some(own), _) => other.cover(&own.grants) && own.details.are_within(&other.limited().details),
             }
     }
 
@@ -186,14 +183,25 @@ impl Authority {
         self.limited.as_deref().unwrap_or(&NOTHING)
     }
 
-    fn covers(&self, grant: &Grant) -> bool {
-        self.grants_of(&grant.action).any(|held| grant.has_limits_of(held)) || self.scopes.contains(&grant.action)
+    fn cover(&self, grants: &[Arc<Grant>]) -> bool {
+        let mut held = ByAction { rest: &self.limited().grants };
+        grants.iter().all(|grant| {
+            held.next(&grant.action).iter().any(|held| grant.has_limits_of(held)) || self.scopes.contains(&grant.action)
+        })
     }
+}
 
-    fn grants_of(&self, action: &Scope) -> impl Iterator<Item = &Arc<Grant>> {
-        let grants = &self.limited().grants;
-        let first = grants.partition_point(|grant| grant.action < *action);
-        grants.iter().skip(first).take_while(move |grant| grant.action == *action)
+/// Grants in ascending order, gone through once.
+struct ByAction<'g> {
+    rest: &'g [Arc<Grant>],
+}
+
+impl<'g> ByAction<'g> {
+    /// The grants of `action`, which is not less than the one asked for before.
+    fn next(&mut self, action: &Scope) -> &'g [Arc<Grant>] {
+        let passed = self.rest.iter().take_while(|grant| grant.action < *action).count();
+        self.rest = self.rest.get(passed..).unwrap_or_default();
+        self.rest.get(..self.rest.iter().take_while(|grant| grant.action == *action).count()).unwrap_or_default()
     }
 }
 

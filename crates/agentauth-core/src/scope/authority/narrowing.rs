@@ -33,11 +33,10 @@ impl Authority {
         let mut narrowings: Vec<Narrowing> = held
             .iter()
             .filter_map(|held| {
-                if self.covers(held) {
+                if self.scopes.contains(&held.action) || self.grants().any(|grant| held.is_within(grant)) {
                     return None;
                 }
-                let left: Vec<&Grant> = self.grants_of(&held.action).map(|grant| &**grant).collect();
-                let left = left.into_iter().filter(|grant| grant.has_limits_of(held));
+                let left = self.grants().filter(|grant| grant.is_within(held));
                 let limits: Vec<String> = left.map(|grant| grant.limits_beside(held)).collect();
                 let action = held.action.clone();
                 Some(if limits.is_empty() { Narrowing::Without(action) } else { Narrowing::Within { action, limits } })

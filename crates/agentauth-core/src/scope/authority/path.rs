@@ -1,5 +1,7 @@
 //! Names with segments, such as `2026/17/motions`, and what lies below one.
 
+use std::sync::Arc;
+
 use super::GrantError;
 
 /// A name that is kept whole in every grant and every record of one.
@@ -7,7 +9,7 @@ pub(super) const MAX_TEXT_BYTES: usize = 1024;
 
 /// A prefix that ends where a segment ends: `2026/17` has itself and `2026/17/motions` below it, and not `2026/170`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Prefix(Box<str>);
+pub(super) struct Prefix(Arc<str>);
 
 impl Prefix {
     pub(super) fn new(text: &str) -> Result<Self, GrantError> {

@@ -1,6 +1,7 @@
 //! On what a grant lets act.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::error::GrantError;
 use super::path::{MAX_TEXT_BYTES, Prefix};
@@ -11,14 +12,14 @@ pub(super) enum Reach {
     /// Everything, and actions that have no resource.
     #[default]
     Anything,
-    Kind(Box<str>),
+    Kind(Arc<str>),
     Below {
-        kind: Box<str>,
+        kind: Arc<str>,
         prefix: Prefix,
     },
     Exactly {
-        kind: Box<str>,
-        id: Box<str>,
+        kind: Arc<str>,
+        id: Arc<str>,
     },
 }
 
@@ -51,7 +52,7 @@ impl Reach {
             (Self::Anything, _) => false,
             (Self::Exactly { kind, id }, _) => other.contains(Some((kind, id))),
             (Self::Kind(kind) | Self::Below { kind, .. }, Self::Kind(k)) => kind == k,
-            (Self::Below { kind, prefix }, Self::Below { kind: k, prefix: p }) => kind == k && prefix.is_within(p),
+            (Self::Below { kind, prefix }, Self::Below { kind: k, prefix: p }) => prefix.is_within(p) && kind == k,
             _ => false,
         }
     }
@@ -74,7 +75,7 @@ impl fmt::Display for Reach {
 }
 
 /// A name that can be stored and shown.
-pub(super) fn name(text: &str) -> Result<Box<str>, GrantError> {
+pub(super) fn name(text: &str) -> Result<Arc<str>, GrantError> {
     if text.is_empty() || text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control) {
         Err(GrantError::Name(Excerpt::of(text)))
     } else {
