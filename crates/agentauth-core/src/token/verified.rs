@@ -25,6 +25,8 @@ pub struct VerifiedToken {
     pub(crate) confirmation: Confirmation,
     pub(crate) id: Box<str>,
     pub(crate) lifetime: Lifetime,
+    /// The grant that it descends from, as its issuer calls it.
+    pub(crate) grant: Option<Box<str>>,
     /// What is made of the token once, and kept with it.
     pub(crate) keepsake: Keepsake,
     /// The place of its issuer among the trusted ones.
