@@ -91,6 +91,8 @@ impl VerifiedToken {
                 expires: self.lifetime.expires.min(by.expires),
                 refused_from: self.lifetime.refused_from.min(by.refused_from),
             },
+            // What its holders make of a token descends from it.
+            grant: self.grant.clone().or_else(|| Some(self.id.clone())),
             keepsake: Keepsake::default(),
             place: self.place,
             basis: self.basis,

@@ -38,6 +38,11 @@ fn an_active_token_is_told_whole() {
         (&json!("alice"), &json!(LAWYER), &json!(SCOPES))
     );
     assert_eq!(answer["cnf"]["x5t#S256"], encode(office.lawyer.thumbprint()));
+
+    let of_key = set(set(office.actor(), "aud", RESOURCE), "cnf", json!({"jkt": "A".repeat(43)}));
+    assert_eq!(asked(&office, &office.tools, &office.mint(&of_key))["token_type"], "DPoP");
+    let consent = asked(&office, &office.lawyer, &office.consent());
+    assert_eq!((&consent["active"], consent.get("may_act")), (&json!(true), None), "who may act is not for others");
 }
 
 /// A client may ask about its own tokens, and about those that were sent to the server that it runs.

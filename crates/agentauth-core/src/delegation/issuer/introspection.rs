@@ -7,9 +7,9 @@ use super::client::Client;
 use super::rules::is_bound_to;
 use super::{ExchangeError, Issuer};
 use crate::jose::CompactJws;
-use crate::jose::json::{self as strict, Members, Texts, Value as Member};
+use crate::jose::json::{self as strict, Members, Value as Member};
 use crate::time::Timestamp;
-use crate::token::VerifiedToken;
+use crate::token::{Confirmation, VerifiedToken};
 
 /// The answer to a question about a token (RFC 7662 §2.2).
 ///
@@ -52,8 +52,11 @@ impl Issuer {
             return Ok(IntrospectionBody::INACTIVE);
         }
         let Some(mut claims) = claims_of(token) else { return Ok(IntrospectionBody::INACTIVE) };
+        // That is between the principal and this issuer.
+        claims.remove("may_act");
         claims.insert("active".into(), json!(true));
-        claims.insert("token_type".into(), json!("Bearer"));
+        let is_of_key = matches!(verified.confirmation, Confirmation::Key(_));
+        claims.insert("token_type".into(), json!(if is_of_key { "DPoP" } else { "Bearer" }));
         Ok(IntrospectionBody(Some(claims)))
     }
 
@@ -131,10 +134,9 @@ fn audience_of(token: &str) -> Option<String> {
                 return value.skip();
             }
             let texts = value.texts()?;
-            self.0 = match (&texts, texts.as_slice()) {
-                (Texts::One(_) | Texts::Many(_), [only]) => Some(only.to_string()),
-                _ => None,
-            };
+            if let [only] = texts.as_slice() {
+                self.0 = Some(only.to_string());
+            }
             Ok(())
         }
     }
