@@ -1,6 +1,6 @@
 //! Routers to merge into an application: resource metadata, and a token service.
 
-use agentauth_core::delegation::{ExchangeError, MAX_FORM_BYTES};
+use agentauth_core::delegation::MAX_FORM_BYTES;
 use agentauth_core::{AgentAuth, TokenRefusal, TokenService};
 use agentauth_tower::ConnectionPeer;
 use axum::Router;
@@ -105,9 +105,9 @@ async fn read_form(request: Request) -> Vec<u8> {
 
 /// RFC 6749 §5.2, with one fixed description: what was wrong stands in the record, under the evaluation id.
 fn refuse(refusal: &TokenRefusal) -> Response {
-    let status = match &refusal.error {
-        ExchangeError::ClientUnauthenticated => StatusCode::UNAUTHORIZED,
-        ExchangeError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    let status = match refusal.error.oauth_error() {
+        "invalid_client" => StatusCode::UNAUTHORIZED,
+        "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
     let body = json!({

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::agentauth::{NO_ID, Recording};
 use crate::audit::{AuditKey, AuditSink, IssuedRecord, RECORD_VERSION, Record, RecordKind};
-use crate::delegation::{Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, token_response};
+use crate::delegation::{
+    Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, details_of, token_response,
+};
 use crate::identity::svid::X509Svid;
 use crate::identity::{PeerProof, ResourceId};
 use crate::policy::{Effect, Reason, ReasonKind};
@@ -130,7 +132,9 @@ impl TokenService {
                     actors: origin.actors.clone(),
                     may_act: origin.may_act.clone(),
                     audience: origin.audience.clone(),
-                    scopes: issued.scopes.clone(),
+                    scopes: issued.scopes().clone(),
+                    authorization_details: details_of(issued.authority()),
+                    grant: origin.grant_id.as_ref().map(|id| self.audit_key.hash(self.issuer.id(), id)),
                     token: self.audit_key.hash(self.issuer.id(), &origin.id),
                     expires: issued.expires,
                 });

@@ -6,6 +6,7 @@ mod cache;
 mod case;
 mod chain;
 mod dpop;
+mod exchange;
 mod lattice;
 mod layer;
 mod measure;
@@ -76,6 +77,11 @@ use crate::specimen::Specimen;
 ///   lattice/within                    Authority::is_within, where each grant is narrower
 ///   lattice/meet                      Authority::meet, where each grant crosses another: 20 new ones are made
 ///   lattice/meet/ordered              the same, where one authority is within the other
+///
+/// A token exchange (RFC 8693), with a subject token and an actor token, for a client that its connection has proved:
+///
+///   exchange/raw/ALG                  aws-lc-rs checks the two signatures and makes one: the floor
+///   exchange/ALG                      Issuer::exchange makes the new token; with ES256, the name is exchange
 ///
 /// And at the end, the throughput of N threads with one engine, on the wall clock:
 ///
@@ -155,6 +161,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let chain = svid::Specimen::new(specimen::SUMMARISER)?;
     rows.extend(measured(svid::cases(&chain)?, &chain.genuine, &chain.forged, options)?);
+    if options.wants("exchange") {
+        for algorithm in exchange::ALGORITHMS {
+            let specimen = exchange::Specimen::new(algorithm, &chain)?;
+            rows.extend(measured(exchange::cases(&specimen)?, &specimen.genuine, &specimen.forged, options)?);
+        }
+    }
     let layer::Specimen { engines, genuine, forged } = layer::Specimen::new(&chain)?;
     rows.extend(measured(layer::cases(&engines), &genuine, &forged, options)?);
     let (genuine, forged) = lattice::Pairs::new()?;

@@ -176,6 +176,12 @@ pub struct IssuedRecord {
     pub audience: ResourceId,
     /// The scopes that were granted.
     pub scopes: ScopeSet,
+    /// What was granted that scopes cannot say (RFC 9396).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<serde_json::Value>,
+    /// The keyed hash of the id of the grant that it descends from; for a consent, that is the hash of the consent's token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Box<str>>,
     /// The keyed hash of its id.
     pub token: Box<str>,
     /// When it ends.

@@ -1,6 +1,7 @@
+use super::GrantsUnavailable;
 use crate::identity::{AgentId, NameError, ResourceId, SpiffeId};
 use crate::random::RandomUnavailable;
-use crate::scope::ScopeSet;
+use crate::scope::{DetailError, ScopeSet};
 use crate::text::Excerpt;
 use crate::token::TokenError;
 
@@ -77,8 +78,24 @@ pub enum ExchangeError {
     #[error("the actor token must be an agent's own token, bound to the agent's certificate")]
     ActorTokenUnsuitable,
     /// Nothing says that this actor may act for this subject: actor splicing, or a missing consent.
-    #[error("agent {0} may not act for the subject: neither may_act nor the current actor says so")]
+    #[error("agent {0} may not act for the subject: neither may_act, the current actor nor a registered grant says so")]
     ActorNotPermitted(AgentId),
+    /// The actor has acted on this authority before, and others have since: passed round, it would look like one
+    /// delegation while it is another.
+    #[error("agent {0} has acted on this authority before, and cannot be given it again by one that it passed it to")]
+    ActorLoop(AgentId),
+    /// The grant that the subject token descends from does not count any more.
+    #[error("grant `{0}`, which the subject descends from, has been withdrawn or has ended")]
+    GrantWithdrawn(Excerpt),
+    /// The grant that the subject token descends from is for another agent or principal.
+    #[error("grant `{0}`, which the subject descends from, is for another agent or principal than the subject names")]
+    GrantOfAnother(Excerpt),
+    /// The grant does not reach to the target.
+    #[error("grant `{0}` does not allow tokens for this target")]
+    GrantAudience(Excerpt),
+    /// Who may act for whom cannot be told.
+    #[error("the registered grants cannot be had: {0}")]
+    GrantsUnavailable(GrantsUnavailable),
     /// The chain of actors would become longer than the limit.
     #[error("the chain would have {found} actors, {limit} are allowed")]
     TooDeep {
@@ -98,12 +115,24 @@ pub enum ExchangeError {
         /// What the subject token holds.
         held: ScopeSet,
     },
+    /// The `authorization_details` that were asked for are not understood.
+    #[error("the authorization_details that were asked for are refused: {0}")]
+    Details(DetailError),
+    /// The `authorization_details` that were asked for are more than the subject token holds.
+    #[error("more was asked for in authorization_details than the subject token holds")]
+    DetailsWidened,
+    /// All that the subject holds may be used by its holder, and by nobody else.
+    #[error("the current actor may not pass its authority on")]
+    NotToBePassedOn,
     /// Nothing is left that could be granted at the target.
     #[error("no scope is left that could be granted at this target")]
     ScopeEmpty,
     /// One of the inputs has no lifetime left to pass on.
     #[error("the inputs have no lifetime left")]
     NoLifetime,
+    /// A token is to be taken back by a client that it was not issued to.
+    #[error("the token was issued to another client, and is not bound to this one's key")]
+    TokenOfAnother,
     /// The issuer could not sign or make an identifier.
     #[error("the issuer cannot issue at the moment")]
     Unavailable,
@@ -121,11 +150,20 @@ impl ExchangeError {
             Self::SubjectTokenNotHeld => "exchange_subject_not_held",
             Self::ActorTokenUnsuitable => "exchange_actor_unsuitable",
             Self::ActorNotPermitted(_) => "exchange_actor_not_permitted",
+            Self::ActorLoop(_) => "exchange_actor_loop",
+            Self::GrantWithdrawn(_) => "exchange_grant_withdrawn",
+            Self::GrantOfAnother(_) => "exchange_grant_of_another",
+            Self::GrantAudience(_) => "exchange_grant_audience",
+            Self::GrantsUnavailable(_) => "exchange_grants_unavailable",
             Self::TooDeep { .. } => "exchange_too_deep",
             Self::TargetUnknown => "exchange_target_unknown",
             Self::ScopeWidened { .. } => "exchange_scope_widened",
+            Self::Details(error) => error.code(),
+            Self::DetailsWidened => "exchange_details_widened",
+            Self::NotToBePassedOn => "exchange_not_to_be_passed_on",
             Self::ScopeEmpty => "exchange_scope_empty",
             Self::NoLifetime => "exchange_no_lifetime",
+            Self::TokenOfAnother => "revocation_token_of_another",
             Self::Unavailable => "exchange_unavailable",
         }
     }
@@ -136,9 +174,11 @@ impl ExchangeError {
         match self {
             Self::ClientUnauthenticated => "invalid_client",
             Self::GrantUnsupported => "unsupported_grant_type",
-            Self::TargetUnknown => "invalid_target",
-            Self::ScopeWidened { .. } | Self::ScopeEmpty => "invalid_scope",
-            Self::Unavailable => "temporarily_unavailable",
+            Self::TokenOfAnother => "unauthorized_client",
+            Self::TargetUnknown | Self::GrantAudience(_) => "invalid_target",
+            Self::ScopeWidened { .. } | Self::ScopeEmpty | Self::NotToBePassedOn => "invalid_scope",
+            Self::Details(_) | Self::DetailsWidened => "invalid_authorization_details",
+            Self::Unavailable | Self::GrantsUnavailable(_) => "temporarily_unavailable",
             _ => "invalid_request",
         }
     }
@@ -177,6 +217,9 @@ pub enum IssuerError {
     /// An actor limit of 0, or over 16.
     #[error("a limit of {0} actors is outside 1 to 16")]
     MaxActors(usize),
+    /// A setting names a server that is no resource of the issuer.
+    #[error("`{0}` is given authorization details, and is no resource of this issuer: call .resource(...) for it")]
+    NoResource(Excerpt),
     /// No agent can authenticate: [`IssuerBuilder::agents`](super::IssuerBuilder::agents) was not called.
     #[error("no agent trust is configured, so no client could authenticate: call .agents(...)")]
     NoAgentTrust,

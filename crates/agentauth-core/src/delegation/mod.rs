@@ -6,6 +6,7 @@ mod actor_binding;
 pub mod chain;
 mod error;
 mod exchange;
+mod grants;
 mod issuer;
 
 use std::fmt;
@@ -15,8 +16,16 @@ pub use accept::AgentTrust;
 pub use actor_binding::ActorBinding;
 pub use error::{DelegationError, ExchangeError, IssuerError};
 pub use exchange::{ExchangeRequest, IssuedToken, SubjectToken};
-pub use issuer::{AnswerError, Client, Consent, Issuer, IssuerBuilder, MAX_FORM_BYTES};
-pub(crate) use issuer::{Form, token_response};
+pub use grants::{
+    DelegationGrant, DelegationGrants, FileGrants, GRANTS_NOTICED_WITHIN, GrantsError, GrantsFileError,
+    GrantsUnavailable, MAX_GRANTS_BYTES, MemoryGrants,
+};
+use issuer::MAX_LIFETIME;
+pub use issuer::{
+    AnswerError, Client, Consent, IntrospectionBody, Issuer, IssuerBuilder, KeyPhase, KeyStatus, MAX_FORM_BYTES,
+    MIN_PUBLICATION, RotationError, SigningKeys,
+};
+pub(crate) use issuer::{Form, details_of, token_response};
 
 use http::HeaderName;
 
@@ -109,11 +118,17 @@ impl Delegation {
         &self.token.id
     }
 
-    /// What uses are counted under, and until when: all that descends from it shares its counters.
-    pub(crate) fn root_id(&self) -> (&IssuerId, &str, Timestamp) {
-        match &self.token.narrowing {
-            Some(narrowing) => (&self.token.issuer, &narrowing.root.0, narrowing.root.1),
-            None => (&self.token.issuer, &self.token.id, self.token.lifetime.refused_from),
+    /// What uses are counted under, and until when: all that descends from one grant, or from one token that was narrowed
+    /// without its issuer, shares its counters; and so do the tokens that a consent is exchanged for one after the other,
+    /// for as long as the consent can last.
+    pub(crate) fn root_id(&self, now: Timestamp) -> (&IssuerId, &str, Timestamp) {
+        let (root, end) = match &self.token.narrowing {
+            Some(narrowing) => (&narrowing.root.0, narrowing.root.1),
+            None => (&self.token.id, self.token.lifetime.refused_from),
+        };
+        match &self.token.grant {
+            Some(grant) => (&self.token.issuer, grant, end.max(now.plus(MAX_LIFETIME))),
+            None => (&self.token.issuer, root, end),
         }
     }
 

@@ -67,6 +67,11 @@ impl ScopeImplications {
         held == needed || self.broader.get(needed.as_str()).is_some_and(|holders| holders.contains(held.as_str()))
     }
 
+    /// Those of `asked` that whoever holds `held` holds.
+    pub(crate) fn covered(&self, held: &ScopeSet, asked: &ScopeSet) -> ScopeSet {
+        asked.only(|scope| self.holds(held, scope))
+    }
+
     fn holds(&self, held: &ScopeSet, needed: &str) -> bool {
         held.has(needed)
             || self.broader.get(needed).is_some_and(|holders| held.iter().any(|scope| holders.contains(scope)))

@@ -157,6 +157,12 @@ impl ScopeSet {
         Self::collect(self.iter().chain(other.iter()))
     }
 
+    /// Those for which `keep` says so.
+    pub(super) fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let kept: SmallVec<[&str; 16]> = self.iter().filter(|scope| keep(scope)).collect();
+        Self { text: kept.join(" ").into() }
+    }
+
     pub(super) fn has(&self, scope: &str) -> bool {
         self.iter().any(|held| held == scope)
     }

@@ -33,6 +33,8 @@ pub(super) struct Claims<'p> {
     pub(super) cnf: Option<Cnf<'p>>,
     /// RFC 9396 §9.1. What its details mean is for those who know their types.
     pub(super) authorization_details: Option<serde_json::Value>,
+    /// The principal's grant that the token descends from, as the issuer calls it.
+    pub(super) grant_id: Option<Cow<'p, str>>,
     /// The first claim that only tokens of other kinds have.
     pub(super) foreign: Option<&'static str>,
     /// The names of the other claims to keep.
@@ -80,6 +82,7 @@ impl<'p> Members<'p> for Claims<'p> {
             "authorization_details" => {
                 self.authorization_details = Some(value.tree(MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH)?);
             }
+            "grant_id" => self.grant_id = Some(value.text()?),
             _ => return self.other(name, value),
         }
         Ok(())

@@ -25,6 +25,8 @@ pub struct VerifiedToken {
     pub(crate) confirmation: Confirmation,
     pub(crate) id: Box<str>,
     pub(crate) lifetime: Lifetime,
+    /// The grant that it descends from, as its issuer calls it.
+    pub(crate) grant: Option<Box<str>>,
     /// What is made of the token once, and kept with it.
     pub(crate) keepsake: Keepsake,
     /// The place of its issuer among the trusted ones.
@@ -91,6 +93,8 @@ impl VerifiedToken {
                 expires: self.lifetime.expires.min(by.expires),
                 refused_from: self.lifetime.refused_from.min(by.refused_from),
             },
+            // What its holders make of a token descends from it.
+            grant: self.grant.clone().or_else(|| Some(self.id.clone())),
             keepsake: Keepsake::default(),
             place: self.place,
             basis: self.basis,

@@ -6,7 +6,7 @@ use super::TokenError;
 use super::attempt::WaitingRoom;
 use super::cache::{Keepsake, TokenCache};
 use super::checks::{Refused, check_actors, check_kind, check_times, verify_signature, wrong_type};
-use super::claims::{Claims, Cnf, Confirmation};
+use super::claims::{Claims, Cnf, Confirmation, required};
 use super::issuer::{CheckedIssuer, IssuerConfigError, TrustedIssuer};
 use super::profile::{Source, TokenClaims};
 use super::verified::{Basis, Lifetime, VerifiedToken};
@@ -163,6 +163,7 @@ impl TokenVerifier {
     ) -> Result<VerifiedToken, TokenError> {
         let mut reading = issuer.profile.read(&TokenClaims::new(claims, &issuer.id, source))?;
         let id = reading.token_id.take();
+        let grant = claims.grant_id.as_deref().map(|grant| required(Some(grant), "grant_id")).transpose()?;
         let mut authority = Authority::of_scopes(std::mem::take(&mut reading.scopes));
         if let Some(details) = &claims.authorization_details {
             authority = authority.and(&self.detail_types.read(details));
@@ -177,6 +178,7 @@ impl TokenVerifier {
             confirmation: claims.cnf.as_ref().map_or(Ok(Confirmation::Bearer), Cnf::confirmation)?,
             id: id.unwrap_or_else(|| digest_of(token)),
             lifetime,
+            grant: grant.map(Into::into),
             keepsake: Keepsake::default(),
             place,
             basis,

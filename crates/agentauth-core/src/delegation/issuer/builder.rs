@@ -2,12 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keys::SigningKeys;
+use super::narrowing::{Ceiling, CeilingFor};
 use super::{Inner, Issuer, Resource};
-use crate::delegation::{AgentTrust, IssuerError};
-use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId};
-use crate::jose::SigningKey;
+use crate::delegation::{AgentTrust, DelegationGrants, IssuerError};
+use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId, SpiffePattern};
+use crate::jose::Signer;
 use crate::random::{Random, SystemRandom};
-use crate::scope::{ScopeImplications, ScopeSet};
+use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
 use crate::text::Excerpt;
 use crate::time::{Clock, SystemClock};
 use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, TrustedIssuer};
@@ -16,16 +18,20 @@ use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, Tru
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 
 /// A day: beyond it, a token is a standing credential.
-const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
+pub(in crate::delegation) const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
 
 /// Settings of an [`Issuer`].
 #[derive(Debug)]
 #[must_use]
 pub struct IssuerBuilder {
     id: String,
-    key: SigningKey,
+    key: Arc<dyn Signer>,
     agents: Option<AgentTrust>,
     resources: Vec<NewResource>,
+    resource_details: Vec<(String, Authority)>,
+    grants: Option<Arc<dyn DelegationGrants>>,
+    ceilings: Vec<Ceiling>,
+    detail_types: DetailTypes,
     implications: ScopeImplications,
     max_actors: usize,
     lifetime: Duration,
@@ -41,12 +47,16 @@ struct NewResource {
 }
 
 impl IssuerBuilder {
-    pub(super) fn new(id: &str, key: SigningKey) -> Self {
+    pub(super) fn new(id: &str, key: Arc<dyn Signer>) -> Self {
         Self {
             id: id.to_owned(),
             key,
             agents: None,
             resources: Vec::new(),
+            resource_details: Vec::new(),
+            grants: None,
+            ceilings: Vec::new(),
+            detail_types: DetailTypes::new(),
             implications: ScopeImplications::new(),
             max_actors: DEFAULT_MAX_ACTORS,
             lifetime: DEFAULT_LIFETIME,
@@ -72,6 +82,40 @@ impl IssuerBuilder {
     pub fn resource_operated_by(mut self, id: &str, scopes: &str, operator: SpiffeId) -> Self {
         let operator = Some(operator.into());
         self.resources.push(NewResource { id: id.to_owned(), scopes: scopes.to_owned(), operator });
+        self
+    }
+
+    /// What may be granted at the resource `id` beside its scopes: more than `details` never is. Without it, a grant with
+    /// limits counts there if a scope of the resource has its name.
+    pub fn resource_details(mut self, id: &str, details: Authority) -> Self {
+        self.resource_details.push((id.to_owned(), details));
+        self
+    }
+
+    /// Who may act for whom, beside what tokens say: with it, a principal's token that names no actor can be exchanged by
+    /// an agent to which the principal has given a grant. Asked at each exchange. Without it, only consents count
+    /// ([`Issuer::consent`]).
+    pub fn grants(mut self, grants: impl DelegationGrants + 'static) -> Self {
+        self.grants = Some(Arc::new(grants));
+        self
+    }
+
+    /// The most that agents with a SPIFFE ID like this may be given, whatever principals grant. Once there is one ceiling,
+    /// an agent that none is for is given nothing; of several that are for it, each counts.
+    pub fn ceiling(mut self, agents: SpiffePattern, authority: Authority) -> Self {
+        self.ceilings.push(Ceiling { agents: CeilingFor::Matching(agents), authority });
+        self
+    }
+
+    /// As [`IssuerBuilder::ceiling`], for one agent, with a SPIFFE ID or without.
+    pub fn ceiling_of(mut self, agent: impl Into<AgentId>, authority: Authority) -> Self {
+        self.ceilings.push(Ceiling { agents: CeilingFor::One(agent.into()), authority });
+        self
+    }
+
+    /// The types of `authorization_details` that are understood (RFC 9396): the built-in one unless set.
+    pub fn detail_types(mut self, types: DetailTypes) -> Self {
+        self.detail_types = types;
         self
     }
 
@@ -122,11 +166,13 @@ impl IssuerBuilder {
         }
         let id = IssuerId::new(&self.id)?;
         let own_audience = ResourceId::new(&self.id)?;
-        let keys = Arc::new(self.key.public_key_set().map_err(IssuerError::Key)?);
+        let keys = SigningKeys::new(self.key, self.lifetime, Arc::clone(&self.clock)).map_err(IssuerError::Key)?;
+        let keys = Arc::new(keys);
         let tokens_for = |audience: &ResourceId| {
-            let itself = TrustedIssuer::rfc8693(&self.id, Keys::from_source(Arc::clone(&keys)));
+            let itself = TrustedIssuer::rfc8693(&self.id, Keys::from_shared(&keys));
             let itself = itself.max_actors(self.max_actors).leeway(Duration::ZERO);
-            TokenVerifier::new(audience.clone(), vec![itself]).map_err(IssuerError::Verifier)
+            let verifier = TokenVerifier::new(audience.clone(), vec![itself]).map_err(IssuerError::Verifier)?;
+            Ok::<_, IssuerError>(verifier.with_detail_types(self.detail_types.clone()))
         };
 
         let mut resources = BTreeMap::new();
@@ -134,10 +180,18 @@ impl IssuerBuilder {
             let id = ResourceId::new(&new.id)?;
             let ceiling: ScopeSet =
                 new.scopes.parse().map_err(|error| IssuerError::Scopes { resource: id.clone(), error })?;
+            let mut ceiling = Authority::of_scopes(ceiling);
+            for (_, details) in self.resource_details.iter().filter(|(named, _)| *named == new.id) {
+                ceiling = ceiling.and(details);
+            }
             let resource = Resource { ceiling, operator: new.operator, tokens: tokens_for(&id)? };
             if id == own_audience || resources.insert(id.clone(), resource).is_some() {
                 return Err(IssuerError::DuplicateResource(id));
             }
+        }
+        let is_known = |id: &str| resources.keys().any(|known| known.as_str() == id);
+        if let Some((stranger, _)) = self.resource_details.iter().find(|(id, _)| !is_known(id)) {
+            return Err(IssuerError::NoResource(Excerpt::of(stranger)));
         }
         let own_tokens = tokens_for(&own_audience)?;
         Ok(Issuer {
@@ -145,10 +199,12 @@ impl IssuerBuilder {
                 id,
                 own_audience,
                 own_tokens,
-                key: self.key,
                 keys,
                 agents: self.agents.ok_or(IssuerError::NoAgentTrust)?,
                 resources,
+                grants: self.grants,
+                ceilings: self.ceilings,
+                detail_types: self.detail_types,
                 implications: self.implications,
                 max_actors: self.max_actors,
                 lifetime: self.lifetime,

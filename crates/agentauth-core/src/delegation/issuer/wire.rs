@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::MapAccess;
 
+use super::claims::details_of;
+use crate::delegation::exchange::AskedDetails;
 use crate::delegation::{ExchangeError, ExchangeRequest, IssuedToken, SubjectToken};
 use crate::identity::ResourceId;
 use crate::jose::JsonError;
 use crate::jose::json::{self, Members, Value};
-use crate::scope::ScopeSet;
+use crate::scope::{Authority, ScopeSet};
 use crate::text::{Excerpt, Secret};
 use crate::time::Timestamp;
 
@@ -83,6 +85,15 @@ impl ExchangeRequest {
         if let Some(scopes) = &self.scopes {
             form.append_pair("scope", &scopes.to_string());
         }
+        match &self.details {
+            Some(AskedDetails::Known(details)) => {
+                form.append_pair("authorization_details", &details.to_details().to_string());
+            }
+            Some(AskedDetails::Json(details)) => {
+                form.append_pair("authorization_details", details);
+            }
+            None => {}
+        }
         form.finish()
     }
 
@@ -109,7 +120,8 @@ impl ExchangeRequest {
         let scopes = self.granted(answer.scope.as_deref())?;
         let lifetime_secs = answer.expires_in.unwrap_or(0);
         let expires = Timestamp::from_secs(now.secs().saturating_add(lifetime_secs));
-        Ok(IssuedToken { token: Secret::new(token), scopes, expires, lifetime_secs, origin: None })
+        let authority = Authority::of_scopes(scopes);
+        Ok(IssuedToken { token: Secret::new(token), authority, expires, lifetime_secs, origin: None })
     }
 
     /// What was granted: what the answer says, or what was asked for if it says nothing (RFC 8693 §2.2.1).
@@ -158,6 +170,8 @@ pub(crate) fn token_response(issued: &IssuedToken) -> Result<String, ExchangeErr
         token_type: &'a str,
         expires_in: u64,
         scope: &'a ScopeSet,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        authorization_details: Option<serde_json::Value>,
     }
     let response = Response {
         access_token: issued.token(),
@@ -165,6 +179,7 @@ pub(crate) fn token_response(issued: &IssuedToken) -> Result<String, ExchangeErr
         token_type: "Bearer",
         expires_in: issued.expires_in(),
         scope: issued.scopes(),
+        authorization_details: details_of(issued.authority()),
     };
     serde_json::to_string(&response).map_err(|_| ExchangeError::Unavailable)
 }
@@ -227,7 +242,8 @@ impl<'a> Parameters<'a> {
         }
         let scopes = self.one("scope")?.map(str::parse).transpose();
         let scopes = scopes.map_err(|_| ExchangeError::Malformed("scope is malformed"))?;
-        Ok(ExchangeRequest { subject, actor, audience: self.audience()?, scopes })
+        let details = self.one("authorization_details")?.map(|details| AskedDetails::Json(details.into()));
+        Ok(ExchangeRequest { subject, actor, audience: self.audience()?, scopes, details })
     }
 
     /// A token and its type, which must stand together, and must say access token.
