@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::agentauth::{NO_ID, Recording};
 use crate::audit::{AuditKey, AuditSink, IssuedRecord, RECORD_VERSION, Record, RecordKind};
 use crate::delegation::{
-    Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, details_of, token_response,
+    Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, JwtBearerRequest, details_of,
+    token_response,
 };
 use crate::identity::svid::X509Svid;
 use crate::identity::{PeerProof, ResourceId};
@@ -81,6 +82,14 @@ impl TokenService {
         self.conclude(Some(client), self.issuer.exchange(client, request).await).await
     }
 
+    /// [`Issuer::jwt_bearer`], recorded.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`].
+    pub async fn jwt_bearer(&self, client: &Client, request: &JwtBearerRequest) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(Some(client), self.issuer.jwt_bearer(client, request).await).await
+    }
+
     /// Answers a token request that came as a form (RFC 8693 §2.1, RFC 6749 §4.4.2) from `client`, the verified
     /// peer of the connection. Returns the JSON body of the answer.
     ///
@@ -88,13 +97,17 @@ impl TokenService {
     /// [`TokenRefusal`]; its [`ExchangeError::oauth_error`] is what the client is told.
     pub async fn answer_form(&self, client: Option<&X509Svid>, form: &[u8]) -> Result<String, TokenRefusal> {
         let client = client.map(Client::from);
-        let issued = match (&client, Form::parse(form)) {
+        let form = Form::parse(form, !self.issuer.grant_profiles().is_empty());
+        let tells_resource = matches!(form, Ok(Form::Assertion(_)));
+        let issued = match (&client, form) {
             (None, _) => self.conclude(None, Err(ExchangeError::ClientUnauthenticated)).await,
             (Some(client), Ok(Form::Exchange(request))) => self.exchange(client, &request).await,
             (Some(client), Ok(Form::OwnToken(audience))) => self.agent_token(client, &audience).await,
+            (Some(client), Ok(Form::Assertion(request))) => self.jwt_bearer(client, &request).await,
             (Some(client), Err(error)) => self.conclude(Some(client), Err(error)).await,
         }?;
-        token_response(&issued).map_err(|error| TokenRefusal { error, evaluation_id: NO_ID.into() })
+        let resource = issued.origin.as_ref().filter(|_| tells_resource).map(|origin| &origin.audience);
+        token_response(&issued, resource).map_err(|error| TokenRefusal { error, evaluation_id: NO_ID.into() })
     }
 
     async fn conclude(
@@ -118,6 +131,7 @@ impl TokenService {
             reasons: Vec::new(),
             authentication_id: None,
             delegation: None,
+            transaction: None,
             peer: client.and_then(|client| client.agent().spiffe_id().cloned()),
             peer_proof: client.and_then(Client::svid).map(|_| PeerProof::MutualTls),
             action: None,

@@ -15,8 +15,11 @@ use crate::evidence::{Credentials, Evidence};
 use crate::identity::Peer;
 use crate::identity::svid::SvidError;
 use crate::rejection::{Refusal, Rejection};
+use crate::scope::ScopeImplications;
 use crate::time::Timestamp;
-use crate::token::{Held, Pending, VerifiedToken};
+use crate::token::{
+    Held, Pending, TransactionHeld, TransactionPending, TransactionToken, TransactionTokenError, VerifiedToken,
+};
 
 /// The wait for a caller to be verified, and for that to be recorded: a future of `Result<Caller, Rejection>`.
 ///
@@ -69,6 +72,18 @@ impl fmt::Debug for Authentication {
 struct Presenter {
     delegation: Delegation,
     proof: Option<VerifiedProof>,
+    transaction: Option<TransactionToken>,
+}
+
+impl Presenter {
+    /// The transaction narrows what is delegated, and grants nothing.
+    fn within(self, transaction: Option<TransactionToken>, implications: &ScopeImplications) -> Self {
+        let delegation = match &transaction {
+            Some(transaction) => self.delegation.narrowed_to(transaction.scopes(), implications),
+            None => self.delegation,
+        };
+        Self { delegation, transaction, proof: self.proof }
+    }
 }
 
 /// Whom the answer is for, as long as it is awaited: a caller that hangs up before is told nothing, and is in the record
@@ -210,10 +225,10 @@ impl AgentAuth {
         if self.inner.requires_delegation && delegation.mode() != Mode::OnBehalfOf {
             return Err(DelegationError::Required(delegation.actor().clone()).into());
         }
-        Ok(Presenter { delegation, proof })
+        Ok(Presenter { delegation, proof, transaction: None })
     }
 
-    /// Uses the proof up, if there is one, last: nobody can use up what they could not have made (RFC 9449 §11.1).
+    /// What is the token used for? Looked at once it is known that the caller may use it.
     fn settle(
         &self,
         evidence: Evidence,
@@ -221,12 +236,60 @@ impl AgentAuth {
         presenter: Result<Presenter, Refusal>,
         now: Timestamp,
     ) -> Authentication {
-        let recording = |recorded| Authentication(State::Recording(recorded));
-        let (delegation, proof) = match presenter {
-            Ok(Presenter { delegation, proof: None }) => {
-                return recording(self.conclude(evidence, id, Ok(delegation), None, now));
+        let (Some(transactions), Ok(_)) = (&self.inner.transactions, &presenter) else {
+            return self.use_proof(evidence, id, presenter, now);
+        };
+        match transactions.begin(&evidence.transaction, now) {
+            Ok(transaction) => {
+                let presenter = presenter.map(|presenter| presenter.within(transaction, &self.inner.implications));
+                self.use_proof(evidence, id, presenter, now)
             }
-            Ok(Presenter { delegation, proof: Some(proof) }) => (delegation, proof),
+            Err(TransactionHeld::Refused(error)) => self.use_proof(evidence, id, Err(error.into()), now),
+            Err(TransactionHeld::Pending(pending)) => {
+                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                Authentication::asking(async move {
+                    let presenter = auth.ask_for_transaction(&evidence, presenter, pending).await;
+                    awaited.over();
+                    let now = auth.inner.clock.now();
+                    auth.use_proof(evidence, id, presenter, now).await
+                })
+            }
+        }
+    }
+
+    async fn ask_for_transaction(
+        &self,
+        evidence: &Evidence,
+        presenter: Result<Presenter, Refusal>,
+        pending: TransactionPending,
+    ) -> Result<Presenter, Refusal> {
+        let transactions = self.inner.transactions.as_ref().ok_or(TransactionTokenError::Missing)?;
+        let clock = &*self.inner.clock;
+        let transaction = transactions.finish(&evidence.transaction, pending, clock).await?;
+        // Certificates and the token itself may have expired meanwhile.
+        let now = clock.now();
+        self.check_connection(evidence, now)?;
+        let presenter = presenter?;
+        if presenter.delegation.is_over(now) {
+            return Err(DelegationError::Expired.into());
+        }
+        Ok(presenter.within(transaction, &self.inner.implications))
+    }
+
+    /// Uses the proof up, if there is one, last: nobody can use up what they could not have made (RFC 9449 §11.1).
+    fn use_proof(
+        &self,
+        evidence: Evidence,
+        id: Arc<str>,
+        presenter: Result<Presenter, Refusal>,
+        now: Timestamp,
+    ) -> Authentication {
+        let recording = |recorded| Authentication(State::Recording(recorded));
+        let (presented, proof) = match presenter {
+            Ok(Presenter { delegation, transaction, proof: None }) => {
+                return recording(self.conclude(evidence, id, Ok((delegation, transaction)), None, now));
+            }
+            Ok(Presenter { delegation, transaction, proof: Some(proof) }) => ((delegation, transaction), proof),
             Err(refusal) => return recording(self.conclude(evidence, id, Err(refusal), None, now)),
         };
         let Some(dpop) = &self.inner.dpop else {
@@ -234,7 +297,7 @@ impl AgentAuth {
         };
         let nonce = if proof.needs_new_nonce() { dpop.nonce(now) } else { None };
         let used_by =
-            |used: Result<(), DpopError>| used.map(|()| delegation).map_err(|error| BindingError::from(error).into());
+            |used: Result<(), DpopError>| used.map(|()| presented).map_err(|error| BindingError::from(error).into());
         let mut using = dpop.use_once(&proof, now);
         match Pin::new(&mut using).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(used) => recording(self.conclude(evidence, id, used_by(used), nonce, now)),
@@ -253,17 +316,18 @@ impl AgentAuth {
         &self,
         evidence: Evidence,
         id: Arc<str>,
-        delegation: Result<Delegation, Refusal>,
+        presented: Result<(Delegation, Option<TransactionToken>), Refusal>,
         nonce: Option<String>,
         now: Timestamp,
     ) -> Recorded<Caller> {
         let mut record = self.record(RecordKind::Authentication, &id, now);
         record.seen_from(evidence.peer.as_ref());
-        let answer = match delegation {
-            Ok(delegation) => {
+        let answer = match presented {
+            Ok((delegation, transaction)) => {
                 let delegation_record = DelegationRecord::of(&delegation, &self.inner.audit_key);
                 record.delegation = Some(Arc::clone(&delegation_record));
-                Ok(Caller::new(self.clone(), delegation, delegation_record, evidence, id, nonce))
+                record.transaction = transaction.as_ref().map(TransactionToken::shared_txn);
+                Ok(Caller::new(self.clone(), delegation, delegation_record, evidence, id, transaction, nonce))
             }
             Err(refusal) => {
                 deny(&mut record, &refusal);

@@ -15,7 +15,9 @@ use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
 use crate::state::{ApprovalStore, UseStore};
 use crate::time::{Clock, SystemClock};
-use crate::token::{DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TrustedIssuer};
+use crate::token::{
+    DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TransactionConfigError, TransactionTokens, TrustedIssuer,
+};
 
 /// Settings of an [`AgentAuth`].
 #[must_use]
@@ -31,6 +33,7 @@ pub struct AgentAuthBuilder {
     requires_binding: bool,
     actor_binding: ActorBinding,
     dpop: Option<Dpop>,
+    transactions: Option<TransactionTokens>,
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainSettings>,
     approvals: Option<Arc<dyn ApprovalStore>>,
@@ -67,6 +70,9 @@ pub enum ConfigError {
     #[cfg(feature = "unstable-chain")]
     #[error(transparent)]
     Chains(#[from] ChainConfigError),
+    /// The settings for transaction tokens are not good.
+    #[error(transparent)]
+    Transactions(#[from] TransactionConfigError),
     /// There is nowhere to record decisions.
     #[error("no audit sink is configured, and a decision that is not recorded is refused: call .audit(...)")]
     NoAudit,
@@ -92,6 +98,7 @@ impl AgentAuthBuilder {
             requires_binding: false,
             actor_binding: ActorBinding::default(),
             dpop: None,
+            transactions: None,
             #[cfg(feature = "unstable-chain")]
             chains: None,
             approvals: None,
@@ -186,6 +193,14 @@ impl AgentAuthBuilder {
         self
     }
 
+    /// Requires a transaction token beside the access token (header `Txn-Token`), which narrows what that grants to what
+    /// the transaction is for: scopes that both hold, by [`AgentAuthBuilder::implications`] where the trust domain has
+    /// other scopes than its issuers. Without it, the header is not read.
+    pub fn transaction_tokens(mut self, tokens: TransactionTokens) -> Self {
+        self.transactions = Some(tokens);
+        self
+    }
+
     /// How callers' authority is passed on to the next server:
     /// [`Caller::delegate_to`](crate::Caller::delegate_to). Without it, it is not.
     pub fn delegate_through(mut self, delegator: Delegator) -> Self {
@@ -276,6 +291,7 @@ impl AgentAuthBuilder {
                     }
                 },
                 dpop: self.dpop.map(Dpop::build).transpose()?,
+                transactions: self.transactions.map(TransactionTokens::build).transpose()?,
                 approvals: self.approvals,
                 delegator: self.delegator,
                 scopes_supported: self.scopes_supported.parse()?,

@@ -13,6 +13,7 @@ use crate::policy::{Action, AuthzRequest, Decision, Effect, Reason, ReasonKind, 
 use crate::rejection::{Refusal, Rejection};
 use crate::scope::{Grant, NotDelegated, ScopeSet, Wanted};
 use crate::time::Timestamp;
+use crate::token::TransactionToken;
 
 /// A verified caller: this agent, for this principal, with this authority. Only
 /// [`AgentAuth::authenticate`] makes one. Clones are cheap and share one caller.
@@ -27,6 +28,7 @@ pub(super) struct Inner {
     delegation_record: Arc<DelegationRecord>,
     pub(super) evidence: Evidence,
     evaluation_id: Arc<str>,
+    transaction: Option<TransactionToken>,
     dpop_nonce: Option<String>,
 }
 
@@ -37,9 +39,11 @@ impl Caller {
         delegation_record: Arc<DelegationRecord>,
         evidence: Evidence,
         evaluation_id: Arc<str>,
+        transaction: Option<TransactionToken>,
         dpop_nonce: Option<String>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { auth, delegation, delegation_record, evidence, evaluation_id, dpop_nonce }) }
+        let inner = Inner { auth, delegation, delegation_record, evidence, evaluation_id, transaction, dpop_nonce };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Who acts.
@@ -83,6 +87,14 @@ impl Caller {
     #[must_use]
     pub fn evaluation_id(&self) -> &str {
         &self.inner.evaluation_id
+    }
+
+    /// The transaction that the token is used for, if the caller came with a transaction token and they are taken here.
+    /// What it says of the principal and the workload is the trust domain's word, and not compared with the delegation:
+    /// the caller is who the delegation says.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&TransactionToken> {
+        self.inner.transaction.as_ref()
     }
 
     /// The nonce to send back in `DPoP-Nonce`, where the one that the caller used is about to expire (RFC 9449 §8.2).
@@ -186,14 +198,18 @@ impl Caller {
         let mut record = auth.record(RecordKind::Decision, id, now);
         record.authentication_id = Some(Arc::clone(&self.inner.evaluation_id));
         record.delegation = Some(Arc::clone(&self.inner.delegation_record));
+        record.transaction = self.transaction().map(TransactionToken::shared_txn);
         record.seen_from(self.peer());
         record
     }
 
     /// Whether the caller may act at all, at this moment: it may be kept for longer than its credentials last.
-    fn check_standing(&self, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn check_standing(&self, now: Timestamp) -> Result<(), Refusal> {
         if self.inner.delegation.is_over(now) {
             return Err(DelegationError::Expired.into());
+        }
+        if let Some(transaction) = self.transaction() {
+            transaction.check_lifetime(now)?;
         }
         self.inner.auth.check_connection(&self.inner.evidence, now)
     }

@@ -36,7 +36,7 @@ use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
 use crate::state::{ApprovalStore, UseStore};
 use crate::time::{Clock, Timestamp};
-use crate::token::TokenVerifier;
+use crate::token::{TokenVerifier, TransactionVerifier};
 
 /// What stands in place of an evaluation id when the random source has failed. Nothing is allowed under it.
 pub(crate) const NO_ID: &str = "unavailable";
@@ -63,6 +63,7 @@ struct Inner {
     requires_binding: bool,
     actor_binding: ActorBinding,
     dpop: Option<DpopVerifier>,
+    transactions: Option<TransactionVerifier>,
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainVerifier>,
     approvals: Option<Arc<dyn ApprovalStore>>,
@@ -149,6 +150,7 @@ impl AgentAuth {
             reasons: Vec::new(),
             authentication_id: None,
             delegation: None,
+            transaction: None,
             peer: None,
             peer_proof: None,
             action: None,

@@ -47,6 +47,9 @@ pub struct Record {
     /// Who acts, for whom, and how that is known. Absent if no one was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Arc<DelegationRecord>>,
+    /// The transaction that the token was used for (`txn`): the same in the records of every workload that takes part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<Arc<str>>,
     /// The agent that the connection proved, or that a trusted proxy passed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SpiffeId>,

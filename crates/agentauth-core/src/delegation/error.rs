@@ -1,5 +1,5 @@
-use super::GrantsUnavailable;
-use crate::identity::{AgentId, NameError, ResourceId, SpiffeId};
+use super::{AssertionError, GrantsUnavailable};
+use crate::identity::{AgentId, IssuerId, NameError, ResourceId, SpiffeId};
 use crate::random::RandomUnavailable;
 use crate::scope::{DetailError, ScopeSet};
 use crate::text::Excerpt;
@@ -62,7 +62,7 @@ pub enum ExchangeError {
     /// The request lacks a parameter, repeats one, or gives one a value that is not supported.
     #[error("the request is malformed: {0}")]
     Malformed(&'static str),
-    /// The grant type is neither token exchange nor client credentials.
+    /// The grant type is neither token exchange nor client credentials, or one that this issuer is not set up for.
     #[error("the grant type is not supported")]
     GrantUnsupported,
     /// The subject token is refused.
@@ -133,6 +133,9 @@ pub enum ExchangeError {
     /// A token is to be taken back by a client that it was not issued to.
     #[error("the token was issued to another client, and is not bound to this one's key")]
     TokenOfAnother,
+    /// The identity assertion is refused.
+    #[error(transparent)]
+    Assertion(#[from] AssertionError),
     /// The issuer could not sign or make an identifier.
     #[error("the issuer cannot issue at the moment")]
     Unavailable,
@@ -164,6 +167,7 @@ impl ExchangeError {
             Self::ScopeEmpty => "exchange_scope_empty",
             Self::NoLifetime => "exchange_no_lifetime",
             Self::TokenOfAnother => "revocation_token_of_another",
+            Self::Assertion(error) => error.code(),
             Self::Unavailable => "exchange_unavailable",
         }
     }
@@ -179,6 +183,7 @@ impl ExchangeError {
             Self::ScopeWidened { .. } | Self::ScopeEmpty | Self::NotToBePassedOn => "invalid_scope",
             Self::Details(_) | Self::DetailsWidened => "invalid_authorization_details",
             Self::Unavailable | Self::GrantsUnavailable(_) => "temporarily_unavailable",
+            Self::Assertion(error) => error.oauth_error(),
             _ => "invalid_request",
         }
     }
@@ -223,6 +228,9 @@ pub enum IssuerError {
     /// No agent can authenticate: [`IssuerBuilder::agents`](super::IssuerBuilder::agents) was not called.
     #[error("no agent trust is configured, so no client could authenticate: call .agents(...)")]
     NoAgentTrust,
+    /// The issuer is to accept identity assertions of its own, which the draft forbids.
+    #[error("issuer `{0}` cannot accept its own identity assertions; name the identity provider")]
+    OwnAssertions(IssuerId),
     /// The signing key cannot be published.
     #[error("the signing key cannot be used: {0}")]
     Key(crate::jose::KeyError),

@@ -20,10 +20,10 @@ const MAX_WAITING: usize = 4096;
 pub(super) struct WaitingRoom(Arc<AtomicUsize>);
 
 /// A place in the waiting room, given back when it is dropped.
-struct Seat(Arc<AtomicUsize>);
+pub(super) struct Seat(Arc<AtomicUsize>);
 
 impl WaitingRoom {
-    fn enter(&self) -> Result<Seat, Held> {
+    pub(super) fn enter(&self) -> Result<Seat, Held> {
         let seat = Seat(Arc::clone(&self.0));
         let before = self.0.fetch_add(1, Ordering::Relaxed);
         if before < MAX_WAITING { Ok(seat) } else { Err(Held::Refused(TokenError::TooManyWaiting)) }

@@ -12,6 +12,7 @@ mod issuer;
 mod keys;
 mod mode;
 pub mod profile;
+mod transaction;
 mod verified;
 mod verify;
 
@@ -28,6 +29,10 @@ pub use issuer::{IssuerConfigError, TrustedIssuer, dangerous};
 pub use keys::{KeyRefresh, KeySnapshot, KeySource, Keys};
 pub use mode::Mode;
 pub use profile::{Actor, Profile, Reading, TokenClaims};
+pub use transaction::{
+    TXN_TOKEN, TransactionConfigError, TransactionToken, TransactionTokenError, TransactionTokens, TransactionVerifier,
+};
+pub(crate) use transaction::{TransactionHeld, TransactionPending};
 pub use verified::VerifiedToken;
 pub use verify::TokenVerifier;
 #[cfg(feature = "unstable-chain")]

@@ -128,7 +128,11 @@ impl TokenVerifier {
 
     /// Some issuer's tokens must be of this kind.
     pub(super) fn check_type(&self, found: TokenType) -> Result<(), TokenError> {
-        if self.issuers.iter().any(|issuer| issuer.profile.accepts(found)) { Ok(()) } else { Err(wrong_type(found)) }
+        if self.issuers.iter().any(|issuer| issuer.profile.accepts(found)) {
+            Ok(())
+        } else {
+            Err(wrong_type(self.issuers.first(), found))
+        }
     }
 
     pub(super) fn issuer_of(&self, claims: &Claims<'_>) -> Result<(usize, &CheckedIssuer), TokenError> {

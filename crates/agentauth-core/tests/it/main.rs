@@ -12,6 +12,7 @@
 #![allow(dead_code, reason = "fixtures")]
 mod agents;
 mod approval;
+mod assertion;
 mod audit;
 mod audit_file;
 mod authority;
@@ -54,4 +55,5 @@ mod token_cache;
 mod token_claims;
 mod token_service;
 mod tokens;
+mod transaction;
 mod trust_bundle;

@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::keys::SigningKeys;
 use super::narrowing::{Ceiling, CeilingFor};
 use super::{Inner, Issuer, Resource};
-use crate::delegation::{AgentTrust, DelegationGrants, IssuerError};
+use crate::delegation::assertion::Assertions;
+use crate::delegation::{AgentTrust, AssertionIssuer, DelegationGrants, IssuerError};
 use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId, SpiffePattern};
 use crate::jose::Signer;
 use crate::random::{Random, SystemRandom};
 use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
+use crate::state::{MemoryReplayStore, ReplayStore};
 use crate::text::Excerpt;
 use crate::time::{Clock, SystemClock};
 use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, TrustedIssuer};
@@ -35,6 +37,8 @@ pub struct IssuerBuilder {
     implications: ScopeImplications,
     max_actors: usize,
     lifetime: Duration,
+    assertions_from: Vec<AssertionIssuer>,
+    used_assertions: Option<Arc<dyn ReplayStore>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -60,6 +64,8 @@ impl IssuerBuilder {
             implications: ScopeImplications::new(),
             max_actors: DEFAULT_MAX_ACTORS,
             lifetime: DEFAULT_LIFETIME,
+            assertions_from: Vec::new(),
+            used_assertions: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
@@ -137,6 +143,20 @@ impl IssuerBuilder {
         self
     }
 
+    /// Accepts the assertions of an identity provider in place of a principal's consent ([`Issuer::jwt_bearer`]); may be
+    /// called for several. Without it, there is no such grant.
+    pub fn identity_assertions_from(mut self, issuer: AssertionIssuer) -> Self {
+        self.assertions_from.push(issuer);
+        self
+    }
+
+    /// Where it is remembered which assertions have been used: in the memory of this process unless set. Replicas that
+    /// do not share a store take an assertion once each.
+    pub fn used_assertions(mut self, store: impl ReplayStore + 'static) -> Self {
+        self.used_assertions = Some(Arc::new(store));
+        self
+    }
+
     /// The clock: the system's unless set.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -194,6 +214,12 @@ impl IssuerBuilder {
             return Err(IssuerError::NoResource(Excerpt::of(stranger)));
         }
         let own_tokens = tokens_for(&own_audience)?;
+        let assertions = if self.assertions_from.is_empty() {
+            None
+        } else {
+            let used = self.used_assertions.unwrap_or_else(|| Arc::new(MemoryReplayStore::new()));
+            Some(Assertions::new(&own_audience, &self.assertions_from, &self.detail_types, used)?)
+        };
         Ok(Issuer {
             inner: Arc::new(Inner {
                 id,
@@ -208,6 +234,7 @@ impl IssuerBuilder {
                 implications: self.implications,
                 max_actors: self.max_actors,
                 lifetime: self.lifetime,
+                assertions,
                 clock: self.clock,
                 random: self.random,
             }),

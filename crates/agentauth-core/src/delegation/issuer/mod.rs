@@ -4,6 +4,7 @@ mod builder;
 mod claims;
 mod client;
 mod introspection;
+mod jwt_bearer;
 mod keys;
 mod narrowing;
 mod relation;
@@ -25,6 +26,7 @@ use narrowing::Ceiling;
 pub use wire::MAX_FORM_BYTES;
 pub(crate) use wire::{Form, token_response};
 
+use super::assertion::Assertions;
 use super::exchange::{IssuedToken, Origin};
 use super::{AgentTrust, DelegationGrants, ExchangeError};
 use crate::identity::{AgentId, IssuerId, ResourceId};
@@ -61,6 +63,8 @@ pub(super) struct Inner {
     pub(super) implications: ScopeImplications,
     pub(super) max_actors: usize,
     pub(super) lifetime: Duration,
+    /// How identity assertions are verified, if any are accepted.
+    pub(super) assertions: Option<Assertions>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
 }

@@ -140,7 +140,8 @@ pub(super) struct Actor {
     expires: Timestamp,
 }
 
-fn is_holder(token: &VerifiedToken, client: &Client) -> bool {
+/// Whether `client` may use `token`: it is bound to no key, or to one that the client has shown to hold.
+pub(super) fn is_holder(token: &VerifiedToken, client: &Client) -> bool {
     token.confirmation == Confirmation::Bearer || is_bound_to(token, client)
 }
 
