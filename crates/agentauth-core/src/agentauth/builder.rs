@@ -12,7 +12,7 @@ use crate::policy::{NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
-use crate::state::{ApprovalStore, UseStore};
+use crate::state::{ApprovalStore, RevocationStore, UseStore};
 use crate::time::{Clock, SystemClock};
 use crate::token::{DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TrustedIssuer};
 
@@ -21,6 +21,7 @@ use crate::token::{DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TrustedIs
 pub struct AgentAuthBuilder {
     resource: String,
     issuers: Vec<TrustedIssuer>,
+    revocations: Option<Arc<dyn RevocationStore>>,
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
@@ -81,6 +82,7 @@ impl AgentAuthBuilder {
         Self {
             resource: resource.to_owned(),
             issuers: Vec::new(),
+            revocations: None,
             agents: None,
             policy: Arc::new(NoPolicy),
             implications: ScopeImplications::new(),
@@ -112,6 +114,13 @@ impl AgentAuthBuilder {
     /// refused.
     pub fn agents(mut self, agents: AgentTrust) -> Self {
         self.agents = Some(agents);
+        self
+    }
+
+    /// What has been revoked: asked about each caller when it is authenticated, and again for each of its actions. It
+    /// refuses also what it cannot tell. Without it, nothing can be revoked here.
+    pub fn revocations(mut self, store: impl RevocationStore + 'static) -> Self {
+        self.revocations = Some(Arc::new(store));
         self
     }
 
@@ -250,6 +259,7 @@ impl AgentAuthBuilder {
                 resource,
                 tokens,
                 issuers,
+                revocations: self.revocations,
                 agents: self.agents,
                 policy: self.policy,
                 implications: self.implications,

@@ -8,6 +8,8 @@ mod caller;
 mod chain;
 mod permit;
 mod recorded;
+mod revoke;
+mod standing;
 mod uses;
 
 use std::fmt;
@@ -20,6 +22,8 @@ pub use caller::Caller;
 pub use permit::Permit;
 pub use recorded::Recorded;
 pub(crate) use recorded::Recording;
+pub use revoke::RevocationFailure;
+pub(crate) use revoke::keep_revocation;
 
 use crate::audit::{AuditKey, AuditSink, RECORD_VERSION, Record, RecordKind};
 use crate::binding::dpop::DpopVerifier;
@@ -31,7 +35,7 @@ use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
 use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
-use crate::state::{ApprovalStore, UseStore};
+use crate::state::{ApprovalStore, RevocationStore, UseStore};
 use crate::time::{Clock, Timestamp};
 use crate::token::TokenVerifier;
 
@@ -52,6 +56,7 @@ struct Inner {
     metadata_url: Box<str>,
     tokens: TokenVerifier,
     issuers: Vec<IssuerId>,
+    revocations: Option<Arc<dyn RevocationStore>>,
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
@@ -151,6 +156,7 @@ impl AgentAuth {
             policy_version: None,
             approval: None,
             issued: None,
+            revocation: None,
         }
     }
 

@@ -12,6 +12,8 @@ mod issuer;
 mod keys;
 mod mode;
 pub mod profile;
+mod revocable;
+mod status;
 mod verified;
 mod verify;
 
@@ -28,6 +30,10 @@ pub use issuer::{IssuerConfigError, TrustedIssuer, dangerous};
 pub use keys::{KeyRefresh, KeySnapshot, KeySource, Keys};
 pub use mode::Mode;
 pub use profile::{Actor, Profile, Reading, TokenClaims};
+pub(crate) use revocable::check_revocation;
+pub use status::{
+    FetchingStatus, MAX_STATUS_BYTES, MAX_STATUS_LIST_BYTES, StatusListError, StatusListSource, StatusLists,
+};
 pub use verified::VerifiedToken;
 pub use verify::TokenVerifier;
 #[cfg(feature = "unstable-chain")]

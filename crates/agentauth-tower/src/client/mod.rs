@@ -1,4 +1,4 @@
-//! An HTTPS client for token services, introspection and key documents: bounded in time and size, without redirects or
+//! An HTTPS client for token services, introspection, status lists and key documents: bounded in time and size, without redirects or
 //! cookies, and closed to everything but the public Internet.
 //!
 //! Where a URL leads is often said by someone else: a metadata document names the key document, and the owner of a name
@@ -29,6 +29,7 @@ mod error;
 mod exchange;
 mod guard;
 mod introspection;
+mod status;
 
 use std::fmt;
 use std::future::Future;
@@ -52,6 +53,7 @@ pub use error::FetchError;
 pub(crate) use error::without_user;
 pub use exchange::HttpExchanger;
 pub use introspection::HttpIntrospector;
+pub use status::HttpStatusLists;
 
 use connect::{Bounded, refusal};
 use guard::Guard;

@@ -24,4 +24,6 @@ mod introspection;
 mod keys;
 mod outbound;
 mod scopes;
+#[cfg(feature = "client")]
+mod status;
 mod support;

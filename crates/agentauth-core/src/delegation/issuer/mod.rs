@@ -7,6 +7,7 @@ mod introspection;
 mod keys;
 mod narrowing;
 mod relation;
+mod revocation;
 mod rules;
 mod wire;
 
@@ -31,6 +32,8 @@ use crate::identity::{AgentId, IssuerId, ResourceId};
 use crate::jose::{Algorithm, Signer, TokenType, sign_compact};
 use crate::random::{Random, unique_id};
 use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
+use crate::state::RevocationStore;
+use crate::state::revocation::Subjects;
 use crate::text::Secret;
 use crate::time::{Clock, Timestamp};
 use crate::token::{Keys, TokenVerifier, required};
@@ -59,6 +62,7 @@ pub(super) struct Inner {
     ceilings: Vec<Ceiling>,
     pub(super) detail_types: DetailTypes,
     pub(super) implications: ScopeImplications,
+    pub(super) revocations: Option<Arc<dyn RevocationStore>>,
     pub(super) max_actors: usize,
     pub(super) lifetime: Duration,
     pub(super) clock: Arc<dyn Clock>,
@@ -195,6 +199,7 @@ impl Issuer {
     pub async fn agent_token(&self, client: &Client, audience: &ResourceId) -> Result<IssuedToken, ExchangeError> {
         let now = self.now();
         self.recheck(client, now)?;
+        self.check_revoked([&Subjects::of_agent(client.agent(), now)], now).await?;
         if *audience != self.inner.own_audience && !self.inner.resources.contains_key(audience) {
             return Err(ExchangeError::TargetUnknown);
         }
