@@ -20,6 +20,7 @@ use crate::identity::forwarded::ForwardedError;
 use crate::identity::svid::SvidError;
 use crate::policy::{Decision, ReasonKind};
 use crate::scope::{NotDelegated, Scope, ScopeSet};
+use crate::state::revocation::Revoked;
 use crate::text::Excerpt;
 use crate::token::{TokenError, TransactionTokenError};
 
@@ -39,6 +40,9 @@ pub enum Refusal {
     /// The token is refused.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Something that the caller depends on has been revoked, or that cannot be told.
+    #[error(transparent)]
+    Revoked(#[from] Revoked),
     /// The presenter does not hold the key that the token is bound to.
     #[error(transparent)]
     Binding(#[from] BindingError),
@@ -119,6 +123,7 @@ impl Refusal {
             Self::Request(error) => error.code(),
             Self::Identity(error) => error.code(),
             Self::Token(error) => error.code(),
+            Self::Revoked(revoked) => revoked.code(),
             Self::Binding(error) => error.code(),
             Self::Delegation(error) => error.code(),
             Self::Transaction(error) => error.code(),
@@ -165,8 +170,12 @@ impl Refusal {
             Self::Request(_) | Self::Resource | Self::Transaction(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Token(
-                TokenError::KeysUnavailable(_) | TokenError::IntrospectionUnavailable(_) | TokenError::TooManyWaiting,
+                TokenError::KeysUnavailable(_)
+                | TokenError::IntrospectionUnavailable(_)
+                | TokenError::StatusList(_)
+                | TokenError::TooManyWaiting,
             )
+            | Self::Revoked(Revoked::Unavailable)
             | Self::CallerGone
             | Self::UsesUnavailable
             | Self::Audit(_)
@@ -175,7 +184,7 @@ impl Refusal {
             | Self::Approval(ApprovalRefusal::TooMany | ApprovalRefusal::Full | ApprovalRefusal::Unavailable) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
             }
-            Self::Identity(_) | Self::Token(_) | Self::Binding(_) | Self::Delegation(_) => {
+            Self::Identity(_) | Self::Token(_) | Self::Revoked(_) | Self::Binding(_) | Self::Delegation(_) => {
                 (StatusCode::UNAUTHORIZED, "invalid_token")
             }
             Self::Scope { .. } | Self::Limits { .. } | Self::UsesExhausted { .. } => {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use super::standing::at_once;
 use super::{AgentAuth, Caller, NO_ID, Recorded, deny};
 use crate::audit::{DelegationRecord, RecordKind};
 use crate::binding::dpop::{DpopError, DpopVerifier, Scheme, VerifiedProof};
@@ -23,8 +24,8 @@ use crate::token::{
 
 /// The wait for a caller to be verified, and for that to be recorded: a future of `Result<Caller, Rejection>`.
 ///
-/// It is ready at once unless newer keys must be fetched, the issuer must be asked, or a proof of possession must be
-/// looked up in a store that is elsewhere.
+/// It is ready at once unless newer keys or a status list must be fetched, the issuer must be asked, or revocations or a
+/// proof of possession must be looked up in a store that is elsewhere.
 #[must_use = "nobody is verified before this is awaited"]
 pub struct Authentication(State);
 
@@ -37,6 +38,10 @@ enum State {
 }
 
 impl Authentication {
+    const fn of(recorded: Recorded<Caller>) -> Self {
+        Self(State::Recording(recorded))
+    }
+
     fn asking(future: impl Future<Output = Result<Caller, Rejection>> + Send + 'static) -> Self {
         Self(State::Asking(Some(Box::pin(future))))
     }
@@ -237,21 +242,21 @@ impl AgentAuth {
         now: Timestamp,
     ) -> Authentication {
         let (Some(transactions), Ok(_)) = (&self.inner.transactions, &presenter) else {
-            return self.use_proof(evidence, id, presenter, now);
+            return self.stand(evidence, id, presenter, now);
         };
         match transactions.begin(&evidence.transaction, now) {
             Ok(transaction) => {
                 let presenter = presenter.map(|presenter| presenter.within(transaction, &self.inner.implications));
-                self.use_proof(evidence, id, presenter, now)
+                self.stand(evidence, id, presenter, now)
             }
-            Err(TransactionHeld::Refused(error)) => self.use_proof(evidence, id, Err(error.into()), now),
+            Err(TransactionHeld::Refused(error)) => self.stand(evidence, id, Err(error.into()), now),
             Err(TransactionHeld::Pending(pending)) => {
                 let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
                 Authentication::asking(async move {
                     let presenter = auth.ask_for_transaction(&evidence, presenter, pending).await;
                     awaited.over();
                     let now = auth.inner.clock.now();
-                    auth.use_proof(evidence, id, presenter, now).await
+                    auth.stand(evidence, id, presenter, now).await
                 })
             }
         }
@@ -276,21 +281,44 @@ impl AgentAuth {
         Ok(presenter.within(transaction, &self.inner.implications))
     }
 
-    /// Uses the proof up, if there is one, last: nobody can use up what they could not have made (RFC 9449 §11.1).
-    fn use_proof(
+    /// What was taken back does not count, however good it looks.
+    fn stand(
         &self,
         evidence: Evidence,
         id: Arc<str>,
         presenter: Result<Presenter, Refusal>,
         now: Timestamp,
     ) -> Authentication {
-        let recording = |recorded| Authentication(State::Recording(recorded));
+        let presenter = match presenter {
+            Ok(presenter) => presenter,
+            Err(refusal) => return Authentication::of(self.conclude(evidence, id, Err(refusal), None, now)),
+        };
+        let mut standing = self.standing(presenter.delegation.token(), evidence.peer.as_ref(), now);
+        match at_once(&mut standing) {
+            Poll::Ready(Ok(())) => self.use_proof(evidence, id, presenter, now),
+            Poll::Ready(Err(refusal)) => Authentication::of(self.conclude(evidence, id, Err(refusal), None, now)),
+            Poll::Pending => {
+                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                Authentication::asking(async move {
+                    let stands = standing.await;
+                    awaited.over();
+                    match stands {
+                        Ok(()) => auth.use_proof(evidence, id, presenter, auth.now()).await,
+                        Err(refusal) => auth.conclude(evidence, id, Err(refusal), None, now).await,
+                    }
+                })
+            }
+        }
+    }
+
+    /// Uses the proof up, if there is one, last: nobody can use up what they could not have made (RFC 9449 §11.1).
+    fn use_proof(&self, evidence: Evidence, id: Arc<str>, presenter: Presenter, now: Timestamp) -> Authentication {
+        let recording = Authentication::of;
         let (presented, proof) = match presenter {
-            Ok(Presenter { delegation, transaction, proof: None }) => {
+            Presenter { delegation, transaction, proof: None } => {
                 return recording(self.conclude(evidence, id, Ok((delegation, transaction)), None, now));
             }
-            Ok(Presenter { delegation, transaction, proof: Some(proof) }) => ((delegation, transaction), proof),
-            Err(refusal) => return recording(self.conclude(evidence, id, Err(refusal), None, now)),
+            Presenter { delegation, transaction, proof: Some(proof) } => ((delegation, transaction), proof),
         };
         let Some(dpop) = &self.inner.dpop else {
             return recording(self.conclude(evidence, id, Err(BindingError::MethodUnsupported.into()), None, now));
@@ -373,7 +401,7 @@ impl AgentAuth {
     }
 
     /// Verifies every token anew from now on, whatever was verified before, and exchanges anew what callers pass on: call it
-    /// after a revocation.
+    /// when an issuer has revoked something. What is revoked here ([`AgentAuth::revoke`]) needs no such call.
     pub fn forget_tokens(&self) {
         self.inner.tokens.forget();
         if let Some(delegator) = &self.inner.delegator {

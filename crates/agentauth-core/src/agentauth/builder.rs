@@ -13,7 +13,7 @@ use crate::policy::{NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
-use crate::state::{ApprovalStore, UseStore};
+use crate::state::{ApprovalStore, RevocationStore, UseStore};
 use crate::time::{Clock, SystemClock};
 use crate::token::{
     DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TransactionConfigError, TransactionTokens, TrustedIssuer,
@@ -24,6 +24,7 @@ use crate::token::{
 pub struct AgentAuthBuilder {
     resource: String,
     issuers: Vec<TrustedIssuer>,
+    revocations: Option<Arc<dyn RevocationStore>>,
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
@@ -89,6 +90,7 @@ impl AgentAuthBuilder {
         Self {
             resource: resource.to_owned(),
             issuers: Vec::new(),
+            revocations: None,
             agents: None,
             policy: Arc::new(NoPolicy),
             implications: ScopeImplications::new(),
@@ -122,6 +124,13 @@ impl AgentAuthBuilder {
     /// refused.
     pub fn agents(mut self, agents: AgentTrust) -> Self {
         self.agents = Some(agents);
+        self
+    }
+
+    /// What has been revoked: asked about each caller when it is authenticated, and again for each of its actions. It
+    /// refuses also what it cannot tell. Without it, nothing can be revoked here.
+    pub fn revocations(mut self, store: impl RevocationStore + 'static) -> Self {
+        self.revocations = Some(Arc::new(store));
         self
     }
 
@@ -275,6 +284,7 @@ impl AgentAuthBuilder {
                 resource,
                 tokens,
                 issuers,
+                revocations: self.revocations,
                 agents: self.agents,
                 policy: self.policy,
                 implications: self.implications,

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 
+use super::standing::at_once;
 use super::{AgentAuth, NO_ID, Permit, Recorded, deny};
 use crate::audit::{ActionRecord, DelegationRecord, Record, RecordKind};
 use crate::binding::{Binding, BindingError};
@@ -12,6 +14,7 @@ use crate::identity::{AgentId, Peer, PrincipalId};
 use crate::policy::{Action, AuthzRequest, Decision, Effect, Reason, ReasonKind, Resource};
 use crate::rejection::{Refusal, Rejection};
 use crate::scope::{Grant, NotDelegated, ScopeSet, Wanted};
+use crate::state::revocation::Wait;
 use crate::time::Timestamp;
 use crate::token::TransactionToken;
 
@@ -116,7 +119,7 @@ impl Caller {
     ///
     /// # Errors
     /// [`Rejection`], with the first of: an expired delegation, a missing scope or what is outside of the limits of the
-    /// delegation, the policy's denial, a condition of its permission that is not met (see [`approval`](crate::approval)), no
+    /// delegation, a revocation, the policy's denial, a condition of its permission that is not met (see [`approval`](crate::approval)), no
     /// use left, a record that could not be kept. (A use is spent before the record is kept, and is not given back; so is an
     /// approval.)
     pub async fn authorize<A>(&self, action: Action<A>) -> Result<Permit<A>, Rejection> {
@@ -131,9 +134,13 @@ impl Caller {
         });
         let malformed = action.resource.as_ref().filter(|resource| !resource.is_well_formed());
         let failure = failure.or_else(|| malformed.map(|_| Refusal::Resource));
-        let refusal = match failure.map_or_else(|| self.check_action(&action, now), Err) {
+        let standing = match failure.map_or_else(|| self.check_action(&action, now).map(drop), Err) {
+            Ok(()) => self.standing(now).await,
+            refused => refused,
+        };
+        let refusal = match standing {
             Err(refusal) => Some(refusal),
-            Ok(_) => {
+            Ok(()) => {
                 record.policy_version = Some(auth.inner.policy.version().into());
                 let decision = self.decide(&action, now).await;
                 record.reasons = decision.reasons().to_vec();
@@ -157,7 +164,7 @@ impl Caller {
     /// delegated within limits does not stand for one.
     ///
     /// # Errors
-    /// [`Rejection`]: an expired delegation, a missing scope, a record that could not be kept.
+    /// [`Rejection`]: an expired delegation, a missing scope, a revocation, a record that could not be kept.
     pub fn require_scopes(&self, needed: &ScopeSet) -> Recorded<()> {
         let auth = &self.inner.auth;
         let now = auth.now();
@@ -166,13 +173,13 @@ impl Caller {
         let mut record = self.record(&id, now);
         let name = format!("require {needed}").into();
         record.action = Some(ActionRecord { name, resource: None, arguments: None });
-        self.conclude(record, refusal)
+        self.conclude_if_standing(record, refusal, now)
     }
 
     /// Requires that the token is bound to the caller's key, for a whole route for instance, and records the answer.
     ///
     /// # Errors
-    /// [`Rejection`]: an expired delegation, a bearer token, a record that could not be kept.
+    /// [`Rejection`]: an expired delegation, a bearer token, a revocation, a record that could not be kept.
     pub fn require_binding(&self) -> Recorded<()> {
         let auth = &self.inner.auth;
         let now = auth.now();
@@ -182,7 +189,7 @@ impl Caller {
             .or_else(|| (self.inner.delegation.binding() == Binding::Bearer).then(|| BindingError::Required.into()));
         let mut record = self.record(&id, now);
         record.action = Some(ActionRecord { name: "require binding".into(), resource: None, arguments: None });
-        self.conclude(record, refusal)
+        self.conclude_if_standing(record, refusal, now)
     }
 
     /// An id for a decision; without one, the decision is a refusal, and is recorded all the same.
@@ -235,6 +242,11 @@ impl Caller {
         })
     }
 
+    /// Whether nothing has been taken back since.
+    pub(super) fn standing(&self, now: Timestamp) -> Wait<Result<(), Refusal>> {
+        self.inner.auth.standing(self.inner.delegation.token(), self.peer(), now)
+    }
+
     async fn decide<A>(&self, action: &Action<A>, now: Timestamp) -> Decision {
         let delegation = &self.inner.delegation;
         let request = AuthzRequest {
@@ -252,6 +264,24 @@ impl Caller {
         match self.inner.auth.inner.policy.decide(&request).await {
             Ok(decision) => decision,
             Err(error) => Decision::failed(&error),
+        }
+    }
+
+    /// Refuses for `refusal`, or else if something has been taken back.
+    fn conclude_if_standing(&self, record: Record, refusal: Option<Refusal>, now: Timestamp) -> Recorded<()> {
+        if refusal.is_some() {
+            return self.conclude(record, refusal);
+        }
+        let mut standing = self.standing(now);
+        match at_once(&mut standing) {
+            Poll::Ready(stands) => self.conclude(record, stands.err()),
+            Poll::Pending => {
+                let caller = self.clone();
+                Recorded::asking(async move {
+                    let stands = standing.await;
+                    caller.conclude(record, stands.err()).await
+                })
+            }
         }
     }
 

@@ -2,6 +2,7 @@ use super::{AssertionError, GrantsUnavailable};
 use crate::identity::{AgentId, IssuerId, NameError, ResourceId, SpiffeId};
 use crate::random::RandomUnavailable;
 use crate::scope::{DetailError, ScopeSet};
+use crate::state::revocation::Revoked;
 use crate::text::Excerpt;
 use crate::token::TokenError;
 
@@ -74,6 +75,9 @@ pub enum ExchangeError {
     /// The actor token is refused.
     #[error("the actor token is refused: {0}")]
     ActorToken(TokenError),
+    /// The client, the actor, or something that one of the tokens depends on has been revoked.
+    #[error("nothing is issued: {0}")]
+    Revoked(Revoked),
     /// The actor token does not stand for an agent by itself, bound to the agent's key.
     #[error("the actor token must be an agent's own token, bound to the agent's certificate")]
     ActorTokenUnsuitable,
@@ -150,6 +154,7 @@ impl ExchangeError {
             Self::Malformed(_) => "exchange_malformed",
             Self::GrantUnsupported => "exchange_grant_unsupported",
             Self::SubjectToken(error) | Self::ActorToken(error) => error.code(),
+            Self::Revoked(revoked) => revoked.code(),
             Self::SubjectTokenNotHeld => "exchange_subject_not_held",
             Self::ActorTokenUnsuitable => "exchange_actor_unsuitable",
             Self::ActorNotPermitted(_) => "exchange_actor_not_permitted",
@@ -182,7 +187,9 @@ impl ExchangeError {
             Self::TargetUnknown | Self::GrantAudience(_) => "invalid_target",
             Self::ScopeWidened { .. } | Self::ScopeEmpty | Self::NotToBePassedOn => "invalid_scope",
             Self::Details(_) | Self::DetailsWidened => "invalid_authorization_details",
-            Self::Unavailable | Self::GrantsUnavailable(_) => "temporarily_unavailable",
+            Self::Unavailable | Self::GrantsUnavailable(_) | Self::Revoked(Revoked::Unavailable) => {
+                "temporarily_unavailable"
+            }
             Self::Assertion(error) => error.oauth_error(),
             _ => "invalid_request",
         }

@@ -134,6 +134,10 @@ impl Delegation {
         &self.token.reading.earlier
     }
 
+    pub(crate) const fn token(&self) -> &Arc<VerifiedToken> {
+        &self.token
+    }
+
     pub(crate) fn token_id(&self) -> &str {
         &self.token.id
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agentauth_core::identity::svid::{Audiences, TrustBundle, TrustBundles, verify_jwt_svid};
 use agentauth_core::jose::{Algorithm, TokenType};
-use agentauth_core::token::{Introspection, TransactionTokens};
+use agentauth_core::token::{Introspection, StatusLists, TransactionTokens};
 use agentauth_core::{Timestamp, TrustedIssuer};
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ use crate::support::court::{ACCEPTED, CLERK, Court, Key, STS, claims, code};
 use crate::support::doubles::Endpoint;
 use crate::support::office::{Office, RECORDS, request, request_for};
 use crate::support::prover::{self, Prover, proof_claims};
+use crate::support::statuses::{Host, LIST, list_claims};
 use crate::support::svid_signer::SvidSigner;
 
 pub(crate) type Answer = Box<dyn Fn(Option<&str>, &Value) -> &'static str>;
@@ -43,7 +44,14 @@ struct Column {
 /// All verifiers of signed tokens. A new one is a new entry here.
 fn columns() -> Vec<Column> {
     let mut columns = access_tokens();
-    columns.extend([subject_tokens(), actor_tokens(), introspection_answers(), dpop_proofs(), jwt_svids()]);
+    columns.extend([
+        subject_tokens(),
+        actor_tokens(),
+        introspection_answers(),
+        status_lists(),
+        dpop_proofs(),
+        jwt_svids(),
+    ]);
     columns.extend([identity_assertions(), transaction_tokens()]);
     #[cfg(feature = "unstable-chain")]
     columns.push(links());
@@ -120,6 +128,29 @@ fn introspection_answers() -> Column {
         answer: Box::new(move |typ, claims| {
             endpoint.signs(typed(&court.key, typ, claims));
             code(&auth, "an-opaque-token")
+        }),
+    }
+}
+
+/// The list that says which tokens count still.
+fn status_lists() -> Column {
+    let (court, host) = (Court::new(), Host::new());
+    let issuer = TrustedIssuer::rfc8693(STS, court.key.key_set()).status_lists(StatusLists::new(host.clone()));
+    let auth = court.bare_engine().issuer(issuer).build().unwrap();
+    let token = court.key.mint(&but(&claims(), json!({"status": {"status_list": {"idx": 0, "uri": LIST}}})));
+    Column {
+        name: "status_list".into(),
+        claims: but(&list_claims(&[0]), json!({"ttl": 1})),
+        takes: vec![Some("statuslist+jwt")],
+        refuses_with: "status_list_unverified",
+        claims_first: false,
+        takes_svids: false,
+        answer: Box::new(move |typ, claims| {
+            host.says(typed(&court.key, typ, claims));
+            let answer = code(&auth, &token);
+            // What went wrong, or what was believed, is over.
+            court.clock.advance(Duration::from_secs(5));
+            answer
         }),
     }
 }

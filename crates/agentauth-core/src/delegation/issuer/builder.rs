@@ -11,7 +11,7 @@ use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId, SpiffePattern};
 use crate::jose::Signer;
 use crate::random::{Random, SystemRandom};
 use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
-use crate::state::{MemoryReplayStore, ReplayStore};
+use crate::state::{MemoryReplayStore, ReplayStore, RevocationStore};
 use crate::text::Excerpt;
 use crate::time::{Clock, SystemClock};
 use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, TrustedIssuer};
@@ -35,6 +35,7 @@ pub struct IssuerBuilder {
     ceilings: Vec<Ceiling>,
     detail_types: DetailTypes,
     implications: ScopeImplications,
+    revocations: Option<Arc<dyn RevocationStore>>,
     max_actors: usize,
     lifetime: Duration,
     assertions_from: Vec<AssertionIssuer>,
@@ -62,6 +63,7 @@ impl IssuerBuilder {
             ceilings: Vec::new(),
             detail_types: DetailTypes::new(),
             implications: ScopeImplications::new(),
+            revocations: None,
             max_actors: DEFAULT_MAX_ACTORS,
             lifetime: DEFAULT_LIFETIME,
             assertions_from: Vec::new(),
@@ -128,6 +130,13 @@ impl IssuerBuilder {
     /// Which scopes include which others, so that a broad scope can be narrowed to one it includes.
     pub fn implications(mut self, implications: ScopeImplications) -> Self {
         self.implications = implications;
+        self
+    }
+
+    /// What has been revoked: from that, and to agents that are revoked, no token is issued. It refuses also what it cannot
+    /// tell.
+    pub fn revocations(mut self, store: impl RevocationStore + 'static) -> Self {
+        self.revocations = Some(Arc::new(store));
         self
     }
 
@@ -232,6 +241,7 @@ impl IssuerBuilder {
                 ceilings: self.ceilings,
                 detail_types: self.detail_types,
                 implications: self.implications,
+                revocations: self.revocations,
                 max_actors: self.max_actors,
                 lifetime: self.lifetime,
                 assertions,
