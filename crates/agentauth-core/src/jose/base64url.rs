@@ -40,6 +40,12 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     ENGINE.encode(bytes)
 }
 
+/// Encodes into `buffer`; nothing, if that is too small.
+pub(crate) fn encode_into<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b str {
+    let length = ENGINE.encode_slice(bytes, buffer).unwrap_or_default();
+    buffer.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

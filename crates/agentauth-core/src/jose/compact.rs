@@ -79,6 +79,17 @@ impl<'t> Parts<'t> {
         base64url::decode(self.payload).map_err(|_| JoseError::NotCanonical(Part::Payload))
     }
 
+    #[cfg(feature = "unstable-chain")]
+    pub(super) const fn payload_room(&self) -> usize {
+        // Four characters carry three bytes; and the decoder wants to write beyond.
+        self.payload.len() / 4 * 3 + 3
+    }
+
+    #[cfg(feature = "unstable-chain")]
+    pub(super) fn decode_payload_in<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], JoseError> {
+        base64url::decode_into(self.payload, buffer).map_err(|_| JoseError::NotCanonical(Part::Payload))
+    }
+
     /// Verifies the signature, which the header says to be of `algorithm`.
     #[inline]
     pub(super) fn verify(&self, algorithm: Algorithm, key: &VerificationKey) -> Result<(), JoseError> {

@@ -88,6 +88,18 @@ impl<'t> SelfSignedJws<'t> {
         self.parts.signing_input
     }
 
+    /// How much room [`SelfSignedJws::unverified_payload_in`] needs.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) const fn payload_room(&self) -> usize {
+        self.parts.payload_room()
+    }
+
+    /// As [`SelfSignedJws::unverified_payload`], in `buffer`.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) fn unverified_payload_in<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], JoseError> {
+        self.parts.decode_payload_in(buffer)
+    }
+
     /// The decoded payload. It is a claim, not a fact, until [`SelfSignedJws::verify`] has passed.
     ///
     /// # Errors

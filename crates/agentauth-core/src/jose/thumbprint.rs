@@ -104,7 +104,7 @@ impl FromStr for JwkThumbprint {
 
 impl fmt::Display for JwkThumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base64url::encode(&self.0))
+        f.write_str(base64url::encode_into(&self.0, &mut [0; 43]))
     }
 }
 

@@ -175,8 +175,10 @@ impl ScopeSet {
             }
             sorted.push(check(scope)?);
         }
-        sorted.sort_unstable();
-        sorted.dedup();
+        if !sorted.is_sorted_by(|a, b| a < b) {
+            sorted.sort_unstable();
+            sorted.dedup();
+        }
         Ok(Self { text: sorted.join(" ").into() })
     }
 }

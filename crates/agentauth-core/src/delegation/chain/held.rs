@@ -1,7 +1,6 @@
 //! A chain in the hands of its holder.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::fmt;
 
 use http::HeaderValue;
@@ -11,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::parent::{Parent, RootClaims, Terms};
 use super::presented::{Presented, SEPARATOR};
-use super::verify::open;
+use super::verify::{open, room_for};
 use super::{Attenuation, AttenuationError, ChainError, ChainSettings, HARD_MAX_LINKS};
 use crate::identity::AgentId;
 use crate::jose::json::{self, MAX_DEPTH, Members, Texts, Value};
@@ -119,11 +118,12 @@ impl Chain {
         let jws = CompactJws::parse(parts.next().unwrap_or_default()).map_err(of_root)?;
         let payload = jws.unverified_payload().map_err(of_root)?;
         let links: SmallVec<[&str; 8]> = parts.collect();
-        let payloads: SmallVec<[OnceCell<Vec<u8>>; 8]> = links.iter().map(|_| OnceCell::new()).collect();
+        let mut payloads = room_for(&links);
         let mut tip = held_root(&jws, &payload, &self.settings.details)?;
-        for (at, (link, payload)) in (1..).zip(links.iter().zip(&payloads)) {
+        let mut room = payloads.as_mut_slice();
+        for (at, link) in (1..).zip(&links) {
             let fault = |fault| ChainError::Link { at, fault };
-            let (jws, claims) = open(&*self.settings.profile, link, payload, &tip.key, |_| {}).map_err(fault)?;
+            let (jws, claims) = open(&*self.settings.profile, link, &mut room, &tip.key, |_| {}).map_err(fault)?;
             tip = tip.narrowed(claims, jws.signing_input(), &terms, |_| {}).map_err(fault)?;
         }
         then(tip)

@@ -8,12 +8,12 @@ use serde::de::MapAccess;
 use smallvec::SmallVec;
 
 use super::{ChainRule, LinkClaims, LinkError};
-use crate::identity::MAX_NAME_BYTES;
 use crate::jose::JwkThumbprint;
 use crate::jose::json::{self, JsonError, Members, Texts, Value};
 use crate::scope::{Authority, DetailTypes, ScopeSet};
 use crate::text::Excerpt;
 use crate::time::Timestamp;
+use crate::token::{TokenError, required};
 
 /// The last token of a chain that is known to be good, as the next link sees it.
 pub(super) struct Parent<'c> {
@@ -73,7 +73,7 @@ impl<'c> Parent<'c> {
         self.check_audiences(&link)?;
         reached(ChainRule::Authority);
         let authority = authority_of(link.scopes, link.details.as_ref(), terms.details)?;
-        let passed_on = self.authority.passed_on();
+        let passed_on = self.authority.into_passed_on();
         if !authority.is_within(&passed_on) {
             return Err(LinkError::AuthorityWidened);
         }
@@ -176,12 +176,10 @@ pub(super) fn authority_of(
 
 /// A claim that must be there, and can be shown and stored.
 pub(super) fn text<'c>(claim: Option<&'c str>, name: &'static str) -> Result<&'c str, LinkError> {
-    let claim = claim.ok_or(LinkError::ClaimMissing(name))?;
-    let has_control = || claim.chars().any(char::is_control);
-    if claim.is_empty() || claim.len() > MAX_NAME_BYTES || has_control() {
-        return Err(LinkError::ClaimMalformed(name));
-    }
-    Ok(claim)
+    required(claim, name).map_err(|error| match error {
+        TokenError::ClaimMissing(name) => LinkError::ClaimMissing(name),
+        _ => LinkError::ClaimMalformed(name),
+    })
 }
 
 pub(super) fn hash_of(signing_input: &str) -> [u8; 32] {

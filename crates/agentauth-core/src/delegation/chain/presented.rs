@@ -32,7 +32,7 @@ pub fn ancestors_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Opt
     if ancestors.contains(',') { Err(ChainError::HeaderRepeated) } else { Ok(Some(ancestors)) }
 }
 
-/// A chain taken apart, each part of a form that a compact JWS can have.
+/// A chain taken apart.
 pub(crate) struct Presented<'t> {
     pub(crate) root: &'t str,
     /// The links, the leaf last: one at least.
@@ -46,24 +46,18 @@ impl<'t> Presented<'t> {
             return Err(ChainError::Oversize);
         }
         // As many links as ancestors: the leaf is one, and the root is none.
-        let found = ancestors.bytes().filter(|byte| *byte == SEPARATOR as u8).count().saturating_add(1);
-        if found > max_links {
-            return Err(ChainError::TooManyLinks { found, limit: max_links });
+        let mut parts: SmallVec<[&str; 8]> = SmallVec::new();
+        for part in ancestors.split(SEPARATOR) {
+            if parts.len() >= max_links {
+                return Err(ChainError::TooManyLinks { found: ancestors.split(SEPARATOR).count(), limit: max_links });
+            }
+            parts.push(part);
         }
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-        if !ancestors.bytes().fold(true, |good, byte| good & is_plain(byte)) {
-            return Err(ChainError::HeaderMalformed);
-        }
-        let mut parts = ancestors.split(SEPARATOR);
-        let root = parts.next().unwrap_or_default();
-        let links: SmallVec<[&str; 8]> = parts.chain([leaf]).collect();
-        let is_jws = |part: &&str| part.bytes().filter(|byte| *byte == b'.').count() == 2;
-        // The leaf stands where tokens are, and is refused as one.
-        let ancestors = links.split_last().map_or(&[][..], |(_, ancestors)| ancestors);
-        if is_jws(&root) && ancestors.iter().all(is_jws) {
-            Ok(Self { root, links })
-        } else {
-            Err(ChainError::HeaderMalformed)
-        }
+        // An opaque root would be one to ask its issuer about, and has nothing to hash.
+        let root = parts.first().copied().filter(|root| root.bytes().filter(|byte| *byte == b'.').count() == 2);
+        let root = root.filter(|_| parts.iter().all(|part| !part.is_empty())).ok_or(ChainError::HeaderMalformed)?;
+        parts.remove(0);
+        parts.push(leaf);
+        Ok(Self { root, links: parts })
     }
 }

@@ -1,7 +1,6 @@
 //! From a root and its links to a token that holds no more than each of them.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 
 use aws_lc_rs::constant_time;
 use smallvec::SmallVec;
@@ -157,16 +156,17 @@ impl ChainVerifier {
         let root_agent = agent_of_root(root)?;
         let root_jws = CompactJws::parse(presented.root).map_err(of_root)?;
         let root_payload = root_jws.unverified_payload().map_err(of_root)?;
-        let payloads: SmallVec<[OnceCell<Vec<u8>>; 8]> = presented.links.iter().map(|_| OnceCell::new()).collect();
-        let mut parent = self.parent_of_links(root, &root_jws, &root_payload)?;
+        let mut payloads = room_for(&presented.links);
+        let mut parent = self.parent_of_links(root, &root_jws, &root_payload, presented.links.len())?;
         let (audience, leeway) = tokens.terms_of(root);
         let terms = Terms { now, leeway, details: &self.settings.details };
         let mut taken_from = 0;
         let mut id = String::new();
 
-        for (at, (link, payload)) in (1..).zip(presented.links.iter().zip(&payloads)) {
+        let mut room = payloads.as_mut_slice();
+        for (at, link) in (1..).zip(&presented.links) {
             let fault = |fault| ChainError::Link { at, fault };
-            let opened = open(&*self.settings.profile, link, payload, &parent.key, |rule| reached(at, rule));
+            let opened = open(&*self.settings.profile, link, &mut room, &parent.key, |rule| reached(at, rule));
             let (jws, claims) = opened.map_err(fault)?;
             if at == presented.links.len() {
                 // Unique to the key that made it: holders choose their identifiers.
@@ -204,13 +204,16 @@ impl ChainVerifier {
         root: &'c VerifiedToken,
         jws: &CompactJws<'c>,
         payload: &'c [u8],
+        links: usize,
     ) -> Result<Parent<'c>, ChainError> {
         let Confirmation::Key(key) = root.confirmation else { return Err(ChainError::RootNotBound) };
         let claims = RootClaims::read(payload).map_err(|error| of_root(JoseError::Claims(error)))?;
         let subject = claims.subject.ok_or(ChainError::Root(TokenError::ClaimMissing("sub")))?;
         // How many links there are at most has been checked already.
         let unsaid = if self.settings.roots_must_allow { 0 } else { u64::MAX };
-        let agents = std::iter::once(&root.reading.actor).chain(&root.reading.earlier);
+        let of_root = std::iter::once(&root.reading.actor).chain(&root.reading.earlier);
+        let mut agents = Vec::with_capacity(1 + root.reading.earlier.len() + links);
+        agents.extend(of_root.map(|agent| Cow::Borrowed(agent.name())));
         Ok(Parent {
             key,
             signing_input: jws.signing_input(),
@@ -222,7 +225,7 @@ impl ChainVerifier {
             max_depth: claims.max_depth.unwrap_or(unsaid),
             authority: root.authority.clone(),
             keys: SmallVec::from_slice(&[key]),
-            agents: agents.map(|agent| Cow::Borrowed(agent.name())).collect(),
+            agents,
         })
     }
 
@@ -246,24 +249,31 @@ impl ChainVerifier {
     }
 }
 
-/// A link whose form and signature are good, and what it says. `payload` is where it is kept.
+/// Room for the payloads of `links`: three bytes for four characters, and what the decoder wants beyond.
+pub(super) fn room_for(links: &[&str]) -> Vec<u8> {
+    vec![0; links.iter().map(|link| link.len() / 4 * 3 + 3).sum()]
+}
+
+/// A link whose form and signature are good, and what it says: in the beginning of `room`, of which the rest is left.
 pub(super) fn open<'t: 'c, 'c>(
     profile: &dyn ChainProfile,
     link: &'t str,
-    payload: &'c OnceCell<Vec<u8>>,
+    room: &mut &'c mut [u8],
     parents_key: &[u8; 32],
     mut reached: impl FnMut(ChainRule),
 ) -> Result<(SelfSignedJws<'t>, LinkClaims<'c>), LinkError> {
     reached(ChainRule::Form);
     let jws = SelfSignedJws::parse(link)?;
-    let decoded = jws.unverified_payload().map_err(LinkError::Form)?;
+    let (own, rest) = std::mem::take(room).split_at_mut_checked(jws.payload_room()).unwrap_or_default();
+    *room = rest;
+    let payload = jws.unverified_payload_in(own).map_err(LinkError::Form)?;
     reached(ChainRule::Type);
     let (expected, found) = (profile.token_type(), jws.token_type());
     if found != expected {
         return Err(LinkError::TypeWrong { expected, found });
     }
     reached(ChainRule::Claims);
-    let claims = profile.read(payload.get_or_init(|| decoded))?;
+    let claims = profile.read(payload)?;
     reached(ChainRule::Key);
     // A key in a header counts only if the parent names it.
     constant_time::verify_slices_are_equal(jws.thumbprint().as_bytes(), parents_key)

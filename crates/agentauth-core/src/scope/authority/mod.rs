@@ -169,6 +169,12 @@ impl Authority {
         ends.and_then(|ends| ends.into_iter().max())
     }
 
+    /// [`Authority::passed_on`], for those who keep no other.
+    #[cfg(feature = "unstable-chain")]
+    pub(crate) fn into_passed_on(self) -> Self {
+        if self.limited.is_none() { self } else { self.passed_on() }
+    }
+
     /// Whether nothing is permitted.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -104,15 +104,16 @@ impl<'c> Cases<'c> {
         self.add("5 links, where 4 are allowed", &self.cast.chain(5), "chain_too_many_links");
         let tokens = self.cast.chain(1);
         let [root, link] = [&tokens[0], &tokens[1]];
-        for (name, ancestors) in [
-            ("no root", String::new()),
-            ("an empty ancestor", format!("{root}~")),
-            ("an ancestor that is no JWS", format!("{root}~e30.e30")),
-            ("white space between ancestors", format!("{root}~ {link}")),
-            ("padding in an ancestor", format!("{root}=")),
+        for (name, ancestors, expected) in [
+            ("no root", String::new(), "chain_header_malformed"),
+            ("an opaque root", "opaque".into(), "chain_header_malformed"),
+            ("an empty ancestor", format!("{root}~"), "chain_header_malformed"),
+            ("an ancestor that is no JWS", format!("{root}~e30.e30"), "token_not_compact"),
+            ("white space between ancestors", format!("{root}~ {link}"), "token_not_compact"),
+            ("padding in an ancestor", format!("{root}="), "token_not_compact"),
         ] {
             let leaf = link.clone();
-            self.all.push(Case { name: name.into(), ancestors, leaf, now: NOW, expected: "chain_header_malformed" });
+            self.all.push(Case { name: name.into(), ancestors, leaf, now: NOW, expected });
         }
         self.add("a leaf that is no JWS", &[root.clone(), "opaque".into()], "token_not_compact");
         let (lawyer, claims) = (&self.cast.agents[0], self.cast.link_claims(root, 1).to_string());
