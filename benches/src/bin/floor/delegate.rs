@@ -86,21 +86,29 @@ impl Specimen {
 
     pub(crate) fn cases(&self) -> Vec<Case<'_, Callers>> {
         const RAW: &str = "delegate/sha256";
-        let [raw, through, named] = [(); 3].map(|()| Lap::new(STRIDE));
-        vec![
-            Case::new(RAW.into(), Some(RAW), move |callers: &Callers| {
-                let (_, (_, token, expected)) = raw.next(&callers.0)?;
-                let found = digest(&SHA256, token.as_bytes());
-                if found.as_ref() == expected { Ok(()) } else { Err("another digest".into()) }
-            }),
-            Case::new("delegate/cached".into(), Some(RAW), move |callers: &Callers| {
-                let (_, (caller, ..)) = through.next(&callers.0)?;
-                Ok(at_once(caller.delegate_through(&self.delegator, &self.hop))?.map(drop)?)
-            }),
-            Case::new("delegate/cached/named".into(), Some(RAW), move |callers: &Callers| {
-                let (_, (caller, ..)) = named.next(&callers.0)?;
-                Ok(at_once(caller.delegate_to(RECORDS).scopes("records:read").into_future())?.map(drop)?)
-            }),
-        ]
+        // Far apart, caller and entry come from main memory; in a server the caller has just been verified, as when it stays
+        // the same.
+        let pair = |raw: &str, hit: &str, stride| {
+            let [raw_lap, lap] = [(); 2].map(|()| Lap::new(stride));
+            [
+                Case::new(raw.into(), Some(raw), move |callers: &Callers| {
+                    let (_, (_, token, expected)) = raw_lap.next(&callers.0)?;
+                    let found = digest(&SHA256, token.as_bytes());
+                    if found.as_ref() == expected { Ok(()) } else { Err("another digest".into()) }
+                }),
+                Case::new(hit.into(), Some(raw), move |callers: &Callers| {
+                    let (_, (caller, ..)) = lap.next(&callers.0)?;
+                    Ok(at_once(caller.delegate_through(&self.delegator, &self.hop))?.map(drop)?)
+                }),
+            ]
+        };
+        let the_same = pair(RAW, "delegate/cached", 0);
+        let far_apart = pair("delegate/sha256/far", "delegate/cached/far", STRIDE);
+        let lap = Lap::new(0);
+        let named = Case::new("delegate/cached/named".into(), Some(RAW), move |callers: &Callers| {
+            let (_, (caller, ..)) = lap.next(&callers.0)?;
+            Ok(at_once(caller.delegate_to(RECORDS).scopes("records:read").into_future())?.map(drop)?)
+        });
+        the_same.into_iter().chain(far_apart).chain([named]).collect()
     }
 }

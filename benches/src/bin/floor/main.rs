@@ -88,7 +88,8 @@ use crate::specimen::Specimen;
 /// With a delegation for the next server that was exchanged before, for each of 1000 callers:
 ///
 ///   delegate/sha256                   aws-lc-rs hashes the caller's token: the floor
-///   delegate/cached                   Caller::delegate_through, which finds the delegation again
+///   delegate/cached                   Caller::delegate_through, which finds the delegation again, for one caller
+///   delegate/cached/far               the same; the callers are visited far apart
 ///   delegate/cached/named             Caller::delegate_to, with server and scopes as texts
 ///
 /// And at the end, the throughput of N threads with one engine, on the wall clock:

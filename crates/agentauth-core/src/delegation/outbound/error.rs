@@ -39,7 +39,7 @@ pub enum OutboundError {
     /// The scopes to delegate are malformed.
     #[error("the scopes to delegate are malformed: {0}")]
     Scopes(#[from] ScopeError),
-    /// What the caller came with has ended: its token, its certificate or the trust in it.
+    /// What the caller came with has ended, or was revoked: its token, its certificate or the trust in it.
     #[error("the caller's own credentials are no longer good, so nothing of them can be passed on")]
     CallerEnded,
     /// This agent has no identity to authenticate with, or to have the token bound to.

@@ -5,6 +5,7 @@ use http::Request;
 use super::*;
 use agentauth_core::binding::dpop::DpopKey;
 use agentauth_core::jose::Algorithm;
+use agentauth_core::state::{MemoryRevocations, Revocation};
 
 fn auth(court: &Court, sts: &Sts) -> agentauth_core::AgentAuth {
     court.engine().delegate_through(sts.delegator().build()).build().unwrap()
@@ -76,6 +77,21 @@ fn a_caller_whose_connection_is_over_passes_nothing_on() {
     let ask = || code_of(&wait(caller.delegate_to(RECORDS).scopes("records:read").into_future()));
     assert_eq!(ask(), ACCEPTED);
     court.at(peer.not_after().secs() + 1);
+    assert_eq!((ask(), sts.count()), ("outbound_caller_ended", 1));
+}
+
+/// A caller that is kept does not outlive a revocation, whatever was exchanged for it before.
+#[test]
+fn a_caller_that_was_revoked_passes_nothing_on() {
+    let court = Court::new();
+    let sts = Sts::opaque(&court);
+    let builder = court.engine().delegate_through(sts.delegator().build());
+    let auth = builder.revocations(Arc::new(MemoryRevocations::new())).build().unwrap();
+    let caller = caller_of(&court, &auth);
+    let ask = || code_of(&wait(caller.delegate_to(RECORDS).scopes("records:read").into_future()));
+    assert_eq!(ask(), ACCEPTED);
+    let principal = agentauth_core::PrincipalId::new(agentauth_core::IssuerId::new(STS).unwrap(), "alice");
+    wait(auth.revoke(&Revocation::principal(principal))).unwrap();
     assert_eq!((ask(), sts.count()), ("outbound_caller_ended", 1));
 }
 
