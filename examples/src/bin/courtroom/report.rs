@@ -1,19 +1,37 @@
 //! What is printed.
 
+use agentauth_cli::Terminal;
+use agentauth_core::SystemClock;
 use serde_json::Value;
 
-use crate::trial::Act;
+use crate::Error;
+use crate::trial::{Act, Chain};
 
 pub(crate) fn acts(acts: &[Act]) {
-    println!("{:<48} {:<10} {:<8} {:<12} reason", "act", "who", "for", "verdict");
-    println!("{}", "-".repeat(112));
+    println!("\n{:<46} {:<8} {:<7} {:<12} reason", "act", "who", "for", "verdict");
+    println!("{}", "-".repeat(107));
+    let mut scene = "";
     for act in acts {
+        if act.scene != scene {
+            scene = act.scene;
+            println!("{scene}:");
+        }
         let verdict = if act.code == "allowed" { "allowed" } else { "denied" };
         let verdict = format!("{verdict} {}", act.status);
         let surprise =
             if act.is_surprise() { format!("   SURPRISE: expected {}", act.expected) } else { String::new() };
-        println!("{:<48} {:<10} {:<8} {verdict:<12} {}{surprise}", act.title, act.who, act.for_whom, act.code);
+        println!("  {:<44} {:<8} {:<7} {verdict:<12} {}{surprise}", act.title, act.who, act.for_whom, act.code);
     }
+}
+
+/// The chain as `agentauth delegation show` draws it.
+pub(crate) fn chain(chain: &Chain) -> Result<(), Error> {
+    let mut drawn = Vec::new();
+    let mut terminal = Terminal::new(chain.tokens.as_bytes(), &mut drawn, std::io::stderr(), SystemClock);
+    agentauth_cli::run(["agentauth", "delegation", "show"].map(Into::into), &mut terminal);
+    drop(terminal);
+    println!("\n{}, as `agentauth delegation show` draws it.\n\n{}", chain.title, String::from_utf8(drawn)?.trim_end());
+    Ok(())
 }
 
 pub(crate) fn record(lines: &[Value]) {

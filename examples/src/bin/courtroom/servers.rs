@@ -1,4 +1,4 @@
-//! The three servers: the token service, the court, and the records office.
+//! The four servers: the token service, the court, the records office, and the archive.
 
 use std::sync::Arc;
 
@@ -6,8 +6,10 @@ use agentauth_axum::{
     AgentAuthLayer, Caller, MtlsListener, Rejection, RequireScopesLayer, resource_metadata, serve, token_service,
 };
 use agentauth_core::audit::JsonLinesFile;
+use agentauth_core::binding::dpop::Dpop;
+use agentauth_core::delegation::chain::ChainSettings;
 use agentauth_core::policy::{Agents, Limit, Principals, Resources, Rule, Rules};
-use agentauth_core::{Action, AgentAuth, ResourceId, TokenService, TrustedIssuer};
+use agentauth_core::{Action, AgentAuth, AgentAuthBuilder, ResourceId, TokenService, TrustedIssuer};
 use agentauth_examples::ca::Ca;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -24,6 +26,12 @@ use crate::world::ALICES_CASE;
 pub(crate) struct Motion {
     pub(crate) title: String,
     pub(crate) fee: u32,
+}
+
+/// What is fetched from the archive.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Pages {
+    pub(crate) pages: u32,
 }
 
 pub(crate) fn open_token_service(socket: TcpListener, ca: &Ca, service: TokenService) -> Result<(), Error> {
@@ -45,7 +53,7 @@ pub(crate) fn open_court(
         .resources(Resources::exactly("case", ALICES_CASE))
         .argument("title", Limit::max_length(200))
         .argument("fee", Limit::between(0, 500))])?;
-    let auth = engine(ca, resource, sts, record)?.require_delegation().policy(rules).build()?;
+    let auth = engine(ca, resource, sts, record)?.policy(rules).build()?;
     let app = Router::new()
         .route("/cases/{case}/motions", post(file_motion))
         .layer(AgentAuthLayer::new(auth.clone()))
@@ -76,7 +84,7 @@ pub(crate) fn open_records(
         .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
         .action("records:read")
         .resources(Resources::exactly("record", ALICES_CASE))])?;
-    let auth = engine(ca, resource, sts, record)?.require_delegation().policy(rules).build()?;
+    let auth = following_chains(engine(ca, resource, sts, record)?, resource).policy(rules).build()?;
     let app = Router::new()
         .route("/records/{case}", get(read_record).layer(RequireScopesLayer::new("records:read")?))
         .layer(AgentAuthLayer::new(auth.clone()))
@@ -89,14 +97,49 @@ async fn read_record(caller: Caller, Path(case): Path<String>) -> Result<String,
     permit.run(|()| async move { Ok(format!("the record of case {case}")) }).await
 }
 
+/// The archive, whose rules are wide: what an agent may read is for those to say who have sent it.
+pub(crate) fn open_archive(
+    socket: TcpListener,
+    ca: &Ca,
+    resource: &ResourceId,
+    sts: &TokenService,
+    record: Arc<JsonLinesFile>,
+) -> Result<(), Error> {
+    let rules = Rules::new([Rule::allow("agents-read-what-they-were-sent-for")
+        .agents(Agents::below("spiffe://court.example/agent")?)
+        .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
+        .action("archive:read")
+        .resources(Resources::of_kind("case"))
+        .argument("pages", Limit::between(1, 1000))])?;
+    let auth = following_chains(engine(ca, resource, sts, record)?, resource).policy(rules).build()?;
+    let app = Router::new()
+        .route("/cases/{case}/pages", post(read_pages))
+        .layer(AgentAuthLayer::new(auth.clone()))
+        .merge(resource_metadata(&auth));
+    open(socket, ca, "/server/archive", app)
+}
+
+async fn read_pages(caller: Caller, Path(case): Path<String>, Json(wanted): Json<Pages>) -> Result<String, Rejection> {
+    let depth = caller.delegation().depth();
+    let permit = caller.authorize(Action::new("archive:read")?.on("case", &case).with(wanted)?).await?;
+    permit
+        .run(|wanted| async move { Ok(format!("{} pages of {case}, for an agent at depth {depth}", wanted.pages)) })
+        .await
+}
+
+/// Takes tokens that their holders have narrowed, with a proof by the last one's key.
+fn following_chains(engine: AgentAuthBuilder, resource: &ResourceId) -> AgentAuthBuilder {
+    engine.dpop(Dpop::new(resource.as_str())).chains(ChainSettings::new())
+}
+
 fn engine(
     ca: &Ca,
     resource: &ResourceId,
     sts: &TokenService,
     record: Arc<JsonLinesFile>,
-) -> Result<agentauth_core::AgentAuthBuilder, Error> {
+) -> Result<AgentAuthBuilder, Error> {
     let issuer = TrustedIssuer::rfc8693(sts.issuer().id().as_str(), sts.issuer().keys());
-    Ok(AgentAuth::builder(resource.as_str()).issuer(issuer).agents(ca.trust()?).audit(record))
+    Ok(AgentAuth::builder(resource.as_str()).issuer(issuer).agents(ca.trust()?).audit(record).require_delegation())
 }
 
 fn open(socket: TcpListener, ca: &Ca, path: &str, app: Router) -> Result<(), Error> {

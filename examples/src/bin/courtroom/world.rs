@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use agentauth_core::audit::JsonLinesFile;
 use agentauth_core::delegation::{Consent, IssuerBuilder};
-use agentauth_core::jose::{Algorithm, SigningKey};
+use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
 use agentauth_core::{Clock as _, Issuer, ManualClock, ResourceId, SystemClock, TokenService};
 use agentauth_examples::ca::Ca;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::agent::Agent;
@@ -22,21 +22,24 @@ pub(crate) const TRUST_DOMAIN: &str = "court.example";
 pub(crate) const ALICES_CASE: &str = "2026-17";
 pub(crate) const BOBS_CASE: &str = "2026-18";
 
-/// Three servers on loopback, and the agents that call them.
+/// Four servers on loopback, and the agents that call them.
 pub(crate) struct World {
     pub(crate) ca: Ca,
     pub(crate) sts: ResourceId,
     pub(crate) court: ResourceId,
     pub(crate) records: ResourceId,
+    pub(crate) archive: ResourceId,
     /// The token service, for what only happens inside it: a principal's consent.
     pub(crate) service: TokenService,
     /// The public key of the token service, as it publishes it.
     pub(crate) public_jwk: String,
+    key: SigningKey,
     /// The same issuer a day ago, and without a limit to its chains: what old and reckless tokens come from.
     pub(crate) yesterday: Issuer,
     pub(crate) reckless: Issuer,
     pub(crate) lawyer: Agent,
     pub(crate) clerk: Agent,
+    pub(crate) robot: Agent,
     pub(crate) thief: Agent,
     folder: PathBuf,
 }
@@ -48,8 +51,9 @@ impl World {
         fs::create_dir_all(&folder)?;
         let record = Arc::new(JsonLinesFile::open(folder.join("record.jsonl"))?);
 
-        let [sts_socket, court_socket, records_socket] = [bind().await?, bind().await?, bind().await?];
-        let [sts, court, records] = [resource(&sts_socket)?, resource(&court_socket)?, resource(&records_socket)?];
+        let sockets = [bind().await?, bind().await?, bind().await?, bind().await?];
+        let [sts, court, records, archive] = [0, 1, 2, 3].map(|server| resource(&sockets[server]));
+        let (sts, court, records, archive) = (sts?, court?, records?, archive?);
 
         let key = SigningKey::generate(Algorithm::EdDsa)?;
         let (public_jwk, pkcs8) = (key.public_jwk().to_owned(), key.to_pkcs8()?);
@@ -57,7 +61,8 @@ impl World {
             Ok(Issuer::builder(sts.as_str(), key)
                 .agents(ca.trust()?)
                 .resource(court.as_str(), "motions:file motions:read")
-                .resource(records.as_str(), "records:read"))
+                .resource(records.as_str(), "records:read")
+                .resource(archive.as_str(), "archive:copy archive:read"))
         };
         let same_key = || SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8);
         let a_day_ago = ManualClock::at(SystemClock.now().minus(Duration::from_secs(86_400)));
@@ -65,19 +70,49 @@ impl World {
         let reckless = issuer(same_key()?)?.max_actors(16).build()?;
         let service = TokenService::new(issuer(key)?.build()?, Arc::clone(&record))?;
 
+        let [sts_socket, court_socket, records_socket, archive_socket] = sockets;
         servers::open_token_service(sts_socket, &ca, service.clone())?;
         servers::open_court(court_socket, &ca, &court, &service, Arc::clone(&record))?;
-        servers::open_records(records_socket, &ca, &records, &service, record)?;
+        servers::open_records(records_socket, &ca, &records, &service, Arc::clone(&record))?;
+        servers::open_archive(archive_socket, &ca, &archive, &service, record)?;
 
         let agent = |path| Agent::new(&ca, path, &sts);
-        let (lawyer, clerk, thief) = (agent("/agent/lawyer")?, agent("/agent/clerk")?, agent("/agent/thief")?);
-        Ok(Self { sts, court, records, service, public_jwk, yesterday, reckless, lawyer, clerk, thief, folder, ca })
+        let (lawyer, clerk) = (agent("/agent/lawyer")?, agent("/agent/clerk")?);
+        let (robot, thief) = (agent("/agent/robot")?, agent("/agent/thief")?);
+        Ok(Self {
+            sts,
+            court,
+            records,
+            archive,
+            service,
+            public_jwk,
+            key: same_key()?,
+            yesterday,
+            reckless,
+            lawyer,
+            clerk,
+            robot,
+            thief,
+            folder,
+            ca,
+        })
     }
 
     /// Alice has signed in at the token service, and lets her lawyer act for her.
     pub(crate) fn alices_consent(&self) -> Consent {
-        let scopes = "motions:file motions:read records:read".parse().unwrap_or_default();
+        let scopes = "archive:read motions:file motions:read records:read".parse().unwrap_or_default();
         Consent::new("alice", self.lawyer.id().clone(), scopes)
+    }
+
+    /// A token of `agent` for the archive, on behalf of Alice: bound to the agent's key, so that it can be narrowed.
+    pub(crate) fn root_for(&self, agent: &Agent, scopes: &str) -> Result<String, Error> {
+        let now = SystemClock.now().secs();
+        let claims = json!({
+            "iss": self.sts, "aud": self.archive, "sub": "alice", "client_id": agent.id(), "act": {"sub": agent.id()},
+            "jti": "root", "iat": now, "exp": now + 300, "scope": scopes, "del_max_depth": 2,
+            "cnf": {"jkt": agent.key().key_id()},
+        });
+        Ok(self.key.sign(TokenType::AccessToken, claims.to_string().as_bytes())?)
     }
 
     /// Every record that the servers have written, in order.
