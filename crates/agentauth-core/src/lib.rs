@@ -18,8 +18,11 @@ mod time;
 pub mod token;
 mod token_service;
 
-pub use agentauth::{AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, Permit, Recorded};
+pub use agentauth::{
+    AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, DelegateTo, Permit, Recorded,
+};
 pub use binding::Binding;
+pub use delegation::outbound::{Delegator, NextHop, OutboundError, OutboundToken};
 pub use delegation::{ActorBinding, AgentTrust, Delegation, Issuer, Mode, SubjectToken};
 pub use evidence::{Evidence, RequestError};
 pub use identity::{

@@ -80,7 +80,8 @@ pub(crate) fn engine(key: &SigningKey) -> Result<AgentAuth, Box<dyn Error>> {
     Ok(builder(key)?.build()?)
 }
 
-fn builder(key: &SigningKey) -> Result<AgentAuthBuilder, Box<dyn Error>> {
+/// The builder of such an engine.
+pub(crate) fn builder(key: &SigningKey) -> Result<AgentAuthBuilder, Box<dyn Error>> {
     let issuer = TrustedIssuer::rfc8693(ISSUER, key.public_key_set()?);
     Ok(AgentAuth::builder(AUDIENCE).issuer(issuer).audit(Nowhere))
 }

@@ -5,6 +5,7 @@
 mod cache;
 mod case;
 mod chain;
+mod delegate;
 mod dpop;
 mod exchange;
 mod lattice;
@@ -82,6 +83,12 @@ use crate::specimen::Specimen;
 ///
 ///   exchange/raw/ALG                  aws-lc-rs checks the two signatures and makes one: the floor
 ///   exchange/ALG                      Issuer::exchange makes the new token; with ES256, the name is exchange
+///
+/// With a delegation for the next server that was exchanged before, for each of 1000 callers:
+///
+///   delegate/sha256                   aws-lc-rs hashes the caller's token: the floor
+///   delegate/cached                   Caller::delegate_through, which finds the delegation again
+///   delegate/cached/named             Caller::delegate_to, with server and scopes as texts
 ///
 /// And at the end, the throughput of N threads with one engine, on the wall clock:
 ///
@@ -171,6 +178,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     rows.extend(measured(layer::cases(&engines), &genuine, &forged, options)?);
     let (genuine, forged) = lattice::Pairs::new()?;
     rows.extend(measured(lattice::cases(), &genuine, &forged, options)?);
+    if options.wants("delegate/") {
+        let callers = delegate::Specimen::new()?;
+        rows.extend(measured(callers.cases(), &callers.genuine, &callers.forged, options)?);
+    }
     let cores = available_parallelism()?.get();
     let threads = if options.wants("threads/") { threads::throughput(cores)? } else { Vec::new() };
 

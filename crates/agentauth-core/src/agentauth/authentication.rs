@@ -308,8 +308,12 @@ impl AgentAuth {
         self.inner.requires_binding
     }
 
-    /// Verifies every token anew from now on, whatever was verified before: call it after a revocation.
+    /// Verifies every token anew from now on, whatever was verified before, and exchanges anew what callers pass on: call it
+    /// after a revocation.
     pub fn forget_tokens(&self) {
         self.inner.tokens.forget();
+        if let Some(delegator) = &self.inner.delegator {
+            delegator.forget();
+        }
     }
 }

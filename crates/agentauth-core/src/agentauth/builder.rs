@@ -6,6 +6,7 @@ use crate::audit::{AuditKey, AuditSink};
 use crate::binding::dpop::{Dpop, DpopConfigError};
 #[cfg(feature = "unstable-chain")]
 use crate::delegation::chain::{ChainConfigError, ChainSettings, ChainVerifier};
+use crate::delegation::outbound::Delegator;
 use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, NameError, ResourceId};
 use crate::policy::{NoPolicy, PolicyEngine};
@@ -33,6 +34,7 @@ pub struct AgentAuthBuilder {
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainSettings>,
     approvals: Option<Arc<dyn ApprovalStore>>,
+    delegator: Option<Delegator>,
     cached_tokens: usize,
     scopes_supported: String,
     sinks: Vec<Arc<dyn AuditSink>>,
@@ -93,6 +95,7 @@ impl AgentAuthBuilder {
             #[cfg(feature = "unstable-chain")]
             chains: None,
             approvals: None,
+            delegator: None,
             cached_tokens: DEFAULT_CAPACITY,
             scopes_supported: String::new(),
             sinks: Vec::new(),
@@ -183,6 +186,13 @@ impl AgentAuthBuilder {
         self
     }
 
+    /// How callers' authority is passed on to the next server:
+    /// [`Caller::delegate_to`](crate::Caller::delegate_to). Without it, it is not.
+    pub fn delegate_through(mut self, delegator: Delegator) -> Self {
+        self.delegator = Some(delegator);
+        self
+    }
+
     /// Refuses bearer tokens: every token must be bound to its holder's key, by DPoP or mutual TLS.
     pub const fn require_binding(mut self) -> Self {
         self.requires_binding = true;
@@ -267,6 +277,7 @@ impl AgentAuthBuilder {
                 },
                 dpop: self.dpop.map(Dpop::build).transpose()?,
                 approvals: self.approvals,
+                delegator: self.delegator,
                 scopes_supported: self.scopes_supported.parse()?,
                 sinks: self.sinks,
                 audit_key,

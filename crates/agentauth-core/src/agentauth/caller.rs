@@ -25,7 +25,7 @@ pub(super) struct Inner {
     pub(super) auth: AgentAuth,
     pub(super) delegation: Delegation,
     delegation_record: Arc<DelegationRecord>,
-    evidence: Evidence,
+    pub(super) evidence: Evidence,
     evaluation_id: Arc<str>,
     dpop_nonce: Option<String>,
 }

@@ -6,6 +6,7 @@ mod authentication;
 mod builder;
 mod caller;
 mod chain;
+mod outbound;
 mod permit;
 mod recorded;
 mod uses;
@@ -17,6 +18,7 @@ pub use approvals::Approvals;
 pub use authentication::Authentication;
 pub use builder::{AgentAuthBuilder, ConfigError};
 pub use caller::Caller;
+pub use outbound::DelegateTo;
 pub use permit::Permit;
 pub use recorded::Recorded;
 pub(crate) use recorded::Recording;
@@ -25,6 +27,7 @@ use crate::audit::{AuditKey, AuditSink, RECORD_VERSION, Record, RecordKind};
 use crate::binding::dpop::DpopVerifier;
 #[cfg(feature = "unstable-chain")]
 use crate::delegation::chain::ChainVerifier;
+use crate::delegation::outbound::Delegator;
 use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, ResourceId};
 use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
@@ -63,6 +66,7 @@ struct Inner {
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainVerifier>,
     approvals: Option<Arc<dyn ApprovalStore>>,
+    delegator: Option<Delegator>,
     scopes_supported: ScopeSet,
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: AuditKey,

@@ -2,18 +2,21 @@
 
 mod accept;
 mod actor_binding;
+mod assertion;
 #[cfg(feature = "unstable-chain")]
 pub mod chain;
 mod error;
 mod exchange;
 mod grants;
 mod issuer;
+pub mod outbound;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use accept::AgentTrust;
 pub use actor_binding::ActorBinding;
+pub use assertion::{IdJagRequest, IdentityAssertion, JwtBearerRequest, SubjectKind};
 pub use error::{DelegationError, ExchangeError, IssuerError};
 pub use exchange::{ExchangeRequest, IssuedToken, SubjectToken};
 pub use grants::{
@@ -22,10 +25,11 @@ pub use grants::{
 };
 use issuer::MAX_LIFETIME;
 pub use issuer::{
-    AnswerError, Client, Consent, IntrospectionBody, Issuer, IssuerBuilder, KeyPhase, KeyStatus, MAX_FORM_BYTES,
-    MIN_PUBLICATION, RotationError, SigningKeys,
+    Client, Consent, IntrospectionBody, Issuer, IssuerBuilder, KeyPhase, KeyStatus, MAX_FORM_BYTES, MIN_PUBLICATION,
+    RotationError, SigningKeys,
 };
 pub(crate) use issuer::{Form, details_of, token_response};
+pub use outbound::AnswerError;
 
 use http::HeaderName;
 

@@ -28,7 +28,6 @@ pub struct SigningKey {
     key_id: Box<str>,
     public_jwk: Box<str>,
     /// The members that make the public key, and no others.
-    #[cfg(feature = "unstable-chain")]
     bare_jwk: Box<str>,
     key: Private,
 }
@@ -125,7 +124,6 @@ impl SigningKey {
     }
 
     /// As [`SigningKey::sign`], with the public key itself in the header (RFC 7515 §4.1.3).
-    #[cfg(feature = "unstable-chain")]
     pub(crate) fn sign_showing_key(&self, typ: &str, payload: &[u8]) -> Result<String, SigningFailed> {
         let (alg, jwk) = (self.algorithm.name(), &self.bare_jwk);
         self.sign_under(format!(r#"{{"typ":"{typ}","alg":"{alg}","jwk":{jwk}}}"#).as_bytes(), payload)
@@ -181,14 +179,7 @@ impl SigningKey {
             members.insert("kid".into(), json!(key_id));
             members.insert("use".into(), json!("sig"));
         }
-        Ok(Self {
-            algorithm,
-            key_id,
-            public_jwk: jwk.to_string().into(),
-            #[cfg(feature = "unstable-chain")]
-            bare_jwk: bare_jwk.into(),
-            key,
-        })
+        Ok(Self { algorithm, key_id, public_jwk: jwk.to_string().into(), bare_jwk: bare_jwk.into(), key })
     }
 }
 

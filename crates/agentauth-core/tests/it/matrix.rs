@@ -19,7 +19,7 @@ use crate::support::office::{Office, RECORDS, request, request_for};
 use crate::support::prover::{self, Prover, proof_claims};
 use crate::support::svid_signer::SvidSigner;
 
-type Answer = Box<dyn Fn(Option<&str>, &Value) -> &'static str>;
+pub(crate) type Answer = Box<dyn Fn(Option<&str>, &Value) -> &'static str>;
 
 /// One verifier: what it takes, and its answer to a token.
 struct Column {

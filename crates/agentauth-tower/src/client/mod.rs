@@ -28,7 +28,9 @@ mod document;
 mod error;
 mod exchange;
 mod guard;
+mod id_jag;
 mod introspection;
+mod token_endpoint;
 
 use std::fmt;
 use std::future::Future;
@@ -51,6 +53,7 @@ pub(crate) use document::expect_json;
 pub use error::FetchError;
 pub(crate) use error::without_user;
 pub use exchange::HttpExchanger;
+pub use id_jag::IdJagExchanger;
 pub use introspection::HttpIntrospector;
 
 use connect::{Bounded, refusal};

@@ -25,3 +25,4 @@ mod keys;
 mod outbound;
 mod scopes;
 mod support;
+mod token_endpoints;

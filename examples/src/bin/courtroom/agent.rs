@@ -67,7 +67,8 @@ impl Agent {
         audience: &ResourceId,
         scopes: &str,
     ) -> Result<DelegationService<SvidClient>, Error> {
-        let exchanger = HttpExchanger::new(self.client.clone(), self.token_endpoint.clone());
+        let exchanger =
+            HttpExchanger::new(self.client.clone(), self.token_endpoint.clone()).identity(self.identity.clone());
         let scopes: ScopeSet = scopes.parse()?;
         let layer = DelegationLayer::new(exchanger, audience.clone(), scopes).subject(subject.clone());
         Ok(layer.layer(self.client.clone()))

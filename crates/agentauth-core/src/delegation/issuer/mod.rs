@@ -22,7 +22,7 @@ pub use client::Client;
 pub use introspection::IntrospectionBody;
 pub use keys::{KeyPhase, KeyStatus, MIN_PUBLICATION, RotationError, SigningKeys};
 use narrowing::Ceiling;
-pub use wire::{AnswerError, MAX_FORM_BYTES};
+pub use wire::MAX_FORM_BYTES;
 pub(crate) use wire::{Form, token_response};
 
 use super::exchange::{IssuedToken, Origin};

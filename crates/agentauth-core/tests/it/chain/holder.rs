@@ -114,9 +114,8 @@ fn a_holder_is_refused_what_a_server_would_refuse() {
     let cast = Cast::new();
     let root = Chain::read(&cast.root()).unwrap();
     let scopes = |scopes: &str| Authority::of_scopes(scopes.parse().unwrap());
-    let refused = |settings: &dyn Fn(Attenuation<'_>) -> Attenuation<'_>| {
-        made(&cast, &root, |link| settings(link)).unwrap_err().code()
-    };
+    let refused =
+        |settings: &dyn Fn(Attenuation<'_>) -> Attenuation<'_>| made(&cast, &root, settings).unwrap_err().code();
     assert_eq!(refused(&|link| link.authority(scopes(""))), "attenuation_empty");
     assert_eq!(refused(&|link| link.authority(scopes("records:write"))), "chain_authority_widened");
     assert_eq!(refused(&|link| link.audience(ResourceId::new("https://x.example").unwrap())), "chain_audience_widened");

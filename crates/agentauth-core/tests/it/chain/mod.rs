@@ -8,8 +8,10 @@ mod rules;
 
 use serde_json::Value;
 
+use crate::matrix::Answer;
+
 /// The claims of a good link, and what is said to a link with any `typ` and claims, signed with the right key.
-pub(crate) fn one_link() -> (Value, Box<dyn Fn(Option<&str>, &Value) -> &'static str>) {
+pub(crate) fn one_link() -> (Value, Answer) {
     let cast = forge::Cast::new();
     let root = cast.root();
     let claims = cast.link_claims(&root, 1);

@@ -1,6 +1,7 @@
 //! A chain at the engine: who it says is calling, and who must prove what.
 
 use std::cell::Cell;
+use std::slice;
 
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::{ChainSettings, ancestors_of};
@@ -154,8 +155,8 @@ fn a_request_has_one_chain_or_none() {
 
     // A good token beside a chain that it is not the leaf of.
     let root = bench.cast.root();
-    assert_eq!(bench.code(&auth, &[root.clone()]), ACCEPTED);
-    let mut headers = bench.headers(&[root.clone()], "agent-delegation");
+    assert_eq!(bench.code(&auth, slice::from_ref(&root)), ACCEPTED);
+    let mut headers = bench.headers(slice::from_ref(&root), "agent-delegation");
     headers.insert(&name, root.parse().unwrap());
     assert_eq!(refused(&headers), (401, "invalid_token", "chain_key_missing"));
 }
@@ -172,7 +173,7 @@ fn where_no_chains_are_followed_the_header_means_nothing_and_a_link_is_no_token(
         .unwrap();
     assert_eq!(bench.code(&without, &bench.cast.chain(1)), "typ_wrong");
     let root = bench.cast.root();
-    let mut headers = bench.headers(&[root], "agent-delegation");
+    let mut headers = bench.headers(slice::from_ref(&root), "agent-delegation");
     headers.insert("agent-delegation", "x, y".parse().unwrap());
     let evidence = without.evidence(&Method::GET, &Uri::from_static("/x"), &headers);
     assert_eq!(code_of(&authenticate(&without, evidence)), ACCEPTED);
@@ -288,7 +289,7 @@ fn a_root_that_is_known_is_still_looked_at_each_time() {
     let bench = Bench::new();
     let auth = bench.auth();
     let tokens = bench.cast.chain(1);
-    assert_eq!(bench.code(&auth, &[tokens[0].clone()]), ACCEPTED);
+    assert_eq!(bench.code(&auth, &tokens[..1]), ACCEPTED);
     let mut forged = tokens.clone();
     forged[1] = bench.cast.mallory.link(&bench.cast.link_claims(&tokens[0], 1));
     assert_eq!(bench.code(&auth, &forged), "chain_key_borrowed");

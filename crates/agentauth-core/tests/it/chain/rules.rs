@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use agentauth_core::delegation::chain::{ChainOutcome, ChainRule, ChainSettings, ChainVerifier};
+use agentauth_core::delegation::chain::{ChainError, ChainOutcome, ChainRule, ChainSettings, ChainVerifier};
 use agentauth_core::{ResourceId, Timestamp, TrustedIssuer, token::TokenVerifier};
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ fn an_explanation_says_how_far_it_got_and_what_it_did_not_check() {
     for case in Cases::of(&cast).all.iter().filter(|case| case.expected != ACCEPTED) {
         let explained = verifier().explain(&cast.tokens(), &case.ancestors, &case.leaf, Timestamp::from_secs(case.now));
         assert!(!explained.is_valid(), "{}", case.name);
-        assert_eq!(explained.refusal().map(|error| error.code()), Some(case.expected), "{}", case.name);
+        assert_eq!(explained.refusal().map(ChainError::code), Some(case.expected), "{}", case.name);
         let outcomes: Vec<&ChainOutcome> = explained.steps().iter().map(|step| &step.outcome).collect();
         let failed = outcomes.iter().position(|outcome| matches!(outcome, ChainOutcome::Failed(_))).unwrap();
         assert!(outcomes[..failed].iter().all(|outcome| **outcome == ChainOutcome::Passed), "{}", case.name);
@@ -137,7 +137,7 @@ fn the_vectors_are_the_cases() {
         }).collect::<Vec<_>>(),
         "cases": cases,
     });
-    let text = format!("{:#}\n", vectors);
+    let text = format!("{vectors:#}\n");
     if std::env::var_os("AGENTAUTH_WRITE_VECTORS").is_some() {
         fs::create_dir_all(file().parent().unwrap()).unwrap();
         fs::write(file(), &text).unwrap();
