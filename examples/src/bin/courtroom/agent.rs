@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentauth_core::binding::dpop::DPOP;
+use agentauth_core::binding::dpop::{DPOP, DpopKey};
 use agentauth_core::delegation::ExchangeRequest;
 use agentauth_core::delegation::chain::{AGENT_DELEGATION, Chain};
 use agentauth_core::identity::svid::{X509Identity, X509Svid};
@@ -21,7 +21,7 @@ use http_body_util::Full;
 use serde_json::Value;
 use tower::Layer as _;
 
-use crate::{Error, proof};
+use crate::Error;
 
 /// An agent with an SVID of its own, which every connection it makes is proven with.
 pub(crate) struct Agent {
@@ -31,6 +31,8 @@ pub(crate) struct Agent {
     token_endpoint: Uri,
     /// What chains are bound to, and links are signed with.
     key: SigningKey,
+    /// The same key, for proofs that it is held.
+    proofs: DpopKey,
 }
 
 impl Agent {
@@ -40,7 +42,8 @@ impl Agent {
         let servers = Servers::below("spiffe://court.example/server".parse()?);
         let client = SvidClient::builder(identity.clone(), ca.bundles()?, servers).allow_loopback().build()?;
         let key = SigningKey::generate(Algorithm::EdDsa)?;
-        Ok(Self { identity, svid, client, token_endpoint: format!("{sts}/token").parse()?, key })
+        let proofs = DpopKey::new(SigningKey::from_pkcs8(Algorithm::EdDsa, &key.to_pkcs8()?)?)?;
+        Ok(Self { identity, svid, client, token_endpoint: format!("{sts}/token").parse()?, key, proofs })
     }
 
     pub(crate) fn id(&self) -> &SpiffeId {
@@ -113,10 +116,10 @@ impl Agent {
         chain: &Chain,
         chains: &[&Chain],
     ) -> Result<Response<Bytes>, Error> {
-        let proof = proof::of_possession(&self.key, request.method(), request.uri(), chain.leaf()).await?;
+        let proof = self.proofs.prove(request.method(), request.uri(), Some(chain.leaf()))?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, HeaderValue::try_from(format!("DPoP {}", chain.leaf()))?);
-        headers.insert(DPOP, HeaderValue::try_from(proof)?);
+        headers.insert(DPOP, proof);
         for ancestors in chains.iter().filter_map(|chain| chain.to_header()) {
             headers.append(AGENT_DELEGATION, ancestors);
         }

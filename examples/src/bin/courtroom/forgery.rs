@@ -1,12 +1,12 @@
 //! Tokens that no issuer has made, and links that their holders should not have.
 
-use agentauth_core::jose::SigningKey;
+use agentauth_core::jose::{Signer as _, SigningKey};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::{Error, proof};
+use crate::Error;
 
 /// The same claims, "not signed".
 pub(crate) fn unsigned(token: &str) -> Result<String, Error> {
@@ -37,13 +37,25 @@ pub(crate) async fn link(link: &str, key: &SigningKey, changes: &[(&str, Value)]
     let mut claims = claims(link)?;
     let members = claims.as_object_mut().ok_or("a link has claims")?;
     members.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    proof::signed(key, "agent-delegation+jwt", &claims).await
+    signed_showing_key(key, "agent-delegation+jwt", &claims).await
 }
 
 /// What a token says.
 pub(crate) fn claims(token: &str) -> Result<Value, Error> {
     let (_, payload, _) = parts(token)?;
     Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?)
+}
+
+/// A compact JWS that shows the key it is signed with.
+async fn signed_showing_key(key: &SigningKey, typ: &str, claims: &Value) -> Result<String, Error> {
+    let mut jwk: Value = serde_json::from_str(key.public_jwk())?;
+    if let Some(members) = jwk.as_object_mut() {
+        members.retain(|name, _| !matches!(name.as_str(), "alg" | "kid" | "use"));
+    }
+    let header = json!({"typ": typ, "alg": key.algorithm().name(), "jwk": jwk});
+    let [header, claims] = [&header, claims].map(encode);
+    let signature = key.signature(format!("{header}.{claims}").as_bytes()).await?;
+    Ok(format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 fn encode(value: &Value) -> String {

@@ -10,7 +10,6 @@
 
 mod agent;
 mod forgery;
-mod proof;
 mod report;
 mod servers;
 mod trial;

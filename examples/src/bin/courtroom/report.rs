@@ -8,8 +8,8 @@ use crate::Error;
 use crate::trial::{Act, Chain};
 
 pub(crate) fn acts(acts: &[Act]) {
-    println!("\n{:<46} {:<8} {:<7} {:<12} reason", "act", "who", "for", "verdict");
-    println!("{}", "-".repeat(107));
+    println!("\n{:<48} {:<7} {:<7} {:<12} reason", "act", "who", "for", "verdict");
+    println!("{}", "-".repeat(110));
     let mut scene = "";
     for act in acts {
         if act.scene != scene {
@@ -20,7 +20,7 @@ pub(crate) fn acts(acts: &[Act]) {
         let verdict = format!("{verdict} {}", act.status);
         let surprise =
             if act.is_surprise() { format!("   SURPRISE: expected {}", act.expected) } else { String::new() };
-        println!("  {:<44} {:<8} {:<7} {verdict:<12} {}{surprise}", act.title, act.who, act.for_whom, act.code);
+        println!("  {:<46} {:<7} {:<7} {verdict:<12} {}{surprise}", act.title, act.who, act.for_whom, act.code);
     }
 }
 
@@ -36,11 +36,11 @@ pub(crate) fn chain(chain: &Chain) -> Result<(), Error> {
 
 pub(crate) fn record(lines: &[Value]) {
     println!("\nThe record of the day: {} entries, each on disk before its answer was given.\n", lines.len());
-    println!("{:<12} {:<14} {:<7} {:<28} {:<30} for, and what", "time", "kind", "effect", "code", "agent (after whom)");
+    println!("{:<12} {:<14} {:<6} {:<30} {:<22} for, and what", "time", "kind", "effect", "code", "agent (after whom)");
     println!("{}", "-".repeat(140));
     for line in lines {
         println!(
-            "{:<12} {:<14} {:<7} {:<28} {:<30} {}",
+            "{:<12} {:<14} {:<6} {:<30} {:<22} {}",
             text(line, "/time").get(11..23).unwrap_or_default(),
             text(line, "/kind"),
             text(line, "/effect"),
@@ -68,7 +68,7 @@ fn agents(line: &Value) -> String {
         .into_iter()
         .filter_map(|pointer| line.pointer(pointer))
         .flat_map(|agents| agents.as_array().map_or(std::slice::from_ref(agents), Vec::as_slice))
-        .filter_map(|agent| agent.get("spiffe").and_then(Value::as_str))
+        .filter_map(|agent| agent.get("spiffe").or_else(|| agent.pointer("/named/name")).and_then(Value::as_str))
         .map(name)
         .collect();
     match actors.split_first() {

@@ -1,6 +1,7 @@
 //! The four servers: the token service, the court, the records office, and the archive.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentauth_axum::{
     AgentAuthLayer, Caller, MtlsListener, Rejection, RequireScopesLayer, resource_metadata, serve, token_service,
@@ -9,7 +10,8 @@ use agentauth_core::audit::JsonLinesFile;
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::ChainSettings;
 use agentauth_core::policy::{Agents, Limit, Principals, Resources, Rule, Rules};
-use agentauth_core::{Action, AgentAuth, AgentAuthBuilder, ResourceId, TokenService, TrustedIssuer};
+use agentauth_core::state::MemoryApprovalStore;
+use agentauth_core::{Action, AgentAuth, AgentAuthBuilder, Approvals, ResourceId, TokenService, TrustedIssuer};
 use agentauth_examples::ca::Ca;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -20,6 +22,8 @@ use tokio::net::TcpListener;
 
 use crate::Error;
 use crate::world::ALICES_CASE;
+
+const AN_HOUR: Duration = Duration::from_secs(3600);
 
 /// What a lawyer files. Each field is an argument that the court's rules look at.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,27 +42,34 @@ pub(crate) fn open_token_service(socket: TcpListener, ca: &Ca, service: TokenSer
     open(socket, ca, "/server/sts", token_service(service))
 }
 
-/// The court: only delegated agents, and only within its rules.
+/// The court: only delegated agents, and only within its rules. Answers with where humans approve.
 pub(crate) fn open_court(
     socket: TcpListener,
     ca: &Ca,
     resource: &ResourceId,
     sts: &TokenService,
     record: Arc<JsonLinesFile>,
-) -> Result<(), Error> {
-    let rules = Rules::new([Rule::allow("lawyers-file-for-their-clients")
-        .agents(Agents::below("spiffe://court.example/agent/lawyer")?)
-        .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
-        .action("motions:file")
-        .resources(Resources::exactly("case", ALICES_CASE))
-        .argument("title", Limit::max_length(200))
-        .argument("fee", Limit::between(0, 500))])?;
-    let auth = engine(ca, resource, sts, record)?.policy(rules).build()?;
+) -> Result<Approvals, Error> {
+    let filing = |id| -> Result<Rule, Error> {
+        Ok(Rule::allow(id)
+            .agents(Agents::below("spiffe://court.example/agent/lawyer")?)
+            .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
+            .action("motions:file")
+            .resources(Resources::exactly("case", ALICES_CASE))
+            .argument("title", Limit::max_length(200)))
+    };
+    let rules = Rules::new([
+        filing("lawyers-file-for-their-clients")?.argument("fee", Limit::between(0, 500)),
+        filing("high-fees-need-a-humans-word")?.argument("fee", Limit::between(501, 1000)).needs_approval(AN_HOUR),
+    ])?;
+    let auth = engine(ca, resource, sts, record)?.policy(rules).approvals(MemoryApprovalStore::new()).build()?;
+    let approvals = auth.approvals().ok_or("the court keeps approvals")?;
     let app = Router::new()
         .route("/cases/{case}/motions", post(file_motion))
         .layer(AgentAuthLayer::new(auth.clone()))
         .merge(resource_metadata(&auth));
-    open(socket, ca, "/server/court", app)
+    open(socket, ca, "/server/court", app)?;
+    Ok(approvals)
 }
 
 async fn file_motion(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use agentauth_core::audit::JsonLinesFile;
 use agentauth_core::delegation::{Consent, IssuerBuilder};
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
-use agentauth_core::{Clock as _, Issuer, ManualClock, ResourceId, SystemClock, TokenService};
+use agentauth_core::{Approvals, Clock as _, Issuer, ManualClock, ResourceId, SystemClock, TokenService};
 use agentauth_examples::ca::Ca;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) archive: ResourceId,
     /// The token service, for what only happens inside it: a principal's consent.
     pub(crate) service: TokenService,
+    /// Where humans approve what the court does not let agents do alone.
+    pub(crate) approvals: Approvals,
     /// The public key of the token service, as it publishes it.
     pub(crate) public_jwk: String,
     key: SigningKey,
@@ -72,7 +74,7 @@ impl World {
 
         let [sts_socket, court_socket, records_socket, archive_socket] = sockets;
         servers::open_token_service(sts_socket, &ca, service.clone())?;
-        servers::open_court(court_socket, &ca, &court, &service, Arc::clone(&record))?;
+        let approvals = servers::open_court(court_socket, &ca, &court, &service, Arc::clone(&record))?;
         servers::open_records(records_socket, &ca, &records, &service, Arc::clone(&record))?;
         servers::open_archive(archive_socket, &ca, &archive, &service, record)?;
 
@@ -85,6 +87,7 @@ impl World {
             records,
             archive,
             service,
+            approvals,
             public_jwk,
             key: same_key()?,
             yesterday,

@@ -1,5 +1,6 @@
 //! The acts of the trial, each with the answer it must get.
 
+mod approved;
 mod hops;
 mod offline;
 mod standing;
@@ -51,6 +52,7 @@ pub(crate) async fn hold(world: &World) -> Result<(Vec<Act>, [Chain; 2]), Error>
     trial.what_is_stolen_or_stale(&held).await?;
     trial.what_goes_too_far(&held).await?;
     trial.what_is_forged(&held).await?;
+    trial.what_needs_a_humans_word(&held).await?;
     let hops = trial.what_is_passed_on_twice(&held).await?;
     let offline = trial.what_holders_pass_on().await?;
     let exchanged = Chain { title: "The chain that the token service made", tokens: hops.tokens.join("\n") };
