@@ -89,7 +89,12 @@ impl Agent {
 
     /// The agent's own token for `audience`, which speaks for no one else.
     pub(crate) async fn own_token(&self, audience: &ResourceId) -> Result<String, Error> {
-        token_in(&self.ask_token_service(format!("grant_type=client_credentials&resource={audience}")).await?)
+        token_in(&self.ask_own_token(audience).await?)
+    }
+
+    /// Asks for such a token, and shows the whole answer.
+    pub(crate) async fn ask_own_token(&self, audience: &ResourceId) -> Result<Response<Bytes>, Error> {
+        self.ask_token_service(format!("grant_type=client_credentials&resource={audience}")).await
     }
 
     /// A request with a token as it is, or with none.

@@ -53,9 +53,10 @@ impl World {
         fs::create_dir_all(&folder)?;
         let record = Arc::new(JsonLinesFile::open(folder.join("record.jsonl"))?);
 
-        let sockets = [bind().await?, bind().await?, bind().await?, bind().await?];
-        let [sts, court, records, archive] = [0, 1, 2, 3].map(|server| resource(&sockets[server]));
-        let (sts, court, records, archive) = (sts?, court?, records?, archive?);
+        let (sts_socket, sts) = bind().await?;
+        let (court_socket, court) = bind().await?;
+        let (records_socket, records) = bind().await?;
+        let (archive_socket, archive) = bind().await?;
 
         let key = SigningKey::generate(Algorithm::EdDsa)?;
         let (public_jwk, pkcs8) = (key.public_jwk().to_owned(), key.to_pkcs8()?);
@@ -72,7 +73,6 @@ impl World {
         let reckless = issuer(same_key()?)?.max_actors(16).build()?;
         let service = TokenService::new(issuer(key)?.build()?, Arc::clone(&record))?;
 
-        let [sts_socket, court_socket, records_socket, archive_socket] = sockets;
         servers::open_token_service(sts_socket, &ca, service.clone())?;
         let approvals = servers::open_court(court_socket, &ca, &court, &service, Arc::clone(&record))?;
         servers::open_records(records_socket, &ca, &records, &service, Arc::clone(&record))?;
@@ -129,10 +129,9 @@ impl World {
     }
 }
 
-async fn bind() -> Result<TcpListener, Error> {
-    Ok(TcpListener::bind("127.0.0.1:0").await?)
-}
-
-fn resource(socket: &TcpListener) -> Result<ResourceId, Error> {
-    Ok(ResourceId::new(&format!("https://{}", socket.local_addr()?))?)
+/// A place for a server, and what it is called.
+async fn bind() -> Result<(TcpListener, ResourceId), Error> {
+    let socket = TcpListener::bind("127.0.0.1:0").await?;
+    let resource = ResourceId::new(&format!("https://{}", socket.local_addr()?))?;
+    Ok((socket, resource))
 }

@@ -5,17 +5,12 @@ use crate::Error;
 use crate::agent::token_in;
 use crate::world::{ALICES_CASE, BOBS_CASE, World};
 
-/// What three exchanges have made.
+/// What the exchanges have made of the lawyer's token.
 pub(super) struct Hops {
-    /// Alice's consent, the lawyer's token, the clerk's and the robot's.
-    pub(super) tokens: [String; 4],
-}
-
-impl Hops {
+    /// What the clerk passes on.
+    pub(super) clerks: String,
     /// What the robot shows to the archive.
-    pub(super) const fn robots(&self) -> &String {
-        &self.tokens[3]
-    }
+    pub(super) robots: String,
 }
 
 impl Trial<'_> {
@@ -45,6 +40,6 @@ impl Trial<'_> {
         let other = Less::Scopes("records:read".parse()?);
         let answer = self.pass_on(clerk, &clerks, robot, archive, other).await?;
         self.note("pass on what the lawyer did not", clerk, "alice", &answer, "exchange_scope_widened")?;
-        Ok(Hops { tokens: [held.consent.clone(), held.passed_on.clone(), clerks, robots] })
+        Ok(Hops { clerks, robots })
     }
 }
