@@ -23,10 +23,7 @@ impl Trial<'_> {
         let robots = token_in(&self.pass_on(clerk, &clerks, robot, archive, ten).await?)?;
 
         let answer = robot.send(pages(archive, ALICES_CASE, 10)?, Some(&robots)).await?;
-        self.note("read 10 pages of Alice's case", robot, "alice", &answer, "allowed")?;
-        if !answer.body().ends_with(b"at depth 3") {
-            return Err("the archive did not see that the robot is the third agent".into());
-        }
+        self.note_third("read 10 pages of Alice's case", robot, &answer)?;
         let answer = robot.send(pages(archive, ALICES_CASE, 11)?, Some(&robots)).await?;
         self.note("read 11 pages of it", robot, "alice", &answer, "delegated_with_other_arguments")?;
 

@@ -24,10 +24,7 @@ impl Trial<'_> {
         let robots = narrowed(&clerks, clerk, robot, 10, 0)?;
 
         let answer = robot.present(pages(archive, ALICES_CASE, 10)?, &robots).await?;
-        self.note("read 10 pages of Alice's case", robot, "alice", &answer, "allowed")?;
-        if !answer.body().ends_with(b"at depth 3") {
-            return Err("the archive did not see that the robot is the third agent".into());
-        }
+        self.note_third("read 10 pages of Alice's case", robot, &answer)?;
         let answer = robot.present(pages(archive, ALICES_CASE, 11)?, &robots).await?;
         self.note("read 11 pages of it", robot, "alice", &answer, "delegated_with_other_arguments")?;
 
