@@ -5,6 +5,7 @@ pub mod approval;
 pub mod audit;
 pub mod binding;
 pub mod delegation;
+mod disk;
 mod evidence;
 pub mod identity;
 pub mod jose;
@@ -20,6 +21,7 @@ mod token_service;
 
 pub use agentauth::{
     AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, DelegateTo, Permit, Recorded,
+    RevocationFailure,
 };
 pub use binding::Binding;
 pub use delegation::outbound::{Delegator, NextHop, OutboundError, OutboundToken};

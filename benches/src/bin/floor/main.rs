@@ -52,6 +52,7 @@ use crate::specimen::Specimen;
 ///   cache/hit/same                    the same token again and again, of 10,000 that are kept
 ///   tower/bare                        a service that does nothing, with the request made for it: the floor
 ///   tower/cached                      the same below AgentAuthLayer, which finds the caller and records it nowhere
+///   tower/revocable                   the same with a store of revocations, which is asked
 ///   tower/mtls                        the same over a connection that proved the agent, which is checked again
 ///
 /// With a DPoP proof of 400 to 1200 bytes, fresh and for the request:

@@ -13,15 +13,18 @@ use crate::policy::{NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
-use crate::state::{ApprovalStore, UseStore};
+use crate::state::{ApprovalStore, RevocationStore, UseStore};
 use crate::time::{Clock, SystemClock};
-use crate::token::{DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TrustedIssuer};
+use crate::token::{
+    DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TransactionConfigError, TransactionTokens, TrustedIssuer,
+};
 
 /// Settings of an [`AgentAuth`].
 #[must_use]
 pub struct AgentAuthBuilder {
     resource: String,
     issuers: Vec<TrustedIssuer>,
+    revocations: Option<Arc<dyn RevocationStore>>,
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
@@ -31,6 +34,7 @@ pub struct AgentAuthBuilder {
     requires_binding: bool,
     actor_binding: ActorBinding,
     dpop: Option<Dpop>,
+    transactions: Option<TransactionTokens>,
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainSettings>,
     approvals: Option<Arc<dyn ApprovalStore>>,
@@ -67,6 +71,9 @@ pub enum ConfigError {
     #[cfg(feature = "unstable-chain")]
     #[error(transparent)]
     Chains(#[from] ChainConfigError),
+    /// The settings for transaction tokens are not good.
+    #[error(transparent)]
+    Transactions(#[from] TransactionConfigError),
     /// There is nowhere to record decisions.
     #[error("no audit sink is configured, and a decision that is not recorded is refused: call .audit(...)")]
     NoAudit,
@@ -83,6 +90,7 @@ impl AgentAuthBuilder {
         Self {
             resource: resource.to_owned(),
             issuers: Vec::new(),
+            revocations: None,
             agents: None,
             policy: Arc::new(NoPolicy),
             implications: ScopeImplications::new(),
@@ -92,6 +100,7 @@ impl AgentAuthBuilder {
             requires_binding: false,
             actor_binding: ActorBinding::default(),
             dpop: None,
+            transactions: None,
             #[cfg(feature = "unstable-chain")]
             chains: None,
             approvals: None,
@@ -115,6 +124,13 @@ impl AgentAuthBuilder {
     /// refused.
     pub fn agents(mut self, agents: AgentTrust) -> Self {
         self.agents = Some(agents);
+        self
+    }
+
+    /// What has been revoked: asked about each caller when it is authenticated, and again for each of its actions. It
+    /// refuses also what it cannot tell. Without it, nothing can be revoked here.
+    pub fn revocations(mut self, store: impl RevocationStore + 'static) -> Self {
+        self.revocations = Some(Arc::new(store));
         self
     }
 
@@ -183,6 +199,14 @@ impl AgentAuthBuilder {
     #[cfg(feature = "unstable-chain")]
     pub fn chains(mut self, chains: ChainSettings) -> Self {
         self.chains = Some(chains);
+        self
+    }
+
+    /// Requires a transaction token beside the access token (header `Txn-Token`), which narrows what that grants to what
+    /// the transaction is for: scopes that both hold, by [`AgentAuthBuilder::implications`] where the trust domain has
+    /// other scopes than its issuers. Without it, the header is not read.
+    pub fn transaction_tokens(mut self, tokens: TransactionTokens) -> Self {
+        self.transactions = Some(tokens);
         self
     }
 
@@ -260,6 +284,7 @@ impl AgentAuthBuilder {
                 resource,
                 tokens,
                 issuers,
+                revocations: self.revocations,
                 agents: self.agents,
                 policy: self.policy,
                 implications: self.implications,
@@ -276,6 +301,7 @@ impl AgentAuthBuilder {
                     }
                 },
                 dpop: self.dpop.map(Dpop::build).transpose()?,
+                transactions: self.transactions.map(TransactionTokens::build).transpose()?,
                 approvals: self.approvals,
                 delegator: self.delegator,
                 scopes_supported: self.scopes_supported.parse()?,

@@ -9,6 +9,8 @@ mod chain;
 mod outbound;
 mod permit;
 mod recorded;
+mod revoke;
+mod standing;
 mod uses;
 
 use std::fmt;
@@ -22,6 +24,8 @@ pub use outbound::DelegateTo;
 pub use permit::Permit;
 pub use recorded::Recorded;
 pub(crate) use recorded::Recording;
+pub use revoke::RevocationFailure;
+pub(crate) use revoke::keep_revocation;
 
 use crate::audit::{AuditKey, AuditSink, RECORD_VERSION, Record, RecordKind};
 use crate::binding::dpop::DpopVerifier;
@@ -34,9 +38,9 @@ use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
 use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
-use crate::state::{ApprovalStore, UseStore};
+use crate::state::{ApprovalStore, RevocationStore, UseStore};
 use crate::time::{Clock, Timestamp};
-use crate::token::TokenVerifier;
+use crate::token::{TokenVerifier, TransactionVerifier};
 
 /// What stands in place of an evaluation id when the random source has failed. Nothing is allowed under it.
 pub(crate) const NO_ID: &str = "unavailable";
@@ -55,6 +59,7 @@ struct Inner {
     metadata_url: Box<str>,
     tokens: TokenVerifier,
     issuers: Vec<IssuerId>,
+    revocations: Option<Arc<dyn RevocationStore>>,
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
@@ -63,6 +68,7 @@ struct Inner {
     requires_binding: bool,
     actor_binding: ActorBinding,
     dpop: Option<DpopVerifier>,
+    transactions: Option<TransactionVerifier>,
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainVerifier>,
     approvals: Option<Arc<dyn ApprovalStore>>,
@@ -149,12 +155,14 @@ impl AgentAuth {
             reasons: Vec::new(),
             authentication_id: None,
             delegation: None,
+            transaction: None,
             peer: None,
             peer_proof: None,
             action: None,
             policy_version: None,
             approval: None,
             issued: None,
+            revocation: None,
         }
     }
 

@@ -21,7 +21,12 @@ impl Caller {
     /// # }
     /// ```
     pub fn delegate_to(&self, audience: &str) -> DelegateTo<'_> {
-        DelegateTo { caller: self, audience: ResourceId::new(audience).map_err(Into::into), authority: Ok(None) }
+        DelegateTo {
+            caller: self,
+            audience: ResourceId::new(audience).map_err(Into::into),
+            authority: Ok(None),
+            trust_domain: None,
+        }
     }
 
     /// Passes on what `hop` says, by the delegator that the engine was built with: for what is asked for again and again.
@@ -36,17 +41,16 @@ impl Caller {
     /// Passes on what `hop` says, by this `delegator`: how a client layer does it.
     ///
     /// # Errors
-    /// [`OutboundError`]; [`OutboundError::CallerEnded`] also where the caller's connection is no longer good.
+    /// [`OutboundError`]; [`OutboundError::CallerEnded`] also where the caller's connection is no longer good, or its
+    /// transaction has ended.
     pub async fn delegate_through(&self, delegator: &Delegator, hop: &NextHop) -> Result<OutboundToken, OutboundError> {
         let inner = &*self.inner;
         let now = inner.auth.now();
-        let is_good = !inner.delegation.is_over(now) && inner.auth.check_connection(&inner.evidence, now).is_ok();
-        if !is_good {
-            return Err(OutboundError::CallerEnded);
-        }
+        self.check_standing(now).map_err(|_| OutboundError::CallerEnded)?;
         let credentials = inner.evidence.credentials.as_ref().ok().and_then(Option::as_ref);
         let subject = &credentials.ok_or(OutboundError::NoSubject)?.token;
-        delegator.delegate_from(Inbound { subject, caller: Some(&inner.delegation) }, hop).await
+        let token = delegator.delegate_from(Inbound { subject, caller: Some(&inner.delegation) }, hop).await?;
+        Ok(token.with_transaction(hop.transaction_of(self.transaction())))
     }
 }
 
@@ -57,6 +61,7 @@ pub struct DelegateTo<'c> {
     caller: &'c Caller,
     audience: Result<ResourceId, OutboundError>,
     authority: Result<Option<Authority>, OutboundError>,
+    trust_domain: Option<Box<str>>,
 }
 
 impl DelegateTo<'_> {
@@ -64,6 +69,12 @@ impl DelegateTo<'_> {
     pub fn scopes(mut self, scopes: &str) -> Self {
         let scopes = scopes.parse::<ScopeSet>();
         self.authority = scopes.map(|scopes| Some(Authority::of_scopes(scopes))).map_err(Into::into);
+        self
+    }
+
+    /// The next server is in `trust_domain`: see [`NextHop::within_trust_domain`].
+    pub fn within_trust_domain(mut self, trust_domain: &str) -> Self {
+        self.trust_domain = Some(trust_domain.into());
         self
     }
 
@@ -79,9 +90,13 @@ impl<'c> IntoFuture for DelegateTo<'c> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'c>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { caller, audience, authority } = self;
+        let Self { caller, audience, authority, trust_domain } = self;
         Box::pin(async move {
             let hop = NextHop::new(audience?, authority?.ok_or(OutboundError::NoScopes)?)?;
+            let hop = match trust_domain {
+                Some(trust_domain) => hop.within_trust_domain(&trust_domain),
+                None => hop,
+            };
             caller.delegate(&hop).await
         })
     }

@@ -1,7 +1,8 @@
-use super::GrantsUnavailable;
-use crate::identity::{AgentId, NameError, ResourceId, SpiffeId};
+use super::{AssertionError, GrantsUnavailable};
+use crate::identity::{AgentId, IssuerId, NameError, ResourceId, SpiffeId};
 use crate::random::RandomUnavailable;
 use crate::scope::{DetailError, ScopeSet};
+use crate::state::revocation::Revoked;
 use crate::text::Excerpt;
 use crate::token::TokenError;
 
@@ -62,7 +63,7 @@ pub enum ExchangeError {
     /// The request lacks a parameter, repeats one, or gives one a value that is not supported.
     #[error("the request is malformed: {0}")]
     Malformed(&'static str),
-    /// The grant type is neither token exchange nor client credentials.
+    /// The grant type is neither token exchange nor client credentials, or one that this issuer is not set up for.
     #[error("the grant type is not supported")]
     GrantUnsupported,
     /// The subject token is refused.
@@ -74,6 +75,9 @@ pub enum ExchangeError {
     /// The actor token is refused.
     #[error("the actor token is refused: {0}")]
     ActorToken(TokenError),
+    /// The client, the actor, or something that one of the tokens depends on has been revoked.
+    #[error("nothing is issued: {0}")]
+    Revoked(Revoked),
     /// The actor token does not stand for an agent by itself, bound to the agent's key.
     #[error("the actor token must be an agent's own token, bound to the agent's certificate")]
     ActorTokenUnsuitable,
@@ -133,6 +137,9 @@ pub enum ExchangeError {
     /// A token is to be taken back by a client that it was not issued to.
     #[error("the token was issued to another client, and is not bound to this one's key")]
     TokenOfAnother,
+    /// The identity assertion is refused.
+    #[error(transparent)]
+    Assertion(#[from] AssertionError),
     /// The issuer could not sign or make an identifier.
     #[error("the issuer cannot issue at the moment")]
     Unavailable,
@@ -147,6 +154,7 @@ impl ExchangeError {
             Self::Malformed(_) => "exchange_malformed",
             Self::GrantUnsupported => "exchange_grant_unsupported",
             Self::SubjectToken(error) | Self::ActorToken(error) => error.code(),
+            Self::Revoked(revoked) => revoked.code(),
             Self::SubjectTokenNotHeld => "exchange_subject_not_held",
             Self::ActorTokenUnsuitable => "exchange_actor_unsuitable",
             Self::ActorNotPermitted(_) => "exchange_actor_not_permitted",
@@ -164,6 +172,7 @@ impl ExchangeError {
             Self::ScopeEmpty => "exchange_scope_empty",
             Self::NoLifetime => "exchange_no_lifetime",
             Self::TokenOfAnother => "revocation_token_of_another",
+            Self::Assertion(error) => error.code(),
             Self::Unavailable => "exchange_unavailable",
         }
     }
@@ -178,7 +187,10 @@ impl ExchangeError {
             Self::TargetUnknown | Self::GrantAudience(_) => "invalid_target",
             Self::ScopeWidened { .. } | Self::ScopeEmpty | Self::NotToBePassedOn => "invalid_scope",
             Self::Details(_) | Self::DetailsWidened => "invalid_authorization_details",
-            Self::Unavailable | Self::GrantsUnavailable(_) => "temporarily_unavailable",
+            Self::Unavailable | Self::GrantsUnavailable(_) | Self::Revoked(Revoked::Unavailable) => {
+                "temporarily_unavailable"
+            }
+            Self::Assertion(error) => error.oauth_error(),
             _ => "invalid_request",
         }
     }
@@ -223,6 +235,9 @@ pub enum IssuerError {
     /// No agent can authenticate: [`IssuerBuilder::agents`](super::IssuerBuilder::agents) was not called.
     #[error("no agent trust is configured, so no client could authenticate: call .agents(...)")]
     NoAgentTrust,
+    /// The issuer is to accept identity assertions of its own, which the draft forbids.
+    #[error("issuer `{0}` cannot accept its own identity assertions; name the identity provider")]
+    OwnAssertions(IssuerId),
     /// The signing key cannot be published.
     #[error("the signing key cannot be used: {0}")]
     Key(crate::jose::KeyError),

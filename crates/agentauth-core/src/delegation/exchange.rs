@@ -1,5 +1,7 @@
 //! What is asked of an issuer, and what it answers (RFC 8693 §2).
 
+use std::borrow::Cow;
+
 use crate::identity::{AgentId, ResourceId};
 use crate::scope::{Authority, ScopeSet};
 use crate::text::Secret;
@@ -45,6 +47,16 @@ pub(crate) enum AskedDetails {
     Known(Authority),
     /// On the wire, as JSON: what it means is for the issuer to say.
     Json(Box<str>),
+}
+
+impl AskedDetails {
+    /// As a form has them.
+    pub(crate) fn to_json(&self) -> Cow<'_, str> {
+        match self {
+            Self::Known(details) => details.to_details().to_string().into(),
+            Self::Json(details) => (&**details).into(),
+        }
+    }
 }
 
 impl ExchangeRequest {

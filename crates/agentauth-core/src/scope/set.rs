@@ -167,7 +167,7 @@ impl ScopeSet {
         self.iter().any(|held| held == scope)
     }
 
-    fn collect<'s>(scopes: impl Iterator<Item = &'s str>) -> Result<Self, ScopeError> {
+    pub(super) fn collect<'s>(scopes: impl Iterator<Item = &'s str>) -> Result<Self, ScopeError> {
         let mut sorted: SmallVec<[&str; 16]> = SmallVec::new();
         for scope in scopes {
             if sorted.len() >= MAX_SCOPES {

@@ -12,6 +12,7 @@
 #![allow(dead_code, reason = "fixtures")]
 mod agents;
 mod approval;
+mod assertion;
 mod audit;
 mod audit_file;
 mod authority;
@@ -46,7 +47,9 @@ mod pattern;
 mod possession;
 mod profiles;
 mod replay;
+mod revocation;
 mod signing_keys;
+mod status;
 mod support;
 mod svid;
 mod token_answers;
@@ -54,4 +57,5 @@ mod token_cache;
 mod token_claims;
 mod token_service;
 mod tokens;
+mod transaction;
 mod trust_bundle;

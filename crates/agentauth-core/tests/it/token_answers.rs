@@ -1,6 +1,6 @@
 //! What the issuer says of a token, and to whom (RFC 7662).
 
-use agentauth_core::delegation::Client;
+use agentauth_core::delegation::{Client, ExchangeError};
 use agentauth_core::identity::svid::X509Svid;
 use serde_json::{Value, json};
 
@@ -122,4 +122,11 @@ fn who_has_not_proven_itself_is_told_nothing() {
     let stranger = Ca::new("evil.example").peer("/agent/lawyer");
     let error = wait(office.issuer.introspect(&Client::from(&*stranger), token.token())).unwrap_err();
     assert_eq!((error.code(), error.oauth_error()), ("exchange_client_unauthenticated", "invalid_client"));
+}
+
+/// RFC 7009 §2.1: whoever a token was issued to takes it back, and nobody else.
+#[test]
+fn who_takes_back_the_token_of_another_is_told_that_it_may_not() {
+    let error = ExchangeError::TokenOfAnother;
+    assert_eq!((error.code(), error.oauth_error()), ("revocation_token_of_another", "unauthorized_client"));
 }

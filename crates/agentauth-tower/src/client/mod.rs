@@ -1,4 +1,4 @@
-//! An HTTPS client for token services, introspection and key documents: bounded in time and size, without redirects or
+//! An HTTPS client for token services, introspection, status lists and key documents: bounded in time and size, without redirects or
 //! cookies, and closed to everything but the public Internet.
 //!
 //! Where a URL leads is often said by someone else: a metadata document names the key document, and the owner of a name
@@ -30,6 +30,7 @@ mod exchange;
 mod guard;
 mod id_jag;
 mod introspection;
+mod status;
 mod token_endpoint;
 
 use std::fmt;
@@ -55,6 +56,7 @@ pub(crate) use error::without_user;
 pub use exchange::HttpExchanger;
 pub use id_jag::IdJagExchanger;
 pub use introspection::HttpIntrospector;
+pub use status::HttpStatusLists;
 
 use connect::{Bounded, refusal};
 use guard::Guard;

@@ -149,6 +149,7 @@ async fn copies_of_the_inbound_header_are_overwritten_and_the_rest_is_left_alone
             ("authorization", "Basic a"),
             ("host", "other-tenant.example"),
             ("dpop", "e30.e30.AA"),
+            ("txn-token", "e30.e30.AA"),
             ("client-cert", ":AAAA:"),
             ("client-cert-chain", ":AAAA:"),
             ("agent-delegation", "a.b.c"),
@@ -164,7 +165,8 @@ async fn copies_of_the_inbound_header_are_overwritten_and_the_rest_is_left_alone
     assert_ne!(token_in(&sent), inbound);
     assert_eq!(code_at(&court, RECORDS, token_in(&sent), &lawyer).await, "accepted");
     assert!(!sent.headers.contains_key("host"), "the server is the one in the URI, which was checked");
-    for name in ["dpop", "agent-delegation", "client-cert", "client-cert-chain", "x-forwarded-client-cert"] {
+    for name in ["dpop", "txn-token", "agent-delegation", "client-cert", "client-cert-chain", "x-forwarded-client-cert"]
+    {
         assert!(!sent.headers.contains_key(name), "{name} is the inbound token's");
     }
     assert_eq!(

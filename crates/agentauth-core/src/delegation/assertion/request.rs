@@ -1,7 +1,7 @@
 //! The client's side: an assertion from the identity provider, then an access token for it from the other
 //! organisation's authorization server.
 
-use crate::delegation::exchange::{IssuedToken, SubjectToken};
+use crate::delegation::exchange::{AskedDetails, IssuedToken, SubjectToken};
 use crate::delegation::outbound::{Answer, AnswerError, GRANT_TOKEN_EXCHANGE, TYPE_ACCESS_TOKEN};
 use crate::identity::{IssuerId, ResourceId};
 use crate::scope::{Authority, ScopeSet};
@@ -151,19 +151,27 @@ pub struct JwtBearerRequest {
     pub(in crate::delegation) assertion: IdentityAssertion,
     pub(in crate::delegation) resource: Option<ResourceId>,
     pub(in crate::delegation) scopes: Option<ScopeSet>,
+    pub(in crate::delegation) details: Option<AskedDetails>,
 }
 
 impl JwtBearerRequest {
     /// Asks for a token that counts at `resource`.
     #[must_use]
     pub const fn new(assertion: IdentityAssertion, resource: ResourceId) -> Self {
-        Self { assertion, resource: Some(resource), scopes: None }
+        Self { assertion, resource: Some(resource), scopes: None, details: None }
     }
 
     /// Asks for these scopes only; otherwise, for all that the assertion holds.
     #[must_use]
     pub fn scopes(mut self, scopes: ScopeSet) -> Self {
         self.scopes = Some(scopes);
+        self
+    }
+
+    /// Asks for these details only (`authorization_details`, RFC 9396 §6), beside what [`JwtBearerRequest::scopes`] names.
+    #[must_use]
+    pub fn details(mut self, details: Authority) -> Self {
+        self.details = Some(AskedDetails::Known(details));
         self
     }
 
@@ -178,6 +186,9 @@ impl JwtBearerRequest {
         }
         if let Some(scopes) = &self.scopes {
             form.append_pair("scope", &scopes.to_string());
+        }
+        if let Some(details) = &self.details {
+            form.append_pair("authorization_details", &details.to_json());
         }
         form.finish()
     }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::keys::SigningKeys;
 use super::narrowing::{Ceiling, CeilingFor};
 use super::{Inner, Issuer, Resource};
-use crate::delegation::{AgentTrust, DelegationGrants, IssuerError};
+use crate::delegation::assertion::Assertions;
+use crate::delegation::{AgentTrust, AssertionIssuer, DelegationGrants, IssuerError};
 use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId, SpiffePattern};
 use crate::jose::Signer;
 use crate::random::{Random, SystemRandom};
 use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
+use crate::state::{MemoryReplayStore, ReplayStore, RevocationStore};
 use crate::text::Excerpt;
 use crate::time::{Clock, SystemClock};
 use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, TrustedIssuer};
@@ -33,8 +35,11 @@ pub struct IssuerBuilder {
     ceilings: Vec<Ceiling>,
     detail_types: DetailTypes,
     implications: ScopeImplications,
+    revocations: Option<Arc<dyn RevocationStore>>,
     max_actors: usize,
     lifetime: Duration,
+    assertions_from: Vec<AssertionIssuer>,
+    used_assertions: Option<Arc<dyn ReplayStore>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -58,8 +63,11 @@ impl IssuerBuilder {
             ceilings: Vec::new(),
             detail_types: DetailTypes::new(),
             implications: ScopeImplications::new(),
+            revocations: None,
             max_actors: DEFAULT_MAX_ACTORS,
             lifetime: DEFAULT_LIFETIME,
+            assertions_from: Vec::new(),
+            used_assertions: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
@@ -125,6 +133,13 @@ impl IssuerBuilder {
         self
     }
 
+    /// What has been revoked: from that, and to agents that are revoked, no token is issued. It refuses also what it cannot
+    /// tell.
+    pub fn revocations(mut self, store: impl RevocationStore + 'static) -> Self {
+        self.revocations = Some(Arc::new(store));
+        self
+    }
+
     /// How many actors a chain may have: 4 unless set, at most 16.
     pub const fn max_actors(mut self, limit: usize) -> Self {
         self.max_actors = limit;
@@ -134,6 +149,20 @@ impl IssuerBuilder {
     /// How long tokens last at most: 5 minutes unless set, at most a day. No token outlives what it was made from.
     pub const fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
+        self
+    }
+
+    /// Accepts the assertions of an identity provider in place of a principal's consent ([`Issuer::jwt_bearer`]); may be
+    /// called for several. Without it, there is no such grant.
+    pub fn identity_assertions_from(mut self, issuer: AssertionIssuer) -> Self {
+        self.assertions_from.push(issuer);
+        self
+    }
+
+    /// Where it is remembered which assertions have been used: in the memory of this process unless set. Replicas that
+    /// do not share a store take an assertion once each.
+    pub fn used_assertions(mut self, store: impl ReplayStore + 'static) -> Self {
+        self.used_assertions = Some(Arc::new(store));
         self
     }
 
@@ -194,6 +223,12 @@ impl IssuerBuilder {
             return Err(IssuerError::NoResource(Excerpt::of(stranger)));
         }
         let own_tokens = tokens_for(&own_audience)?;
+        let assertions = if self.assertions_from.is_empty() {
+            None
+        } else {
+            let used = self.used_assertions.unwrap_or_else(|| Arc::new(MemoryReplayStore::new()));
+            Some(Assertions::new(&own_audience, &self.assertions_from, &self.detail_types, used)?)
+        };
         Ok(Issuer {
             inner: Arc::new(Inner {
                 id,
@@ -206,8 +241,10 @@ impl IssuerBuilder {
                 ceilings: self.ceilings,
                 detail_types: self.detail_types,
                 implications: self.implications,
+                revocations: self.revocations,
                 max_actors: self.max_actors,
                 lifetime: self.lifetime,
+                assertions,
                 clock: self.clock,
                 random: self.random,
             }),

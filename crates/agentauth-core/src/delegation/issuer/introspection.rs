@@ -8,6 +8,8 @@ use super::rules::is_bound_to;
 use super::{ExchangeError, Issuer};
 use crate::jose::CompactJws;
 use crate::jose::json::{self as strict, Members, Value as Member};
+use crate::state::Revocation;
+use crate::state::revocation::Revoked;
 use crate::time::Timestamp;
 use crate::token::{Confirmation, VerifiedToken};
 
@@ -61,30 +63,35 @@ impl Issuer {
     }
 
     /// Whether `client` may revoke `token`, and what is then to be revoked: the token; and if it is a consent, all that
-    /// descends from it (RFC 7009 §2.1). `None` for a token that does not count, of which there is nothing to take back
+    /// descends from it (RFC 7009 §2.1). Nothing for a token that does not count, of which there is nothing to take back
     /// (§2.2).
     ///
     /// # Errors
     /// [`ExchangeError::ClientUnauthenticated`]; [`ExchangeError::TokenOfAnother`] if the token was not issued to the client,
     /// and is not bound to its key.
-    pub(super) fn revocable(
-        &self,
-        client: &Client,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Option<Revocable>, ExchangeError> {
+    pub(crate) fn revocations_of(&self, client: &Client, token: &str) -> Result<Vec<Revocation>, ExchangeError> {
+        let now = self.now();
         self.recheck(client, now)?;
-        let Some(verified) = self.verified_here(token, now) else { return Ok(None) };
+        let Some(verified) = self.verified_here(token, now) else { return Ok(Vec::new()) };
         if !self.is_issued_to(&verified, client) && !is_bound_to(&verified, client) {
             return Err(ExchangeError::TokenOfAnother);
         }
+        let itself = verified.revocation();
         let is_consent = verified.reading.may_act.is_some() && verified.grant.is_none();
-        Ok(Some(Revocable { id: verified.id, expires: verified.lifetime.expires, is_consent }))
+        // Its id is the grant that others descend from, and none of them outlives it.
+        let descends = |end| Revocation::grant(verified.issuer.clone(), &verified.id, end);
+        let descendants = itself.end().filter(|_| is_consent).map(descends);
+        Ok(std::iter::once(itself).chain(descendants).collect())
     }
 
     /// Whether the token, or something that it depends on, has been revoked.
-    async fn is_revoked(&self, _token: &VerifiedToken, _now: Timestamp) -> Result<bool, ExchangeError> {
-        std::future::ready(Ok(false)).await
+    async fn is_revoked(&self, token: &VerifiedToken, now: Timestamp) -> Result<bool, ExchangeError> {
+        match self.check_revoked([token.subjects()], now).await {
+            Ok(()) => Ok(false),
+            Err(ExchangeError::Revoked(Revoked::Unavailable)) => Err(ExchangeError::Unavailable),
+            Err(ExchangeError::Revoked(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// The token, if it is one that this issuer signed for itself or one of its resources, and good now.
@@ -107,15 +114,6 @@ impl Issuer {
     fn is_server_of(&self, token: &VerifiedToken, client: &Client) -> bool {
         self.inner.resources.get(&token.audience).is_some_and(|server| server.operator.as_ref() == Some(&client.agent))
     }
-}
-
-/// What can be revoked.
-#[derive(Debug)]
-pub(super) struct Revocable {
-    pub(super) id: Box<str>,
-    pub(super) expires: Timestamp,
-    /// Its id is the grant that others descend from.
-    pub(super) is_consent: bool,
 }
 
 fn claims_of(token: &str) -> Option<Map<String, Value>> {

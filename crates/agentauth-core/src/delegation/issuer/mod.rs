@@ -4,9 +4,11 @@ mod builder;
 mod claims;
 mod client;
 mod introspection;
+mod jwt_bearer;
 mod keys;
 mod narrowing;
 mod relation;
+mod revocation;
 mod rules;
 mod wire;
 
@@ -25,12 +27,15 @@ use narrowing::Ceiling;
 pub use wire::MAX_FORM_BYTES;
 pub(crate) use wire::{Form, token_response};
 
+use super::assertion::Assertions;
 use super::exchange::{IssuedToken, Origin};
 use super::{AgentTrust, DelegationGrants, ExchangeError};
 use crate::identity::{AgentId, IssuerId, ResourceId};
 use crate::jose::{Algorithm, Signer, TokenType, sign_compact};
 use crate::random::{Random, unique_id};
 use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
+use crate::state::RevocationStore;
+use crate::state::revocation::Subjects;
 use crate::text::Secret;
 use crate::time::{Clock, Timestamp};
 use crate::token::{Keys, TokenVerifier, required};
@@ -59,8 +64,11 @@ pub(super) struct Inner {
     ceilings: Vec<Ceiling>,
     pub(super) detail_types: DetailTypes,
     pub(super) implications: ScopeImplications,
+    pub(super) revocations: Option<Arc<dyn RevocationStore>>,
     pub(super) max_actors: usize,
     pub(super) lifetime: Duration,
+    /// How identity assertions are verified, if any are accepted.
+    pub(super) assertions: Option<Assertions>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
 }
@@ -195,6 +203,7 @@ impl Issuer {
     pub async fn agent_token(&self, client: &Client, audience: &ResourceId) -> Result<IssuedToken, ExchangeError> {
         let now = self.now();
         self.recheck(client, now)?;
+        self.check_revoked([&Subjects::of_agent(client.agent(), now)], now).await?;
         if *audience != self.inner.own_audience && !self.inner.resources.contains_key(audience) {
             return Err(ExchangeError::TargetUnknown);
         }

@@ -75,7 +75,7 @@ impl Issuer {
 
     /// What is asked for, all of which is held.
     fn asked(&self, held: &Authority, request: &ExchangeRequest) -> Result<Authority, ExchangeError> {
-        let details = self.details_asked(request)?;
+        let details = self.details_asked(request.details.as_ref())?;
         if request.scopes.is_none() && details.is_none() {
             return Ok(held.clone());
         }
@@ -90,8 +90,8 @@ impl Issuer {
     }
 
     /// RFC 9396 §5: details of a type that is not known, or not of the form of their type, refuse the request.
-    fn details_asked(&self, request: &ExchangeRequest) -> Result<Option<Authority>, ExchangeError> {
-        match &request.details {
+    pub(super) fn details_asked(&self, asked: Option<&AskedDetails>) -> Result<Option<Authority>, ExchangeError> {
+        match asked {
             None => Ok(None),
             Some(AskedDetails::Known(details)) => Ok(Some(details.clone())),
             Some(AskedDetails::Json(text)) => {
@@ -107,7 +107,7 @@ impl Issuer {
 
     /// The most that `agent` may be given: by all the settings that are for it together. None, if there are no settings at
     /// all; where there are some, an agent that none is for may be given nothing.
-    fn ceiling_of(&self, agent: &AgentId) -> Option<Authority> {
+    pub(super) fn ceiling_of(&self, agent: &AgentId) -> Option<Authority> {
         if self.inner.ceilings.is_empty() {
             return None;
         }
@@ -117,7 +117,7 @@ impl Issuer {
     }
 
     /// As much of `asked` as `ceiling` allows, directly or by what its scopes include.
-    fn within(&self, asked: &Authority, ceiling: &Authority) -> Authority {
+    pub(super) fn within(&self, asked: &Authority, ceiling: &Authority) -> Authority {
         let covered: ScopeSet = self.inner.implications.covered(ceiling.scopes(), asked.scopes());
         asked.meet(ceiling).and(&Authority::of_scopes(covered))
     }

@@ -11,6 +11,7 @@ use crate::delegation::exchange::{ExchangeRequest, IssuedToken};
 use crate::delegation::grants::DelegationGrant;
 use crate::identity::AgentId;
 use crate::scope::Authority;
+use crate::state::revocation::Subjects;
 use crate::time::Timestamp;
 use crate::token::{Confirmation, Mode, VerifiedToken};
 
@@ -26,6 +27,8 @@ impl Issuer {
         self.check_target(request)?;
         let subject = self.subject(client, request, now)?;
         let actor = self.actor(client, request, now)?;
+        let client_itself = Subjects::of_agent(client.agent(), now);
+        self.check_revoked([&client_itself, subject.subjects(), &actor.subjects], now).await?;
         let ground = self.ground(&subject, &actor, client, request, now).await?;
 
         let actors = self.extend_chain(&subject, &actor, ground.grant())?;
@@ -81,7 +84,12 @@ impl Issuer {
     /// good now, meant for this issuer, an agent's own and bound to its key; or else the client.
     fn actor(&self, client: &Client, request: &ExchangeRequest, now: Timestamp) -> Result<Actor, ExchangeError> {
         let Some(token) = &request.actor else {
-            return Ok(Actor { id: client.agent.clone(), holder: client.holder, expires: client.proven_until });
+            return Ok(Actor {
+                id: client.agent.clone(),
+                holder: client.holder,
+                expires: client.proven_until,
+                subjects: Subjects::of_agent(client.agent(), now),
+            });
         };
         let token = self.inner.own_tokens.verify(token.0.reveal(), now).map_err(ExchangeError::ActorToken)?;
         let holder = match token.confirmation {
@@ -90,7 +98,8 @@ impl Issuer {
             Confirmation::Bearer => return Err(ExchangeError::ActorTokenUnsuitable),
         };
         if token.reading.actor_is_client && token.reading.mode == Mode::Autonomous {
-            Ok(Actor { id: token.reading.actor, holder, expires: token.lifetime.expires })
+            let subjects = token.subjects().clone();
+            Ok(Actor { id: token.reading.actor, holder, expires: token.lifetime.expires, subjects })
         } else {
             Err(ExchangeError::ActorTokenUnsuitable)
         }
@@ -138,9 +147,12 @@ pub(super) struct Actor {
     pub(super) id: AgentId,
     holder: Holder,
     expires: Timestamp,
+    /// What it can be revoked by.
+    subjects: Subjects,
 }
 
-fn is_holder(token: &VerifiedToken, client: &Client) -> bool {
+/// Whether `client` may use `token`: it is bound to no key, or to one that the client has shown to hold.
+pub(super) fn is_holder(token: &VerifiedToken, client: &Client) -> bool {
     token.confirmation == Confirmation::Bearer || is_bound_to(token, client)
 }
 

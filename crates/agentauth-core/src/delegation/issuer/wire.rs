@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::claims::details_of;
+use crate::delegation::assertion::{GRANT_JWT_BEARER, IdentityAssertion, JwtBearerRequest};
 use crate::delegation::exchange::AskedDetails;
 use crate::delegation::outbound::{GRANT_TOKEN_EXCHANGE, TYPE_ACCESS_TOKEN};
 use crate::delegation::{ExchangeError, ExchangeRequest, IssuedToken, SubjectToken};
 use crate::identity::ResourceId;
 use crate::scope::ScopeSet;
 
-const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
+pub(super) const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
 
 /// The longest form that is read, in bytes: two tokens of the greatest length, and room for the rest.
 pub const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -19,8 +20,9 @@ pub const MAX_FORM_BYTES: usize = 64 * 1024;
 /// A token request has about ten parameters.
 const MAX_PARAMETERS: usize = 32;
 
-/// The body of a successful answer (RFC 8693 §2.2.1).
-pub(crate) fn token_response(issued: &IssuedToken) -> Result<String, ExchangeError> {
+/// The body of a successful answer (RFC 8693 §2.2.1), with the resource that was granted where the client is to be told
+/// (ID-JAG).
+pub(crate) fn token_response(issued: &IssuedToken, resource: Option<&ResourceId>) -> Result<String, ExchangeError> {
     #[derive(Serialize)]
     struct Response<'a> {
         access_token: &'a str,
@@ -30,6 +32,8 @@ pub(crate) fn token_response(issued: &IssuedToken) -> Result<String, ExchangeErr
         scope: &'a ScopeSet,
         #[serde(skip_serializing_if = "Option::is_none")]
         authorization_details: Option<serde_json::Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resource: Option<&'a ResourceId>,
     }
     let response = Response {
         access_token: issued.token(),
@@ -38,6 +42,7 @@ pub(crate) fn token_response(issued: &IssuedToken) -> Result<String, ExchangeErr
         expires_in: issued.expires_in(),
         scope: issued.scopes(),
         authorization_details: details_of(issued.authority()),
+        resource,
     };
     serde_json::to_string(&response).map_err(|_| ExchangeError::Unavailable)
 }
@@ -48,10 +53,13 @@ pub(crate) enum Form {
     Exchange(ExchangeRequest),
     /// The client's own token for a server (RFC 6749 §4.4).
     OwnToken(ResourceId),
+    /// A token on an identity assertion (RFC 7523 §2.1).
+    Assertion(JwtBearerRequest),
 }
 
 impl Form {
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, ExchangeError> {
+    /// Reads a form; that of a grant by assertion only where the issuer `takes_assertions`.
+    pub(crate) fn parse(body: &[u8], takes_assertions: bool) -> Result<Self, ExchangeError> {
         if body.len() > MAX_FORM_BYTES {
             return Err(ExchangeError::Malformed("the form is longer than 65536 bytes"));
         }
@@ -63,6 +71,7 @@ impl Form {
         match parameters.one("grant_type")? {
             Some(GRANT_TOKEN_EXCHANGE) => parameters.exchange().map(Self::Exchange),
             Some(GRANT_CLIENT_CREDENTIALS) => parameters.audience().map(Self::OwnToken),
+            Some(GRANT_JWT_BEARER) if takes_assertions => parameters.assertion().map(Self::Assertion),
             Some(_) => Err(ExchangeError::GrantUnsupported),
             None => Err(ExchangeError::Malformed("no grant_type")),
         }
@@ -98,10 +107,28 @@ impl<'a> Parameters<'a> {
         if self.one("requested_token_type")?.is_some_and(|kind| kind != TYPE_ACCESS_TOKEN) {
             return Err(ExchangeError::Malformed("only access tokens are issued"));
         }
-        let scopes = self.one("scope")?.map(str::parse).transpose();
-        let scopes = scopes.map_err(|_| ExchangeError::Malformed("scope is malformed"))?;
-        let details = self.one("authorization_details")?.map(|details| AskedDetails::Json(details.into()));
+        let (scopes, details) = (self.scopes()?, self.details()?);
         Ok(ExchangeRequest { subject, actor, audience: self.audience()?, scopes, details })
+    }
+
+    fn assertion(&self) -> Result<JwtBearerRequest, ExchangeError> {
+        let assertion = self.one("assertion")?.ok_or(ExchangeError::Malformed("no assertion"))?;
+        let resource = self.one("resource")?.map(ResourceId::new).transpose();
+        Ok(JwtBearerRequest {
+            assertion: IdentityAssertion::new(assertion),
+            resource: resource.map_err(|_| ExchangeError::TargetUnknown)?,
+            scopes: self.scopes()?,
+            details: self.details()?,
+        })
+    }
+
+    fn details(&self) -> Result<Option<AskedDetails>, ExchangeError> {
+        Ok(self.one("authorization_details")?.map(|details| AskedDetails::Json(details.into())))
+    }
+
+    fn scopes(&self) -> Result<Option<ScopeSet>, ExchangeError> {
+        let scopes = self.one("scope")?.map(str::parse).transpose();
+        scopes.map_err(|_| ExchangeError::Malformed("scope is malformed"))
     }
 
     /// A token and its type, which must stand together, and must say access token.

@@ -48,6 +48,11 @@ impl Key {
                 parts.push(1);
                 append_agent(&mut parts, caller.actor());
                 append_principal(&mut parts, caller.principal());
+                // One token is used for several transactions, each of which leaves something else of it.
+                if let Some(left) = caller.narrowed() {
+                    append(&mut parts, left.scopes().to_string().as_bytes());
+                    append(&mut parts, left.to_details().to_string().as_bytes());
+                }
             }
         }
         let mut key = [0; 32];

@@ -5,12 +5,14 @@ use super::cache::{Parts, append};
 use super::reach::check_target;
 use crate::identity::ResourceId;
 use crate::scope::Authority;
+use crate::token::TransactionToken;
 
 /// One next server, and what is to be delegated to it.
 #[derive(Debug, Clone)]
 pub struct NextHop {
     audience: ResourceId,
     authority: Authority,
+    trust_domain: Option<Box<str>>,
     /// Both, as a key of the cache has them.
     pub(super) mark: Box<[u8]>,
 }
@@ -29,7 +31,20 @@ impl NextHop {
         for part in [audience.as_str(), &scopes, &details] {
             append(&mut mark, part.as_bytes());
         }
-        Ok(Self { audience, authority, mark: mark.as_slice().into() })
+        Ok(Self { audience, authority, trust_domain: None, mark: mark.as_slice().into() })
+    }
+
+    /// The server is in `trust_domain`: the transaction token of a caller, if it counts there, goes on to it as it came. To
+    /// any other server none is sent.
+    #[must_use]
+    pub fn within_trust_domain(mut self, trust_domain: &str) -> Self {
+        self.trust_domain = Some(trust_domain.into());
+        self
+    }
+
+    /// `transaction`, if it counts where the server is.
+    pub(crate) fn transaction_of(&self, transaction: Option<&TransactionToken>) -> Option<TransactionToken> {
+        transaction.filter(|transaction| self.trust_domain.as_deref() == Some(transaction.trust_domain())).cloned()
     }
 
     /// The one server.

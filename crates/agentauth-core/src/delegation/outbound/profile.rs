@@ -148,14 +148,8 @@ impl StsProfile {
                 if let Some(scopes) = &request.scopes {
                     form.append_pair("scope", &scopes.to_string());
                 }
-                match &request.details {
-                    Some(AskedDetails::Known(details)) => {
-                        form.append_pair("authorization_details", &details.to_details().to_string());
-                    }
-                    Some(AskedDetails::Json(details)) => {
-                        form.append_pair("authorization_details", details);
-                    }
-                    None => {}
+                if let Some(details) = &request.details {
+                    form.append_pair("authorization_details", &details.to_json());
                 }
             }
         }

@@ -15,12 +15,15 @@ use crate::identity::forwarded::client_certificate::{CLIENT_CERT, CLIENT_CERT_CH
 use crate::scope::Authority;
 use crate::text::Secret;
 use crate::time::Timestamp;
+use crate::token::{TXN_TOKEN, TransactionToken};
 
 /// A delegation that counts at exactly one next server. Only a [`Delegator`](super::Delegator) makes one, out of an answer
 /// that it has checked. Clones are cheap and share one token.
 #[derive(Clone)]
 pub struct OutboundToken {
     inner: Arc<Inner>,
+    /// What the caller's transaction is, where the next server is to be told.
+    transaction: Option<TransactionToken>,
 }
 
 pub(super) struct Inner {
@@ -34,7 +37,13 @@ pub(super) struct Inner {
 
 impl OutboundToken {
     pub(super) fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), transaction: None }
+    }
+
+    /// The same, and the transaction that it is used for.
+    pub(crate) fn with_transaction(mut self, transaction: Option<TransactionToken>) -> Self {
+        self.transaction = transaction;
+        self
     }
 
     /// The one server at which it counts.
@@ -71,7 +80,7 @@ impl OutboundToken {
     /// Puts the delegation onto `request`, with a proof that this agent holds its key if it is bound by DPoP.
     ///
     /// Whatever the request had of credentials is taken off it: `Authorization`, a proof, a client certificate that someone
-    /// passed on. So is `Host`, which a client sets from the URI: a copied one could name another server.
+    /// passed on, a transaction token. So is `Host`, which a client sets from the URI: a copied one could name another server.
     ///
     /// # Errors
     /// [`OutboundError::WrongAudience`] if the request does not go to the audience; [`OutboundError::Proof`].
@@ -79,7 +88,7 @@ impl OutboundToken {
         check_target(request.uri(), self.audience())?;
         // A copied proof is of no use to the next server, and it may believe us when we say whose certificate we have seen
         // (RFC 9440 §4).
-        for name in [AUTHORIZATION, HOST, DPOP, AGENT_DELEGATION, CLIENT_CERT, CLIENT_CERT_CHAIN, XFCC] {
+        for name in [AUTHORIZATION, HOST, DPOP, AGENT_DELEGATION, CLIENT_CERT, CLIENT_CERT_CHAIN, XFCC, TXN_TOKEN] {
             request.headers_mut().remove(name);
         }
         let scheme = match &self.inner.holder {
@@ -94,7 +103,12 @@ impl OutboundToken {
             .map_err(|_| OutboundError::Answer(AnswerError::WrongKind))?;
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
-        Ok(())
+        match &self.transaction {
+            Some(transaction) => transaction
+                .forward(transaction.trust_domain(), request.headers_mut())
+                .map_err(|_| OutboundError::Answer(AnswerError::WrongKind)),
+            None => Ok(()),
+        }
     }
 
     /// Takes note of the nonce in an answer of the server at `uri`, for the next proof. Whether the server refused the

@@ -7,6 +7,7 @@ mod client_auth;
 mod profiles;
 mod proving;
 mod sharing;
+mod transactions;
 
 use std::collections::VecDeque;
 use std::fmt;
