@@ -10,7 +10,7 @@ use agentauth_core::audit::JsonLinesFile;
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::ChainSettings;
 use agentauth_core::policy::{Agents, Limit, Principals, Resources, Rule, Rules};
-use agentauth_core::state::MemoryApprovalStore;
+use agentauth_core::state::{MemoryApprovalStore, MemoryRevocations};
 use agentauth_core::{Action, AgentAuth, AgentAuthBuilder, Approvals, ResourceId, TokenService, TrustedIssuer};
 use agentauth_examples::ca::Ca;
 use axum::extract::Path;
@@ -24,6 +24,14 @@ use crate::Error;
 use crate::world::ALICES_CASE;
 
 const AN_HOUR: Duration = Duration::from_secs(3600);
+
+/// What the servers keep together.
+pub(crate) struct Books {
+    /// What was decided.
+    pub(crate) record: Arc<JsonLinesFile>,
+    /// What does not count any more.
+    pub(crate) revocations: Arc<MemoryRevocations>,
+}
 
 /// What a lawyer files. Each field is an argument that the court's rules look at.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,7 +56,7 @@ pub(crate) fn open_court(
     ca: &Ca,
     resource: &ResourceId,
     sts: &TokenService,
-    record: Arc<JsonLinesFile>,
+    books: &Books,
 ) -> Result<Approvals, Error> {
     let filing = |id| -> Result<Rule, Error> {
         Ok(Rule::allow(id)
@@ -62,7 +70,7 @@ pub(crate) fn open_court(
         filing("lawyers-file-for-their-clients")?.argument("fee", Limit::between(0, 500)),
         filing("high-fees-need-a-humans-word")?.argument("fee", Limit::between(501, 1000)).needs_approval(AN_HOUR),
     ])?;
-    let auth = engine(ca, resource, sts, record)?.policy(rules).approvals(MemoryApprovalStore::new()).build()?;
+    let auth = engine(ca, resource, sts, books)?.policy(rules).approvals(MemoryApprovalStore::new()).build()?;
     let approvals = auth.approvals().ok_or("the court keeps approvals")?;
     let app = Router::new()
         .route("/cases/{case}/motions", post(file_motion))
@@ -88,14 +96,14 @@ pub(crate) fn open_records(
     ca: &Ca,
     resource: &ResourceId,
     sts: &TokenService,
-    record: Arc<JsonLinesFile>,
+    books: &Books,
 ) -> Result<(), Error> {
     let rules = Rules::new([Rule::allow("agents-read-their-principals-records")
         .agents(Agents::below("spiffe://court.example/agent")?)
         .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
         .action("records:read")
         .resources(Resources::exactly("record", ALICES_CASE))])?;
-    let auth = following_chains(engine(ca, resource, sts, record)?, resource).policy(rules).build()?;
+    let auth = following_chains(engine(ca, resource, sts, books)?, resource).policy(rules).build()?;
     let app = Router::new()
         .route("/records/{case}", get(read_record).layer(RequireScopesLayer::new("records:read")?))
         .layer(AgentAuthLayer::new(auth.clone()))
@@ -114,7 +122,7 @@ pub(crate) fn open_archive(
     ca: &Ca,
     resource: &ResourceId,
     sts: &TokenService,
-    record: Arc<JsonLinesFile>,
+    books: &Books,
 ) -> Result<(), Error> {
     let rules = Rules::new([Rule::allow("agents-read-what-they-were-sent-for")
         .agents(Agents::below("spiffe://court.example/agent")?)
@@ -122,7 +130,7 @@ pub(crate) fn open_archive(
         .action("archive:read")
         .resources(Resources::of_kind("case"))
         .argument("pages", Limit::between(1, 1000))])?;
-    let auth = following_chains(engine(ca, resource, sts, record)?, resource).policy(rules).build()?;
+    let auth = following_chains(engine(ca, resource, sts, books)?, resource).policy(rules).build()?;
     let app = Router::new()
         .route("/cases/{case}/pages", post(read_pages))
         .layer(AgentAuthLayer::new(auth.clone()))
@@ -143,14 +151,15 @@ fn following_chains(engine: AgentAuthBuilder, resource: &ResourceId) -> AgentAut
     engine.dpop(Dpop::new(resource.as_str())).chains(ChainSettings::new())
 }
 
-fn engine(
-    ca: &Ca,
-    resource: &ResourceId,
-    sts: &TokenService,
-    record: Arc<JsonLinesFile>,
-) -> Result<AgentAuthBuilder, Error> {
+fn engine(ca: &Ca, resource: &ResourceId, sts: &TokenService, books: &Books) -> Result<AgentAuthBuilder, Error> {
+    let (record, revocations) = (Arc::clone(&books.record), Arc::clone(&books.revocations));
     let issuer = TrustedIssuer::rfc8693(sts.issuer().id().as_str(), sts.issuer().keys());
-    Ok(AgentAuth::builder(resource.as_str()).issuer(issuer).agents(ca.trust()?).audit(record).require_delegation())
+    Ok(AgentAuth::builder(resource.as_str())
+        .issuer(issuer)
+        .agents(ca.trust()?)
+        .audit(record)
+        .revocations(revocations)
+        .require_delegation())
 }
 
 fn open(socket: TcpListener, ca: &Ca, path: &str, app: Router) -> Result<(), Error> {

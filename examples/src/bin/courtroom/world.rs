@@ -13,8 +13,9 @@ use agentauth_examples::ca::Ca;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::Error;
 use crate::agent::Agent;
-use crate::{Error, servers};
+use crate::servers::{self, Books};
 
 pub(crate) const TRUST_DOMAIN: &str = "court.example";
 
@@ -52,6 +53,7 @@ impl World {
         let folder = std::env::temp_dir().join(format!("courtroom-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let record = Arc::new(JsonLinesFile::open(folder.join("record.jsonl"))?);
+        let books = Books { record, revocations: Arc::default() };
 
         let (sts_socket, sts) = bind().await?;
         let (court_socket, court) = bind().await?;
@@ -71,12 +73,13 @@ impl World {
         let a_day_ago = ManualClock::at(SystemClock.now().minus(Duration::from_secs(86_400)));
         let yesterday = issuer(same_key()?)?.clock(Arc::new(a_day_ago)).build()?;
         let reckless = issuer(same_key()?)?.max_actors(16).build()?;
-        let service = TokenService::new(issuer(key)?.build()?, Arc::clone(&record))?;
+        let issuer = issuer(key)?.revocations(Arc::clone(&books.revocations)).build()?;
+        let service = TokenService::new(issuer, Arc::clone(&books.record))?;
 
         servers::open_token_service(sts_socket, &ca, service.clone())?;
-        let approvals = servers::open_court(court_socket, &ca, &court, &service, Arc::clone(&record))?;
-        servers::open_records(records_socket, &ca, &records, &service, Arc::clone(&record))?;
-        servers::open_archive(archive_socket, &ca, &archive, &service, record)?;
+        let approvals = servers::open_court(court_socket, &ca, &court, &service, &books)?;
+        servers::open_records(records_socket, &ca, &records, &service, &books)?;
+        servers::open_archive(archive_socket, &ca, &archive, &service, &books)?;
 
         let agent = |path| Agent::new(&ca, path, &sts);
         let (lawyer, clerk) = (agent("/agent/lawyer")?, agent("/agent/clerk")?);

@@ -3,6 +3,7 @@
 mod approved;
 mod hops;
 mod offline;
+mod revoked;
 mod standing;
 mod stolen;
 
@@ -55,6 +56,8 @@ pub(crate) async fn hold(world: &World) -> Result<(Vec<Act>, [Chain; 2]), Error>
     trial.what_needs_a_humans_word(&held).await?;
     let hops = trial.what_is_passed_on_twice(&held).await?;
     let offline = trial.what_holders_pass_on().await?;
+    trial.what_descends_from_a_grant(&held, &hops, &offline).await?;
+    trial.what_has_passed_through_an_agent(&offline).await?;
     let tokens = [held.consent, held.passed_on, hops.clerks, hops.robots].join("\n");
     let exchanged = Chain { title: "The chain that the token service made", tokens };
     let narrowed = Chain { title: "The chain that its holders made", tokens: offline.chain.reveal().to_owned() };
