@@ -64,7 +64,7 @@ pub(crate) fn verdict(acts: &[Act]) -> usize {
 
 /// Who acted, and in brackets through whom the authority came. An outcome is its decision's.
 fn agents(line: &Value) -> String {
-    let actors: Vec<&str> = ["/delegation/agent", "/delegation/earlier_actors", "/issued/actors"]
+    let actors: Vec<&str> = ["/delegation/agent", "/delegation/earlier_actors", "/issued/actors", "/revocation/agent"]
         .into_iter()
         .filter_map(|pointer| line.pointer(pointer))
         .flat_map(|agents| agents.as_array().map_or(std::slice::from_ref(agents), Vec::as_slice))
@@ -79,12 +79,16 @@ fn agents(line: &Value) -> String {
 }
 
 fn subject(line: &Value) -> String {
+    if let Some(revoked) = line.get("revocation") {
+        return format!("{}, by {}: {}", text(revoked, "/what"), text(revoked, "/by"), text(revoked, "/reason"));
+    }
     let principal = line.pointer("/delegation/principal/subject").or_else(|| line.pointer("/issued/subject"));
     let principal = principal.and_then(Value::as_str).map_or("-", name);
     let action = text(line, "/action/name");
     let resource = text(line, "/action/resource/id");
     let granted = text(line, "/issued/scopes");
-    format!("{principal} {action} {resource} {granted}").split_whitespace().collect::<Vec<_>>().join(" ")
+    let limited = line.pointer("/issued/authorization_details").map_or("", |_| "within limits");
+    format!("{principal} {action} {resource} {granted} {limited}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn text<'v>(line: &'v Value, pointer: &str) -> &'v str {
