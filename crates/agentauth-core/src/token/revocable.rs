@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use super::VerifiedToken;
-use crate::identity::AgentId;
+use crate::identity::{AgentId, SpiffeId};
 use crate::state::revocation::Wait;
 use crate::state::revocation::{RevocationAnswer, RevocationStore, Revoked, Subjects};
 use crate::time::Timestamp;
@@ -43,6 +43,12 @@ impl VerifiedToken {
             }
             for agent in std::iter::once(&reading.actor).chain(&reading.earlier) {
                 subjects = subjects.by_agent(agent);
+                // A holder's word makes no workload of its delegate, but nobody gets past the revocation of one by it.
+                if let AgentId::Named { name, .. } = agent
+                    && let Ok(id) = name.parse::<SpiffeId>()
+                {
+                    subjects = subjects.by_agent(&AgentId::Spiffe(id));
+                }
             }
             // A client that is called like a workload may not be one, and can be revoked as what it is then.
             if let AgentId::Spiffe(id) = &reading.actor

@@ -342,3 +342,19 @@ fn a_chain_is_taken_back_with_its_root_or_anyone_in_it() {
         assert_eq!(code_of(&wait(kept.require_binding())), expected);
     }
 }
+
+/// What a holder calls its delegate makes no workload of it, and is enough to refuse it.
+#[test]
+fn a_workload_that_is_revoked_has_no_part_in_a_chain() {
+    let bench = Bench::new();
+    let mut tokens = bench.chain_for(CLERK);
+    tokens.push(bench.cast.link_but(&tokens[1], 2, |_| {}));
+    let workload = |id: &str| AgentId::Spiffe(id.parse().unwrap());
+    let named = AgentId::Named { issuer: IssuerId::new(&bench.cast.agents[0].uri()).unwrap(), name: CLERK.into() };
+    for (agent, expected) in [(workload(CLERK), "agent_revoked"), (named, "agent_revoked"), (workload(JUDGE), ACCEPTED)]
+    {
+        let auth = bench.with(ChainSettings::new()).revocations(MemoryRevocations::new()).build().unwrap();
+        wait(auth.revoke(&Revocation::agent(agent))).unwrap();
+        assert_eq!(bench.code(&auth, &tokens), expected);
+    }
+}
