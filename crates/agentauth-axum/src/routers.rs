@@ -1,6 +1,6 @@
 //! Routers to merge into an application: resource metadata, and a token service.
 
-use agentauth_core::delegation::{ExchangeError, MAX_FORM_BYTES};
+use agentauth_core::delegation::MAX_FORM_BYTES;
 use agentauth_core::{AgentAuth, TokenRefusal, TokenService};
 use agentauth_tower::ConnectionPeer;
 use axum::Router;
@@ -41,7 +41,7 @@ pub fn resource_metadata<S: Clone + Send + Sync + 'static>(auth: &AgentAuth) -> 
     document_at(auth.metadata_url(), Value::Object(document).to_string())
 }
 
-/// The routes of a token service: `POST /token` (RFC 8693, RFC 6749 §4.4), `GET /jwks.json` (RFC 7517) and the
+/// The routes of a token service: `POST /token` (RFC 8693, RFC 6749 §4.4, RFC 7523 §2.1), `GET /jwks.json` (RFC 7517) and the
 /// authorization server metadata (RFC 8414).
 ///
 /// Clients authenticate by the SVID of their TLS connection: serve this with an [`MtlsListener`](crate::MtlsListener),
@@ -50,15 +50,19 @@ pub fn resource_metadata<S: Clone + Send + Sync + 'static>(auth: &AgentAuth) -> 
 /// The endpoints are those of the issuer's identifier, so it must be the URL that this router is served under.
 pub fn token_service<S: Clone + Send + Sync + 'static>(service: TokenService) -> Router<S> {
     let issuer = service.issuer().id().as_str().trim_end_matches('/').to_owned();
-    let metadata = json!({
+    let mut metadata = json!({
         "issuer": service.issuer().id().as_str(),
         "token_endpoint": format!("{issuer}/token"),
         "jwks_uri": format!("{issuer}/jwks.json"),
         "response_types_supported": [],
-        "grant_types_supported": ["urn:ietf:params:oauth:grant-type:token-exchange", "client_credentials"],
+        "grant_types_supported": service.issuer().grant_types(),
         "token_endpoint_auth_methods_supported": ["tls_client_auth"],
         "tls_client_certificate_bound_access_tokens": true,
     });
+    let profiles = service.issuer().grant_profiles();
+    if let (false, Some(members)) = (profiles.is_empty(), metadata.as_object_mut()) {
+        members.insert("authorization_grant_profiles_supported".into(), json!(profiles));
+    }
     let path = issuer.parse::<Uri>().map(|uri| uri.path().trim_end_matches('/').to_owned()).unwrap_or_default();
     // RFC 8414 §3: the well-known name goes between host and path.
     let metadata_path = format!("/.well-known/oauth-authorization-server{path}");
@@ -105,9 +109,9 @@ async fn read_form(request: Request) -> Vec<u8> {
 
 /// RFC 6749 §5.2, with one fixed description: what was wrong stands in the record, under the evaluation id.
 fn refuse(refusal: &TokenRefusal) -> Response {
-    let status = match &refusal.error {
-        ExchangeError::ClientUnauthenticated => StatusCode::UNAUTHORIZED,
-        ExchangeError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    let status = match refusal.error.oauth_error() {
+        "invalid_client" => StatusCode::UNAUTHORIZED,
+        "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
     let body = json!({

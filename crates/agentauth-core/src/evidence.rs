@@ -17,6 +17,7 @@ use crate::identity::forwarded::{ForwardedError, ForwardedPeer};
 use crate::identity::svid::X509Svid;
 use crate::jose::MAX_TOKEN_BYTES;
 use crate::text::Secret;
+use crate::token::{TXN_TOKEN, TransactionTokenError};
 
 /// Everything a caller shows about itself: a token, a proof that it may hold it, and the identity that its connection
 /// proved.
@@ -35,6 +36,8 @@ pub struct Evidence {
     pub(crate) peer: Option<Peer>,
     /// The certificate that a trusted proxy passed on.
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
+    /// What stands in the `Txn-Token` header.
+    pub(crate) transaction: Result<Option<Secret>, TransactionTokenError>,
     /// The tokens that the token was narrowed from, root first.
     #[cfg(feature = "unstable-chain")]
     pub(crate) ancestors: Result<Option<Secret>, ChainError>,
@@ -120,10 +123,18 @@ impl Evidence {
     /// is authenticated, so that the refusal is recorded.
     #[must_use]
     pub fn from_http(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        let evidence = Self::of(credentials(method, uri, headers));
+        let evidence = Self { transaction: transaction(headers), ..Self::of(credentials(method, uri, headers)) };
         #[cfg(feature = "unstable-chain")]
         let evidence = evidence.with_ancestors_from(headers, &AGENT_DELEGATION);
         evidence
+    }
+
+    /// And a transaction token, which says what the token is used for. It counts where the engine takes them
+    /// ([`AgentAuthBuilder::transaction_tokens`](crate::AgentAuthBuilder::transaction_tokens)).
+    #[must_use]
+    pub fn with_transaction_token(mut self, token: &str) -> Self {
+        self.transaction = one_token(token.as_bytes()).map(Some);
+        self
     }
 
     /// And the ancestors of the token, in the header `name`, in place of those that were found before.
@@ -174,6 +185,7 @@ impl Evidence {
             credentials,
             peer: None,
             certificate: None,
+            transaction: Ok(None),
             #[cfg(feature = "unstable-chain")]
             ancestors: Ok(None),
         }
@@ -213,6 +225,25 @@ fn credentials(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Option
     let proof = dpop::proof_of(headers)
         .map(|proof| proof.map(|jws| Proof { jws: Secret::new(jws), method: method.clone(), uri: uri.clone() }));
     Ok(Some(Credentials { token: Secret::new(token), scheme, proof }))
+}
+
+/// The header has exactly one transaction token, and stands once.
+fn transaction(headers: &HeaderMap) -> Result<Option<Secret>, TransactionTokenError> {
+    let mut values = headers.get_all(TXN_TOKEN).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(TransactionTokenError::Repeated);
+    }
+    one_token(value.as_bytes()).map(Some)
+}
+
+fn one_token(value: &[u8]) -> Result<Secret, TransactionTokenError> {
+    let is_of_jws = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let text =
+        std::str::from_utf8(value).ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| is_of_jws(&byte)));
+    let text = text.ok_or(TransactionTokenError::Malformed)?;
+    // As for access tokens: one that is too long is refused as such later on.
+    Ok(Secret::new(text.get(..text.len().min(MAX_TOKEN_BYTES + 1)).unwrap_or(text)))
 }
 
 fn authorization(headers: &HeaderMap) -> Result<Option<(Scheme, &str)>, RequestError> {

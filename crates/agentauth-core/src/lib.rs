@@ -5,6 +5,7 @@ pub mod approval;
 pub mod audit;
 pub mod binding;
 pub mod delegation;
+mod disk;
 mod evidence;
 pub mod identity;
 pub mod jose;
@@ -18,8 +19,12 @@ mod time;
 pub mod token;
 mod token_service;
 
-pub use agentauth::{AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, Permit, Recorded};
+pub use agentauth::{
+    AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, DelegateTo, Permit, Recorded,
+    RevocationFailure,
+};
 pub use binding::Binding;
+pub use delegation::outbound::{Delegator, NextHop, OutboundError, OutboundToken};
 pub use delegation::{ActorBinding, AgentTrust, Delegation, Issuer, Mode, SubjectToken};
 pub use evidence::{Evidence, RequestError};
 pub use identity::{

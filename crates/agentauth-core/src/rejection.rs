@@ -20,8 +20,9 @@ use crate::identity::forwarded::ForwardedError;
 use crate::identity::svid::SvidError;
 use crate::policy::{Decision, ReasonKind};
 use crate::scope::{NotDelegated, Scope, ScopeSet};
+use crate::state::revocation::Revoked;
 use crate::text::Excerpt;
-use crate::token::TokenError;
+use crate::token::{TokenError, TransactionTokenError};
 
 /// Why a request was refused: the typed reason, for programs and operators. Callers are not told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,12 +40,18 @@ pub enum Refusal {
     /// The token is refused.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Something that the caller depends on has been revoked, or that cannot be told.
+    #[error(transparent)]
+    Revoked(#[from] Revoked),
     /// The presenter does not hold the key that the token is bound to.
     #[error(transparent)]
     Binding(#[from] BindingError),
     /// The token is no delegation that is accepted here.
     #[error(transparent)]
     Delegation(#[from] DelegationError),
+    /// The transaction token is refused, or missing.
+    #[error(transparent)]
+    Transaction(#[from] TransactionTokenError),
     /// The chain by which the token was narrowed is refused.
     #[cfg(feature = "unstable-chain")]
     #[error(transparent)]
@@ -116,8 +123,10 @@ impl Refusal {
             Self::Request(error) => error.code(),
             Self::Identity(error) => error.code(),
             Self::Token(error) => error.code(),
+            Self::Revoked(revoked) => revoked.code(),
             Self::Binding(error) => error.code(),
             Self::Delegation(error) => error.code(),
+            Self::Transaction(error) => error.code(),
             #[cfg(feature = "unstable-chain")]
             Self::Chain(error) => error.code(),
             Self::Resource => "resource_malformed",
@@ -154,11 +163,19 @@ impl Refusal {
             Self::Chain(error) if error.is_of_request() => (StatusCode::BAD_REQUEST, "invalid_request"),
             #[cfg(feature = "unstable-chain")]
             Self::Chain(_) => (StatusCode::UNAUTHORIZED, "invalid_token"),
-            Self::Request(_) | Self::Resource => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Transaction(error) if error.is_of_the_moment() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
+            // Another access token would not help: the request is not what it must be.
+            Self::Request(_) | Self::Resource | Self::Transaction(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Token(
-                TokenError::KeysUnavailable(_) | TokenError::IntrospectionUnavailable(_) | TokenError::TooManyWaiting,
+                TokenError::KeysUnavailable(_)
+                | TokenError::IntrospectionUnavailable(_)
+                | TokenError::StatusList(_)
+                | TokenError::TooManyWaiting,
             )
+            | Self::Revoked(Revoked::Unavailable)
             | Self::CallerGone
             | Self::UsesUnavailable
             | Self::Audit(_)
@@ -167,7 +184,7 @@ impl Refusal {
             | Self::Approval(ApprovalRefusal::TooMany | ApprovalRefusal::Full | ApprovalRefusal::Unavailable) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
             }
-            Self::Identity(_) | Self::Token(_) | Self::Binding(_) | Self::Delegation(_) => {
+            Self::Identity(_) | Self::Token(_) | Self::Revoked(_) | Self::Binding(_) | Self::Delegation(_) => {
                 (StatusCode::UNAUTHORIZED, "invalid_token")
             }
             Self::Scope { .. } | Self::Limits { .. } | Self::UsesExhausted { .. } => {
@@ -409,6 +426,13 @@ mod tests {
                 Some("Bearer resource_metadata=\"u\", error=\"invalid_token\""),
             ),
             (TokenError::KeysUnavailable(crate::Excerpt::of("x")).into(), 503, "temporarily_unavailable", None),
+            (
+                TransactionTokenError::Refused(TokenError::Expired(5)).into(),
+                400,
+                "invalid_request",
+                Some("Bearer resource_metadata=\"u\", error=\"invalid_request\""),
+            ),
+            (TransactionTokenError::Refused(TokenError::TooManyWaiting).into(), 503, "temporarily_unavailable", None),
             (
                 Refusal::Scope { needed: "a b".parse().unwrap() },
                 403,

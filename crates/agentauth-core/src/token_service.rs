@@ -3,13 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::agentauth::{NO_ID, Recording};
+use crate::agentauth::{NO_ID, Recording, RevocationFailure, keep_revocation};
 use crate::audit::{AuditKey, AuditSink, IssuedRecord, RECORD_VERSION, Record, RecordKind};
-use crate::delegation::{Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, token_response};
+use crate::delegation::{
+    Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, JwtBearerRequest, details_of,
+    token_response,
+};
 use crate::identity::svid::X509Svid;
 use crate::identity::{PeerProof, ResourceId};
 use crate::policy::{Effect, Reason, ReasonKind};
 use crate::random::{SystemRandom, unique_id};
+use crate::state::Revocation;
 
 /// An [`Issuer`] at work: it answers requests and records each answer before giving it.
 ///
@@ -79,6 +83,14 @@ impl TokenService {
         self.conclude(Some(client), self.issuer.exchange(client, request).await).await
     }
 
+    /// [`Issuer::jwt_bearer`], recorded.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`].
+    pub async fn jwt_bearer(&self, client: &Client, request: &JwtBearerRequest) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(Some(client), self.issuer.jwt_bearer(client, request).await).await
+    }
+
     /// Answers a token request that came as a form (RFC 8693 §2.1, RFC 6749 §4.4.2) from `client`, the verified
     /// peer of the connection. Returns the JSON body of the answer.
     ///
@@ -86,13 +98,67 @@ impl TokenService {
     /// [`TokenRefusal`]; its [`ExchangeError::oauth_error`] is what the client is told.
     pub async fn answer_form(&self, client: Option<&X509Svid>, form: &[u8]) -> Result<String, TokenRefusal> {
         let client = client.map(Client::from);
-        let issued = match (&client, Form::parse(form)) {
+        let form = Form::parse(form, !self.issuer.grant_profiles().is_empty());
+        let tells_resource = matches!(form, Ok(Form::Assertion(_)));
+        let issued = match (&client, form) {
             (None, _) => self.conclude(None, Err(ExchangeError::ClientUnauthenticated)).await,
             (Some(client), Ok(Form::Exchange(request))) => self.exchange(client, &request).await,
             (Some(client), Ok(Form::OwnToken(audience))) => self.agent_token(client, &audience).await,
+            (Some(client), Ok(Form::Assertion(request))) => self.jwt_bearer(client, &request).await,
             (Some(client), Err(error)) => self.conclude(Some(client), Err(error)).await,
         }?;
-        token_response(&issued).map_err(|error| TokenRefusal { error, evaluation_id: NO_ID.into() })
+        let resource = issued.origin.as_ref().filter(|_| tells_resource).map(|origin| &origin.audience);
+        token_response(&issued, resource).map_err(|error| TokenRefusal { error, evaluation_id: NO_ID.into() })
+    }
+
+    /// Revokes, and records that: as [`AgentAuth::revoke`](crate::AgentAuth::revoke), in the issuer's store
+    /// ([`IssuerBuilder::revocations`](crate::delegation::IssuerBuilder::revocations)).
+    ///
+    /// # Errors
+    /// As [`AgentAuth::revoke`](crate::AgentAuth::revoke).
+    pub async fn revoke(&self, revocation: &Revocation) -> Result<(), RevocationFailure> {
+        let id = unique_id(self.issuer.random()).unwrap_or_else(|_| NO_ID.into());
+        let record = self.record(RecordKind::Revocation, "revoked", &id);
+        let store = self.issuer.revocations().map(|store| &**store);
+        keep_revocation(store, revocation, self.issuer.now(), record, &self.audit_key, &self.sinks).await
+    }
+
+    /// Revokes `token` at the wish of `client`, to which it was issued, or whose key it is bound to; of a consent, also all
+    /// that descends from it (RFC 7009 §2.1). A token that does not count is answered like one that does (§2.2).
+    ///
+    /// # Errors
+    /// [`ExchangeError::ClientUnauthenticated`], [`ExchangeError::TokenOfAnother`]; [`ExchangeError::Unavailable`] if it may not
+    /// be revoked, or not in the record.
+    pub async fn revoke_token(&self, client: &Client, token: &str) -> Result<(), ExchangeError> {
+        let who = client.agent().to_string();
+        for revocation in self.issuer.revocations_of(client, token)? {
+            let revocation = revocation.by(&who).because("the client asked for it (RFC 7009)");
+            self.revoke(&revocation).await.map_err(|_| ExchangeError::Unavailable)?;
+        }
+        Ok(())
+    }
+
+    fn record(&self, kind: RecordKind, code: &'static str, id: &Arc<str>) -> Record {
+        Record {
+            version: RECORD_VERSION,
+            kind,
+            evaluation_id: Arc::clone(id),
+            time: self.issuer.now(),
+            server: self.issuer.id().as_str().into(),
+            effect: Effect::Allow,
+            code,
+            reasons: Vec::new(),
+            authentication_id: None,
+            delegation: None,
+            transaction: None,
+            peer: None,
+            peer_proof: None,
+            action: None,
+            policy_version: None,
+            approval: None,
+            issued: None,
+            revocation: None,
+        }
     }
 
     async fn conclude(
@@ -105,24 +171,9 @@ impl TokenService {
             Ok(id) => (id, answer),
             Err(_) => (NO_ID.into(), Err(ExchangeError::Unavailable)),
         };
-        let mut record = Record {
-            version: RECORD_VERSION,
-            kind: RecordKind::Issuance,
-            evaluation_id: id.clone(),
-            time: self.issuer.now(),
-            server: self.issuer.id().as_str().into(),
-            effect: Effect::Allow,
-            code: "issued",
-            reasons: Vec::new(),
-            authentication_id: None,
-            delegation: None,
-            peer: client.and_then(|client| client.agent().spiffe_id().cloned()),
-            peer_proof: client.and_then(Client::svid).map(|_| PeerProof::MutualTls),
-            action: None,
-            policy_version: None,
-            approval: None,
-            issued: None,
-        };
+        let mut record = self.record(RecordKind::Issuance, "issued", &id);
+        record.peer = client.and_then(|client| client.agent().spiffe_id().cloned());
+        record.peer_proof = client.and_then(Client::svid).map(|_| PeerProof::MutualTls);
         match &answer {
             Ok(issued) => {
                 record.issued = issued.origin.as_ref().map(|origin| IssuedRecord {
@@ -130,7 +181,9 @@ impl TokenService {
                     actors: origin.actors.clone(),
                     may_act: origin.may_act.clone(),
                     audience: origin.audience.clone(),
-                    scopes: issued.scopes.clone(),
+                    scopes: issued.scopes().clone(),
+                    authorization_details: details_of(issued.authority()),
+                    grant: origin.grant_id.as_ref().map(|id| self.audit_key.hash(self.issuer.id(), id)),
                     token: self.audit_key.hash(self.issuer.id(), &origin.id),
                     expires: issued.expires,
                 });

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use agentauth_core::audit::{Append, AuditSink, Record};
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::jose::{Algorithm, SigningKey};
-use agentauth_core::{AgentAuth, AgentAuthBuilder, Caller, TrustedIssuer};
+use agentauth_core::state::{MemoryRevocations, Revocation, RevocationStore as _};
+use agentauth_core::{AgentAuth, AgentAuthBuilder, Caller, IssuerId, Timestamp, TrustedIssuer};
 use agentauth_tower::{AgentAuthLayer, ConnectionPeer};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -52,6 +53,8 @@ impl Head {
 /// An engine that knows of no connections, and one that trusts the agents at their other end.
 pub(crate) struct Engines {
     plain: AgentAuth,
+    /// With a store that has something revoked, so that it must be asked.
+    revocable: AgentAuth,
     mutual: AgentAuth,
 }
 
@@ -68,7 +71,11 @@ impl Specimen {
         let key = SigningKey::generate(Algorithm::EdDsa)?;
         let token = Token::signed(&key, &bearer_claims(0))?;
         Ok(Self {
-            engines: Engines { plain: engine(&key)?, mutual: builder(&key)?.agents(trust).build()? },
+            engines: Engines {
+                plain: engine(&key)?,
+                revocable: revocable(&key)?,
+                mutual: builder(&key)?.agents(trust).build()?,
+            },
             genuine: Head::new(&token, &peer)?,
             forged: Head::new(&token.with_one_bit_flipped()?, &peer)?,
         })
@@ -80,7 +87,15 @@ pub(crate) fn engine(key: &SigningKey) -> Result<AgentAuth, Box<dyn Error>> {
     Ok(builder(key)?.build()?)
 }
 
-fn builder(key: &SigningKey) -> Result<AgentAuthBuilder, Box<dyn Error>> {
+fn revocable(key: &SigningKey) -> Result<AgentAuth, Box<dyn Error>> {
+    let store = MemoryRevocations::new();
+    let other = Revocation::issuer(IssuerId::new("https://other.example")?);
+    at_once(store.revoke(&other, Timestamp::from_secs(0)))??;
+    Ok(builder(key)?.revocations(store).build()?)
+}
+
+/// The builder of such an engine.
+pub(crate) fn builder(key: &SigningKey) -> Result<AgentAuthBuilder, Box<dyn Error>> {
     let issuer = TrustedIssuer::rfc8693(ISSUER, key.public_key_set()?);
     Ok(AgentAuth::builder(AUDIENCE).issuer(issuer).audit(Nowhere))
 }
@@ -88,8 +103,8 @@ fn builder(key: &SigningKey) -> Result<AgentAuthBuilder, Box<dyn Error>> {
 pub(crate) fn cases(engines: &Engines) -> Vec<Case<'static, Head>> {
     const RAW: &str = "tower/bare";
     let bare = RefCell::new(Tool);
-    let [guarded, mutual] =
-        [&engines.plain, &engines.mutual].map(|auth| RefCell::new(AgentAuthLayer::new(auth.clone()).layer(Tool)));
+    let [guarded, revocable, mutual] = [&engines.plain, &engines.revocable, &engines.mutual]
+        .map(|auth| RefCell::new(AgentAuthLayer::new(auth.clone()).layer(Tool)));
     vec![
         Case::new(RAW.into(), Some(RAW), move |head: &Head| {
             answer(&mut *bare.borrow_mut(), head.request(), StatusCode::NO_CONTENT)
@@ -97,6 +112,9 @@ pub(crate) fn cases(engines: &Engines) -> Vec<Case<'static, Head>> {
         .taking_all(),
         Case::new("tower/cached".into(), Some(RAW), move |head: &Head| {
             answer(&mut *guarded.borrow_mut(), head.request(), StatusCode::OK)
+        }),
+        Case::new("tower/revocable".into(), Some(RAW), move |head: &Head| {
+            answer(&mut *revocable.borrow_mut(), head.request(), StatusCode::OK)
         }),
         Case::new("tower/mtls".into(), Some(RAW), move |head: &Head| {
             let mut request = head.request();

@@ -5,7 +5,9 @@
 mod cache;
 mod case;
 mod chain;
+mod delegate;
 mod dpop;
+mod exchange;
 mod lattice;
 mod layer;
 mod measure;
@@ -50,6 +52,7 @@ use crate::specimen::Specimen;
 ///   cache/hit/same                    the same token again and again, of 10,000 that are kept
 ///   tower/bare                        a service that does nothing, with the request made for it: the floor
 ///   tower/cached                      the same below AgentAuthLayer, which finds the caller and records it nowhere
+///   tower/revocable                   the same with a store of revocations, which is asked
 ///   tower/mtls                        the same over a connection that proved the agent, which is checked again
 ///
 /// With a DPoP proof of 400 to 1200 bytes, fresh and for the request:
@@ -76,6 +79,18 @@ use crate::specimen::Specimen;
 ///   lattice/within                    Authority::is_within, where each grant is narrower
 ///   lattice/meet                      Authority::meet, where each grant crosses another: 20 new ones are made
 ///   lattice/meet/ordered              the same, where one authority is within the other
+///
+/// A token exchange (RFC 8693), with a subject token and an actor token, for a client that its connection has proved:
+///
+///   exchange/raw/ALG                  aws-lc-rs checks the two signatures and makes one: the floor
+///   exchange/ALG                      Issuer::exchange makes the new token; with ES256, the name is exchange
+///
+/// With a delegation for the next server that was exchanged before, for each of 1000 callers:
+///
+///   delegate/sha256                   aws-lc-rs hashes the caller's token: the floor
+///   delegate/cached                   Caller::delegate_through, which finds the delegation again, for one caller
+///   delegate/cached/far               the same; the callers are visited far apart
+///   delegate/cached/named             Caller::delegate_to, with server and scopes as texts
 ///
 /// And at the end, the throughput of N threads with one engine, on the wall clock:
 ///
@@ -155,10 +170,20 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let chain = svid::Specimen::new(specimen::SUMMARISER)?;
     rows.extend(measured(svid::cases(&chain)?, &chain.genuine, &chain.forged, options)?);
+    if options.wants("exchange") {
+        for algorithm in exchange::ALGORITHMS {
+            let specimen = exchange::Specimen::new(algorithm, &chain)?;
+            rows.extend(measured(exchange::cases(&specimen)?, &specimen.genuine, &specimen.forged, options)?);
+        }
+    }
     let layer::Specimen { engines, genuine, forged } = layer::Specimen::new(&chain)?;
     rows.extend(measured(layer::cases(&engines), &genuine, &forged, options)?);
     let (genuine, forged) = lattice::Pairs::new()?;
     rows.extend(measured(lattice::cases(), &genuine, &forged, options)?);
+    if options.wants("delegate/") {
+        let callers = delegate::Specimen::new()?;
+        rows.extend(measured(callers.cases(), &callers.genuine, &callers.forged, options)?);
+    }
     let cores = available_parallelism()?.get();
     let threads = if options.wants("threads/") { threads::throughput(cores)? } else { Vec::new() };
 

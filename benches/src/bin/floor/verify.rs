@@ -38,7 +38,7 @@ fn verifier(key: &SigningKey) -> Result<TokenVerifier, Box<dyn Error>> {
 }
 
 /// The public key as aws-lc-rs parses it fastest: a raw or uncompressed point, or an RSA SPKI.
-fn bare_key(algorithm: Algorithm, jwk: &Jwk) -> Result<ParsedPublicKey, Box<dyn Error>> {
+pub(crate) fn bare_key(algorithm: Algorithm, jwk: &Jwk) -> Result<ParsedPublicKey, Box<dyn Error>> {
     let bytes = match &jwk.algorithm {
         AlgorithmParameters::OctetKeyPair(key) => BASE64URL.decode(&key.x)?,
         AlgorithmParameters::EllipticCurve(key) => {

@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use agentauth_axum::{AgentAuthLayer, resource_metadata, token_service};
 use agentauth_core::audit::RecordKind;
 use agentauth_core::binding::dpop::Dpop;
-use agentauth_core::delegation::{ExchangeRequest, MAX_FORM_BYTES};
+use agentauth_core::delegation::{AssertionIssuer, ExchangeRequest, KnownSubjects, MAX_FORM_BYTES};
 use agentauth_core::identity::svid::X509Svid;
-use agentauth_core::jose::Algorithm;
+use agentauth_core::jose::{Algorithm, SigningKey};
 use agentauth_core::policy::Effect;
 use agentauth_core::{AgentAuth, Evidence, ResourceId, SpiffeId, Timestamp, TokenService, TrustedIssuer};
 use agentauth_tower::ConnectionPeer;
@@ -188,6 +188,22 @@ fn resource(id: &str) -> ResourceId {
 /// The form of an exchange that is granted.
 fn exchange(office: &Office) -> ExchangeRequest {
     ExchangeRequest::new(office.court.consent(), resource(TOOLS)).scopes("records:read".parse().unwrap())
+}
+
+#[tokio::test]
+async fn the_metadata_says_that_identity_assertions_are_accepted_and_not_from_whom() {
+    let court = Court::new();
+    let keys = SigningKey::generate(Algorithm::EdDsa).unwrap().public_key_set().unwrap();
+    let provider = AssertionIssuer::new("https://idp.example", keys, KnownSubjects::new());
+    let issuer = court.issuer(STS).identity_assertions_from(provider).build().unwrap();
+    let app: Router = token_service(TokenService::new(issuer, court.records.clone()).unwrap());
+    let answer = fetch(&app, "/.well-known/oauth-authorization-server").await;
+    let metadata = answer.json();
+    let profiles = json!(["urn:ietf:params:oauth:grant-profile:id-jag"]);
+    assert_eq!(metadata["authorization_grant_profiles_supported"], profiles);
+    let grants = metadata["grant_types_supported"].as_array().unwrap();
+    assert!(grants.contains(&json!("urn:ietf:params:oauth:grant-type:jwt-bearer")));
+    assert!(!answer.body.contains("idp.example"));
 }
 
 #[tokio::test]

@@ -22,10 +22,12 @@ impl Caller {
         let auth = &self.inner.auth;
         // The policy may have taken its time.
         let mut grant = self.check_action(action, auth.now())?;
+        self.standing(auth.now()).await?;
         if !decision.obligations().is_empty() {
             Box::pin(self.meet(decision, action, record)).await?;
             // So may the store.
             grant = self.check_action(action, auth.now())?;
+            self.standing(auth.now()).await?;
         }
         // After the approval, since an action that only asks for one spends no use.
         match grant {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use super::standing::at_once;
 use super::{AgentAuth, Caller, NO_ID, Recorded, deny};
 use crate::audit::{DelegationRecord, RecordKind};
 use crate::binding::dpop::{DpopError, DpopVerifier, Scheme, VerifiedProof};
@@ -15,13 +16,16 @@ use crate::evidence::{Credentials, Evidence};
 use crate::identity::Peer;
 use crate::identity::svid::SvidError;
 use crate::rejection::{Refusal, Rejection};
+use crate::scope::ScopeImplications;
 use crate::time::Timestamp;
-use crate::token::{Held, Pending, VerifiedToken};
+use crate::token::{
+    Held, Pending, TransactionHeld, TransactionPending, TransactionToken, TransactionTokenError, VerifiedToken,
+};
 
 /// The wait for a caller to be verified, and for that to be recorded: a future of `Result<Caller, Rejection>`.
 ///
-/// It is ready at once unless newer keys must be fetched, the issuer must be asked, or a proof of possession must be
-/// looked up in a store that is elsewhere.
+/// It is ready at once unless newer keys or a status list must be fetched, the issuer must be asked, or revocations or a
+/// proof of possession must be looked up in a store that is elsewhere.
 #[must_use = "nobody is verified before this is awaited"]
 pub struct Authentication(State);
 
@@ -34,6 +38,10 @@ enum State {
 }
 
 impl Authentication {
+    const fn of(recorded: Recorded<Caller>) -> Self {
+        Self(State::Recording(recorded))
+    }
+
     fn asking(future: impl Future<Output = Result<Caller, Rejection>> + Send + 'static) -> Self {
         Self(State::Asking(Some(Box::pin(future))))
     }
@@ -69,6 +77,18 @@ impl fmt::Debug for Authentication {
 struct Presenter {
     delegation: Delegation,
     proof: Option<VerifiedProof>,
+    transaction: Option<TransactionToken>,
+}
+
+impl Presenter {
+    /// The transaction narrows what is delegated, and grants nothing.
+    fn within(self, transaction: Option<TransactionToken>, implications: &ScopeImplications) -> Self {
+        let delegation = match &transaction {
+            Some(transaction) => self.delegation.narrowed_to(transaction.scopes(), implications),
+            None => self.delegation,
+        };
+        Self { delegation, transaction, proof: self.proof }
+    }
 }
 
 /// Whom the answer is for, as long as it is awaited: a caller that hangs up before is told nothing, and is in the record
@@ -210,10 +230,10 @@ impl AgentAuth {
         if self.inner.requires_delegation && delegation.mode() != Mode::OnBehalfOf {
             return Err(DelegationError::Required(delegation.actor().clone()).into());
         }
-        Ok(Presenter { delegation, proof })
+        Ok(Presenter { delegation, proof, transaction: None })
     }
 
-    /// Uses the proof up, if there is one, last: nobody can use up what they could not have made (RFC 9449 §11.1).
+    /// What is the token used for? Looked at once it is known that the caller may use it.
     fn settle(
         &self,
         evidence: Evidence,
@@ -221,20 +241,91 @@ impl AgentAuth {
         presenter: Result<Presenter, Refusal>,
         now: Timestamp,
     ) -> Authentication {
-        let recording = |recorded| Authentication(State::Recording(recorded));
-        let (delegation, proof) = match presenter {
-            Ok(Presenter { delegation, proof: None }) => {
-                return recording(self.conclude(evidence, id, Ok(delegation), None, now));
+        let (Some(transactions), Ok(_)) = (&self.inner.transactions, &presenter) else {
+            return self.stand(evidence, id, presenter, now);
+        };
+        match transactions.begin(&evidence.transaction, now) {
+            Ok(transaction) => {
+                let presenter = presenter.map(|presenter| presenter.within(transaction, &self.inner.implications));
+                self.stand(evidence, id, presenter, now)
             }
-            Ok(Presenter { delegation, proof: Some(proof) }) => (delegation, proof),
-            Err(refusal) => return recording(self.conclude(evidence, id, Err(refusal), None, now)),
+            Err(TransactionHeld::Refused(error)) => self.stand(evidence, id, Err(error.into()), now),
+            Err(TransactionHeld::Pending(pending)) => {
+                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                Authentication::asking(async move {
+                    let presenter = auth.ask_for_transaction(&evidence, presenter, pending).await;
+                    awaited.over();
+                    let now = auth.inner.clock.now();
+                    auth.stand(evidence, id, presenter, now).await
+                })
+            }
+        }
+    }
+
+    async fn ask_for_transaction(
+        &self,
+        evidence: &Evidence,
+        presenter: Result<Presenter, Refusal>,
+        pending: TransactionPending,
+    ) -> Result<Presenter, Refusal> {
+        let transactions = self.inner.transactions.as_ref().ok_or(TransactionTokenError::Missing)?;
+        let clock = &*self.inner.clock;
+        let transaction = transactions.finish(&evidence.transaction, pending, clock).await?;
+        // Certificates and the token itself may have expired meanwhile.
+        let now = clock.now();
+        self.check_connection(evidence, now)?;
+        let presenter = presenter?;
+        if presenter.delegation.is_over(now) {
+            return Err(DelegationError::Expired.into());
+        }
+        Ok(presenter.within(transaction, &self.inner.implications))
+    }
+
+    /// What was taken back does not count, however good it looks.
+    fn stand(
+        &self,
+        evidence: Evidence,
+        id: Arc<str>,
+        presenter: Result<Presenter, Refusal>,
+        now: Timestamp,
+    ) -> Authentication {
+        let presenter = match presenter {
+            Ok(presenter) => presenter,
+            Err(refusal) => return Authentication::of(self.conclude(evidence, id, Err(refusal), None, now)),
+        };
+        let mut standing = self.standing(presenter.delegation.token(), evidence.peer.as_ref(), now);
+        match at_once(&mut standing) {
+            Poll::Ready(Ok(())) => self.use_proof(evidence, id, presenter, now),
+            Poll::Ready(Err(refusal)) => Authentication::of(self.conclude(evidence, id, Err(refusal), None, now)),
+            Poll::Pending => {
+                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                Authentication::asking(async move {
+                    let stands = standing.await;
+                    awaited.over();
+                    match stands {
+                        Ok(()) => auth.use_proof(evidence, id, presenter, auth.now()).await,
+                        Err(refusal) => auth.conclude(evidence, id, Err(refusal), None, now).await,
+                    }
+                })
+            }
+        }
+    }
+
+    /// Uses the proof up, if there is one, last: nobody can use up what they could not have made (RFC 9449 §11.1).
+    fn use_proof(&self, evidence: Evidence, id: Arc<str>, presenter: Presenter, now: Timestamp) -> Authentication {
+        let recording = Authentication::of;
+        let (presented, proof) = match presenter {
+            Presenter { delegation, transaction, proof: None } => {
+                return recording(self.conclude(evidence, id, Ok((delegation, transaction)), None, now));
+            }
+            Presenter { delegation, transaction, proof: Some(proof) } => ((delegation, transaction), proof),
         };
         let Some(dpop) = &self.inner.dpop else {
             return recording(self.conclude(evidence, id, Err(BindingError::MethodUnsupported.into()), None, now));
         };
         let nonce = if proof.needs_new_nonce() { dpop.nonce(now) } else { None };
         let used_by =
-            |used: Result<(), DpopError>| used.map(|()| delegation).map_err(|error| BindingError::from(error).into());
+            |used: Result<(), DpopError>| used.map(|()| presented).map_err(|error| BindingError::from(error).into());
         let mut using = dpop.use_once(&proof, now);
         match Pin::new(&mut using).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(used) => recording(self.conclude(evidence, id, used_by(used), nonce, now)),
@@ -253,17 +344,18 @@ impl AgentAuth {
         &self,
         evidence: Evidence,
         id: Arc<str>,
-        delegation: Result<Delegation, Refusal>,
+        presented: Result<(Delegation, Option<TransactionToken>), Refusal>,
         nonce: Option<String>,
         now: Timestamp,
     ) -> Recorded<Caller> {
         let mut record = self.record(RecordKind::Authentication, &id, now);
         record.seen_from(evidence.peer.as_ref());
-        let answer = match delegation {
-            Ok(delegation) => {
+        let answer = match presented {
+            Ok((delegation, transaction)) => {
                 let delegation_record = DelegationRecord::of(&delegation, &self.inner.audit_key);
                 record.delegation = Some(Arc::clone(&delegation_record));
-                Ok(Caller::new(self.clone(), delegation, delegation_record, evidence, id, nonce))
+                record.transaction = transaction.as_ref().map(TransactionToken::shared_txn);
+                Ok(Caller::new(self.clone(), delegation, delegation_record, evidence, id, transaction, nonce))
             }
             Err(refusal) => {
                 deny(&mut record, &refusal);
@@ -308,8 +400,12 @@ impl AgentAuth {
         self.inner.requires_binding
     }
 
-    /// Verifies every token anew from now on, whatever was verified before: call it after a revocation.
+    /// Verifies every token anew from now on, whatever was verified before, and exchanges anew what callers pass on: call it
+    /// when an issuer has revoked something. What is revoked here ([`AgentAuth::revoke`]) needs no such call.
     pub fn forget_tokens(&self) {
         self.inner.tokens.forget();
+        if let Some(delegator) = &self.inner.delegator {
+            delegator.forget();
+        }
     }
 }

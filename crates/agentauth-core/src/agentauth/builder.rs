@@ -6,21 +6,25 @@ use crate::audit::{AuditKey, AuditSink};
 use crate::binding::dpop::{Dpop, DpopConfigError};
 #[cfg(feature = "unstable-chain")]
 use crate::delegation::chain::{ChainConfigError, ChainSettings, ChainVerifier};
+use crate::delegation::outbound::Delegator;
 use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, NameError, ResourceId};
 use crate::policy::{NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
-use crate::state::{ApprovalStore, UseStore};
+use crate::state::{ApprovalStore, RevocationStore, UseStore};
 use crate::time::{Clock, SystemClock};
-use crate::token::{DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TrustedIssuer};
+use crate::token::{
+    DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TransactionConfigError, TransactionTokens, TrustedIssuer,
+};
 
 /// Settings of an [`AgentAuth`].
 #[must_use]
 pub struct AgentAuthBuilder {
     resource: String,
     issuers: Vec<TrustedIssuer>,
+    revocations: Option<Arc<dyn RevocationStore>>,
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
@@ -30,9 +34,11 @@ pub struct AgentAuthBuilder {
     requires_binding: bool,
     actor_binding: ActorBinding,
     dpop: Option<Dpop>,
+    transactions: Option<TransactionTokens>,
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainSettings>,
     approvals: Option<Arc<dyn ApprovalStore>>,
+    delegator: Option<Delegator>,
     cached_tokens: usize,
     scopes_supported: String,
     sinks: Vec<Arc<dyn AuditSink>>,
@@ -65,6 +71,9 @@ pub enum ConfigError {
     #[cfg(feature = "unstable-chain")]
     #[error(transparent)]
     Chains(#[from] ChainConfigError),
+    /// The settings for transaction tokens are not good.
+    #[error(transparent)]
+    Transactions(#[from] TransactionConfigError),
     /// There is nowhere to record decisions.
     #[error("no audit sink is configured, and a decision that is not recorded is refused: call .audit(...)")]
     NoAudit,
@@ -81,6 +90,7 @@ impl AgentAuthBuilder {
         Self {
             resource: resource.to_owned(),
             issuers: Vec::new(),
+            revocations: None,
             agents: None,
             policy: Arc::new(NoPolicy),
             implications: ScopeImplications::new(),
@@ -90,9 +100,11 @@ impl AgentAuthBuilder {
             requires_binding: false,
             actor_binding: ActorBinding::default(),
             dpop: None,
+            transactions: None,
             #[cfg(feature = "unstable-chain")]
             chains: None,
             approvals: None,
+            delegator: None,
             cached_tokens: DEFAULT_CAPACITY,
             scopes_supported: String::new(),
             sinks: Vec::new(),
@@ -112,6 +124,13 @@ impl AgentAuthBuilder {
     /// refused.
     pub fn agents(mut self, agents: AgentTrust) -> Self {
         self.agents = Some(agents);
+        self
+    }
+
+    /// What has been revoked: asked about each caller when it is authenticated, and again for each of its actions. It
+    /// refuses also what it cannot tell. Without it, nothing can be revoked here.
+    pub fn revocations(mut self, store: impl RevocationStore + 'static) -> Self {
+        self.revocations = Some(Arc::new(store));
         self
     }
 
@@ -183,6 +202,21 @@ impl AgentAuthBuilder {
         self
     }
 
+    /// Requires a transaction token beside the access token (header `Txn-Token`), which narrows what that grants to what
+    /// the transaction is for: scopes that both hold, by [`AgentAuthBuilder::implications`] where the trust domain has
+    /// other scopes than its issuers. Without it, the header is not read.
+    pub fn transaction_tokens(mut self, tokens: TransactionTokens) -> Self {
+        self.transactions = Some(tokens);
+        self
+    }
+
+    /// How callers' authority is passed on to the next server:
+    /// [`Caller::delegate_to`](crate::Caller::delegate_to). Without it, it is not.
+    pub fn delegate_through(mut self, delegator: Delegator) -> Self {
+        self.delegator = Some(delegator);
+        self
+    }
+
     /// Refuses bearer tokens: every token must be bound to its holder's key, by DPoP or mutual TLS.
     pub const fn require_binding(mut self) -> Self {
         self.requires_binding = true;
@@ -250,6 +284,7 @@ impl AgentAuthBuilder {
                 resource,
                 tokens,
                 issuers,
+                revocations: self.revocations,
                 agents: self.agents,
                 policy: self.policy,
                 implications: self.implications,
@@ -266,7 +301,9 @@ impl AgentAuthBuilder {
                     }
                 },
                 dpop: self.dpop.map(Dpop::build).transpose()?,
+                transactions: self.transactions.map(TransactionTokens::build).transpose()?,
                 approvals: self.approvals,
+                delegator: self.delegator,
                 scopes_supported: self.scopes_supported.parse()?,
                 sinks: self.sinks,
                 audit_key,

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 
+use super::standing::at_once;
 use super::{AgentAuth, NO_ID, Permit, Recorded, deny};
 use crate::audit::{ActionRecord, DelegationRecord, Record, RecordKind};
 use crate::binding::{Binding, BindingError};
@@ -12,7 +14,9 @@ use crate::identity::{AgentId, Peer, PrincipalId};
 use crate::policy::{Action, AuthzRequest, Decision, Effect, Reason, ReasonKind, Resource};
 use crate::rejection::{Refusal, Rejection};
 use crate::scope::{Grant, NotDelegated, ScopeSet, Wanted};
+use crate::state::revocation::Wait;
 use crate::time::Timestamp;
+use crate::token::TransactionToken;
 
 /// A verified caller: this agent, for this principal, with this authority. Only
 /// [`AgentAuth::authenticate`] makes one. Clones are cheap and share one caller.
@@ -25,8 +29,9 @@ pub(super) struct Inner {
     pub(super) auth: AgentAuth,
     pub(super) delegation: Delegation,
     delegation_record: Arc<DelegationRecord>,
-    evidence: Evidence,
+    pub(super) evidence: Evidence,
     evaluation_id: Arc<str>,
+    transaction: Option<TransactionToken>,
     dpop_nonce: Option<String>,
 }
 
@@ -37,9 +42,11 @@ impl Caller {
         delegation_record: Arc<DelegationRecord>,
         evidence: Evidence,
         evaluation_id: Arc<str>,
+        transaction: Option<TransactionToken>,
         dpop_nonce: Option<String>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { auth, delegation, delegation_record, evidence, evaluation_id, dpop_nonce }) }
+        let inner = Inner { auth, delegation, delegation_record, evidence, evaluation_id, transaction, dpop_nonce };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Who acts.
@@ -85,6 +92,14 @@ impl Caller {
         &self.inner.evaluation_id
     }
 
+    /// The transaction that the token is used for, if the caller came with a transaction token and they are taken here.
+    /// What it says of the principal and the workload is the trust domain's word, and not compared with the delegation:
+    /// the caller is who the delegation says.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&TransactionToken> {
+        self.inner.transaction.as_ref()
+    }
+
     /// The nonce to send back in `DPoP-Nonce`, where the one that the caller used is about to expire (RFC 9449 §8.2).
     #[must_use]
     pub fn dpop_nonce(&self) -> Option<&str> {
@@ -104,7 +119,7 @@ impl Caller {
     ///
     /// # Errors
     /// [`Rejection`], with the first of: an expired delegation, a missing scope or what is outside of the limits of the
-    /// delegation, the policy's denial, a condition of its permission that is not met (see [`approval`](crate::approval)), no
+    /// delegation, a revocation, the policy's denial, a condition of its permission that is not met (see [`approval`](crate::approval)), no
     /// use left, a record that could not be kept. (A use is spent before the record is kept, and is not given back; so is an
     /// approval.)
     pub async fn authorize<A>(&self, action: Action<A>) -> Result<Permit<A>, Rejection> {
@@ -119,9 +134,13 @@ impl Caller {
         });
         let malformed = action.resource.as_ref().filter(|resource| !resource.is_well_formed());
         let failure = failure.or_else(|| malformed.map(|_| Refusal::Resource));
-        let refusal = match failure.map_or_else(|| self.check_action(&action, now), Err) {
+        let standing = match failure.map_or_else(|| self.check_action(&action, now).map(drop), Err) {
+            Ok(()) => self.standing(now).await,
+            refused => refused,
+        };
+        let refusal = match standing {
             Err(refusal) => Some(refusal),
-            Ok(_) => {
+            Ok(()) => {
                 record.policy_version = Some(auth.inner.policy.version().into());
                 let decision = self.decide(&action, now).await;
                 record.reasons = decision.reasons().to_vec();
@@ -145,7 +164,7 @@ impl Caller {
     /// delegated within limits does not stand for one.
     ///
     /// # Errors
-    /// [`Rejection`]: an expired delegation, a missing scope, a record that could not be kept.
+    /// [`Rejection`]: an expired delegation, a missing scope, a revocation, a record that could not be kept.
     pub fn require_scopes(&self, needed: &ScopeSet) -> Recorded<()> {
         let auth = &self.inner.auth;
         let now = auth.now();
@@ -154,13 +173,13 @@ impl Caller {
         let mut record = self.record(&id, now);
         let name = format!("require {needed}").into();
         record.action = Some(ActionRecord { name, resource: None, arguments: None });
-        self.conclude(record, refusal)
+        self.conclude_if_standing(record, refusal, now)
     }
 
     /// Requires that the token is bound to the caller's key, for a whole route for instance, and records the answer.
     ///
     /// # Errors
-    /// [`Rejection`]: an expired delegation, a bearer token, a record that could not be kept.
+    /// [`Rejection`]: an expired delegation, a bearer token, a revocation, a record that could not be kept.
     pub fn require_binding(&self) -> Recorded<()> {
         let auth = &self.inner.auth;
         let now = auth.now();
@@ -170,7 +189,7 @@ impl Caller {
             .or_else(|| (self.inner.delegation.binding() == Binding::Bearer).then(|| BindingError::Required.into()));
         let mut record = self.record(&id, now);
         record.action = Some(ActionRecord { name: "require binding".into(), resource: None, arguments: None });
-        self.conclude(record, refusal)
+        self.conclude_if_standing(record, refusal, now)
     }
 
     /// An id for a decision; without one, the decision is a refusal, and is recorded all the same.
@@ -186,14 +205,18 @@ impl Caller {
         let mut record = auth.record(RecordKind::Decision, id, now);
         record.authentication_id = Some(Arc::clone(&self.inner.evaluation_id));
         record.delegation = Some(Arc::clone(&self.inner.delegation_record));
+        record.transaction = self.transaction().map(TransactionToken::shared_txn);
         record.seen_from(self.peer());
         record
     }
 
     /// Whether the caller may act at all, at this moment: it may be kept for longer than its credentials last.
-    fn check_standing(&self, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn check_standing(&self, now: Timestamp) -> Result<(), Refusal> {
         if self.inner.delegation.is_over(now) {
             return Err(DelegationError::Expired.into());
+        }
+        if let Some(transaction) = self.transaction() {
+            transaction.check_lifetime(now)?;
         }
         self.inner.auth.check_connection(&self.inner.evidence, now)
     }
@@ -219,6 +242,11 @@ impl Caller {
         })
     }
 
+    /// Whether nothing has been taken back since.
+    pub(super) fn standing(&self, now: Timestamp) -> Wait<Result<(), Refusal>> {
+        self.inner.auth.standing(self.inner.delegation.token(), self.peer(), now)
+    }
+
     async fn decide<A>(&self, action: &Action<A>, now: Timestamp) -> Decision {
         let delegation = &self.inner.delegation;
         let request = AuthzRequest {
@@ -236,6 +264,24 @@ impl Caller {
         match self.inner.auth.inner.policy.decide(&request).await {
             Ok(decision) => decision,
             Err(error) => Decision::failed(&error),
+        }
+    }
+
+    /// Refuses for `refusal`, or else if something has been taken back.
+    fn conclude_if_standing(&self, record: Record, refusal: Option<Refusal>, now: Timestamp) -> Recorded<()> {
+        if refusal.is_some() {
+            return self.conclude(record, refusal);
+        }
+        let mut standing = self.standing(now);
+        match at_once(&mut standing) {
+            Poll::Ready(stands) => self.conclude(record, stands.err()),
+            Poll::Pending => {
+                let caller = self.clone();
+                Recorded::asking(async move {
+                    let stands = standing.await;
+                    caller.conclude(record, stands.err()).await
+                })
+            }
         }
     }
 

@@ -6,8 +6,11 @@ mod authentication;
 mod builder;
 mod caller;
 mod chain;
+mod outbound;
 mod permit;
 mod recorded;
+mod revoke;
+mod standing;
 mod uses;
 
 use std::fmt;
@@ -17,23 +20,27 @@ pub use approvals::Approvals;
 pub use authentication::Authentication;
 pub use builder::{AgentAuthBuilder, ConfigError};
 pub use caller::Caller;
+pub use outbound::DelegateTo;
 pub use permit::Permit;
 pub use recorded::Recorded;
 pub(crate) use recorded::Recording;
+pub use revoke::RevocationFailure;
+pub(crate) use revoke::keep_revocation;
 
 use crate::audit::{AuditKey, AuditSink, RECORD_VERSION, Record, RecordKind};
 use crate::binding::dpop::DpopVerifier;
 #[cfg(feature = "unstable-chain")]
 use crate::delegation::chain::ChainVerifier;
+use crate::delegation::outbound::Delegator;
 use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, ResourceId};
 use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
 use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
-use crate::state::{ApprovalStore, UseStore};
+use crate::state::{ApprovalStore, RevocationStore, UseStore};
 use crate::time::{Clock, Timestamp};
-use crate::token::TokenVerifier;
+use crate::token::{TokenVerifier, TransactionVerifier};
 
 /// What stands in place of an evaluation id when the random source has failed. Nothing is allowed under it.
 pub(crate) const NO_ID: &str = "unavailable";
@@ -52,6 +59,7 @@ struct Inner {
     metadata_url: Box<str>,
     tokens: TokenVerifier,
     issuers: Vec<IssuerId>,
+    revocations: Option<Arc<dyn RevocationStore>>,
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
@@ -60,9 +68,11 @@ struct Inner {
     requires_binding: bool,
     actor_binding: ActorBinding,
     dpop: Option<DpopVerifier>,
+    transactions: Option<TransactionVerifier>,
     #[cfg(feature = "unstable-chain")]
     chains: Option<ChainVerifier>,
     approvals: Option<Arc<dyn ApprovalStore>>,
+    delegator: Option<Delegator>,
     scopes_supported: ScopeSet,
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: AuditKey,
@@ -145,12 +155,14 @@ impl AgentAuth {
             reasons: Vec::new(),
             authentication_id: None,
             delegation: None,
+            transaction: None,
             peer: None,
             peer_proof: None,
             action: None,
             policy_version: None,
             approval: None,
             issued: None,
+            revocation: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Answers that are given once they are on record.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,8 +14,18 @@ use crate::rejection::{Refusal, Rejection};
 
 /// An answer that is given once it is recorded: a future of `Result<T, Rejection>`.
 #[must_use = "nothing is answered before this is awaited"]
-#[derive(Debug)]
-pub struct Recorded<T> {
+pub struct Recorded<T>(State<T>);
+
+type Asking<T> = Pin<Box<dyn Future<Output = Result<T, Rejection>> + Send>>;
+
+enum State<T> {
+    Answered(Answered<T>),
+    /// The answer is not known yet. Empty once it has been given.
+    Asking(Option<Asking<T>>),
+}
+
+/// An answer, and the wait for its record.
+struct Answered<T> {
     answer: Option<Result<T, Rejection>>,
     recording: Recording,
     auth: AgentAuth,
@@ -22,6 +33,20 @@ pub struct Recorded<T> {
 }
 
 impl<T> Recorded<T> {
+    /// `answer`, once `record` is kept.
+    pub(super) fn new(auth: AgentAuth, answer: Result<T, Rejection>, record: Record) -> Self {
+        let record = Arc::new(record);
+        let recording = Recording::begin(&auth.inner.sinks, &record);
+        Self(State::Answered(Answered { answer: Some(answer), recording, auth, record }))
+    }
+
+    /// What `future` answers, once it has recorded that.
+    pub(super) fn asking(future: impl Future<Output = Result<T, Rejection>> + Send + 'static) -> Self {
+        Self(State::Asking(Some(Box::pin(future))))
+    }
+}
+
+impl<T> Answered<T> {
     /// Refuses, since the record could not be kept everywhere. Sinks that did take it are told so.
     fn correct(&self, error: AuditError) -> Rejection {
         let refusal = Refusal::Audit(error);
@@ -32,13 +57,6 @@ impl<T> Recorded<T> {
         drop(Recording::begin(&self.auth.inner.sinks, &Arc::new(correction)));
         self.auth.reject(refusal, evaluation_id)
     }
-
-    /// `answer`, once `record` is kept.
-    pub(super) fn new(auth: AgentAuth, answer: Result<T, Rejection>, record: Record) -> Self {
-        let record = Arc::new(record);
-        let recording = Recording::begin(&auth.inner.sinks, &record);
-        Self { answer: Some(answer), recording, auth, record }
-    }
 }
 
 /// Nothing in it is pinned: it is a value, and the waits of the sinks.
@@ -48,12 +66,31 @@ impl<T> Future for Recorded<T> {
     type Output = Result<T, Rejection>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let recorded = ready!(Pin::new(&mut self.recording).poll(context));
+        let answered = match &mut self.0 {
+            State::Answered(answered) => answered,
+            State::Asking(asking) => {
+                // A future that is polled after it has answered stays silent.
+                let Some(future) = asking else { return Poll::Pending };
+                let answer = ready!(future.as_mut().poll(context));
+                *asking = None;
+                return Poll::Ready(answer);
+            }
+        };
+        let recorded = ready!(Pin::new(&mut answered.recording).poll(context));
         // Taken in any case: an answer whose record failed must not be there for a second poll.
-        let answer = self.answer.take().ok_or(AuditError::Closed);
+        let answer = answered.answer.take().ok_or(AuditError::Closed);
         Poll::Ready(match recorded.and(answer) {
             Ok(answer) => answer,
-            Err(error) => Err(self.correct(error)),
+            Err(error) => Err(answered.correct(error)),
+        })
+    }
+}
+
+impl<T> fmt::Debug for Recorded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Answered(_) => "Recorded(recording)",
+            State::Asking(_) => "Recorded(asking)",
         })
     }
 }

@@ -15,10 +15,11 @@ const PURPOSE: &str = "agentauth uses 1";
 pub(super) async fn count(auth: &AgentAuth, delegation: &Delegation, grant: &Grant) -> Result<(), Refusal> {
     let store = auth.inner.uses.as_ref().ok_or(Refusal::UsesUnavailable)?;
     let limit = grant.max_uses().ok_or(Refusal::UsesUnavailable)?;
-    let (issuer, root, until) = delegation.root_id();
+    let now = auth.now();
+    let (issuer, root, until) = delegation.root_id(now);
     // By action, not by grant: one that was narrowed on its way has no uses of its own.
     let counter = digest_of([PURPOSE, issuer.as_str(), root, grant.action().as_str()]);
-    match store.debit(&counter, limit, until, auth.now()).await {
+    match store.debit(&counter, limit, until, now).await {
         DebitAnswer::Debited => Ok(()),
         DebitAnswer::Exhausted => Err(Refusal::UsesExhausted { scope: grant.action().clone() }),
         DebitAnswer::Unavailable => Err(Refusal::UsesUnavailable),

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use futures_channel::oneshot;
 
 use super::{Append, AuditError, AuditSink, Record};
+use crate::disk::sync_directory;
 
 /// Records that may wait for the disk. When it falls further behind, requests are refused, not delayed without end.
 const QUEUE: usize = 4096;
@@ -101,12 +102,6 @@ fn end_last_line(file: &mut File) -> io::Result<()> {
         file.write_all(b"\n")?;
     }
     Ok(())
-}
-
-/// A new file is only safe once its directory entry is.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 /// Writes groups of entries until every sender is gone, or a write has failed.

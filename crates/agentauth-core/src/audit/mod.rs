@@ -9,5 +9,6 @@ mod sink;
 pub use json_lines::JsonLinesFile;
 pub use record::{
     ActionRecord, ApprovalRecord, AuditKey, DelegationRecord, IssuedRecord, RECORD_VERSION, Record, RecordKind,
+    RevocationRecord,
 };
 pub use sink::{Append, AuditError, AuditSink, TracingSink};

@@ -11,6 +11,8 @@ use crate::identity::{AgentId, Approver, IssuerId, Peer, PeerProof, PrincipalId,
 use crate::policy::{Effect, Reason, Resource};
 use crate::random::{Random, RandomUnavailable, hex};
 use crate::scope::ScopeSet;
+use crate::state::revocation::{Revocation, RevocationKind, RevocationTarget};
+use crate::text::Excerpt;
 use crate::time::Timestamp;
 
 /// The version of this record's shape.
@@ -47,6 +49,9 @@ pub struct Record {
     /// Who acts, for whom, and how that is known. Absent if no one was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Arc<DelegationRecord>>,
+    /// The transaction that the token was used for (`txn`): the same in the records of every workload that takes part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<Arc<str>>,
     /// The agent that the connection proved, or that a trusted proxy passed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SpiffeId>,
@@ -65,6 +70,9 @@ pub struct Record {
     /// The token that was issued, for an exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued: Option<IssuedRecord>,
+    /// What was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<RevocationRecord>,
 }
 
 impl Record {
@@ -90,6 +98,8 @@ pub enum RecordKind {
     Issuance,
     /// A human has approved or denied what an agent wants to do, or has tried to.
     Approval,
+    /// Something was revoked, or could not be.
+    Revocation,
 }
 
 impl fmt::Display for RecordKind {
@@ -100,6 +110,7 @@ impl fmt::Display for RecordKind {
             Self::Outcome => "outcome",
             Self::Issuance => "issuance",
             Self::Approval => "approval",
+            Self::Revocation => "revocation",
         })
     }
 }
@@ -129,6 +140,9 @@ pub struct DelegationRecord {
     pub binding: Binding,
     /// The keyed hash of the token's id: the same token has the same hash in this log, and only in this log.
     pub token: Box<str>,
+    /// The same of the grant that it descends from, if it names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Box<str>>,
     /// When the delegation ends.
     pub expires: Timestamp,
 }
@@ -176,10 +190,74 @@ pub struct IssuedRecord {
     pub audience: ResourceId,
     /// The scopes that were granted.
     pub scopes: ScopeSet,
+    /// What was granted that scopes cannot say (RFC 9396).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<serde_json::Value>,
+    /// The keyed hash of the id of the grant that it descends from; for a consent, that is the hash of the consent's token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Box<str>>,
     /// The keyed hash of its id.
     pub token: Box<str>,
     /// When it ends.
     pub expires: Timestamp,
+}
+
+/// What was revoked, for how long, by whom and why.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct RevocationRecord {
+    /// What kind of thing.
+    pub what: RevocationKind,
+    /// The issuer of the token or the grant, or the issuer that is revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerId>,
+    /// The keyed hash of the token's or the grant's id: the same as in the records of those who used it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Box<str>>,
+    /// The agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// The principal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalId>,
+    /// The first moment at which it does not count any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// It concerns only tokens that were issued up to this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_before: Option<Timestamp>,
+    /// Who revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Box<str>>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Box<str>>,
+}
+
+impl RevocationRecord {
+    pub(crate) fn of(revocation: &Revocation, key: &AuditKey) -> Self {
+        let (mut issuer, mut id, mut agent, mut principal) = (None, None, None, None);
+        match revocation.target() {
+            RevocationTarget::Token { issuer: of, id: name } | RevocationTarget::Grant { issuer: of, id: name } => {
+                (issuer, id) = (Some(of.clone()), Some(key.hash(of, name)));
+            }
+            RevocationTarget::Agent(revoked) => agent = Some(revoked.clone()),
+            RevocationTarget::Principal(revoked) => principal = Some(revoked.clone()),
+            RevocationTarget::Issuer(revoked) => issuer = Some(revoked.clone()),
+        }
+        let shown = |text: Option<&Excerpt>| text.map(|text| text.to_string().into());
+        Self {
+            what: revocation.target().kind(),
+            issuer,
+            id,
+            agent,
+            principal,
+            until: revocation.end(),
+            issued_before: revocation.issued_before(),
+            by: shown(revocation.author()),
+            reason: shown(revocation.reason()),
+        }
+    }
 }
 
 /// The key under which identifiers are hashed before they are recorded.
@@ -239,6 +317,7 @@ impl DelegationRecord {
             issuer: delegation.issuer().clone(),
             binding: delegation.binding(),
             token: key.hash(delegation.issuer(), delegation.token_id()),
+            grant: delegation.token().grant_id().map(|id| key.hash(delegation.issuer(), id)),
             expires: delegation.expires(),
         }
     }

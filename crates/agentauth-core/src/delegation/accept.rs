@@ -93,7 +93,7 @@ impl Delegation {
             return Err(DelegationError::AgentUntrusted(agent.clone()));
         }
         actor_binding.check(actor, binding, peer)?;
-        Ok(Self { token, demoted, binding })
+        Ok(Self { token, demoted, narrowed: None, binding })
     }
 }
 

@@ -1,6 +1,8 @@
-use crate::identity::{AgentId, NameError, ResourceId, SpiffeId};
+use super::{AssertionError, GrantsUnavailable};
+use crate::identity::{AgentId, IssuerId, NameError, ResourceId, SpiffeId};
 use crate::random::RandomUnavailable;
-use crate::scope::ScopeSet;
+use crate::scope::{DetailError, ScopeSet};
+use crate::state::revocation::Revoked;
 use crate::text::Excerpt;
 use crate::token::TokenError;
 
@@ -61,7 +63,7 @@ pub enum ExchangeError {
     /// The request lacks a parameter, repeats one, or gives one a value that is not supported.
     #[error("the request is malformed: {0}")]
     Malformed(&'static str),
-    /// The grant type is neither token exchange nor client credentials.
+    /// The grant type is neither token exchange nor client credentials, or one that this issuer is not set up for.
     #[error("the grant type is not supported")]
     GrantUnsupported,
     /// The subject token is refused.
@@ -73,12 +75,31 @@ pub enum ExchangeError {
     /// The actor token is refused.
     #[error("the actor token is refused: {0}")]
     ActorToken(TokenError),
+    /// The client, the actor, or something that one of the tokens depends on has been revoked.
+    #[error("nothing is issued: {0}")]
+    Revoked(Revoked),
     /// The actor token does not stand for an agent by itself, bound to the agent's key.
     #[error("the actor token must be an agent's own token, bound to the agent's certificate")]
     ActorTokenUnsuitable,
     /// Nothing says that this actor may act for this subject: actor splicing, or a missing consent.
-    #[error("agent {0} may not act for the subject: neither may_act nor the current actor says so")]
+    #[error("agent {0} may not act for the subject: neither may_act, the current actor nor a registered grant says so")]
     ActorNotPermitted(AgentId),
+    /// The actor has acted on this authority before, and others have since: passed round, it would look like one
+    /// delegation while it is another.
+    #[error("agent {0} has acted on this authority before, and cannot be given it again by one that it passed it to")]
+    ActorLoop(AgentId),
+    /// The grant that the subject token descends from does not count any more.
+    #[error("grant `{0}`, which the subject descends from, has been withdrawn or has ended")]
+    GrantWithdrawn(Excerpt),
+    /// The grant that the subject token descends from is for another agent or principal.
+    #[error("grant `{0}`, which the subject descends from, is for another agent or principal than the subject names")]
+    GrantOfAnother(Excerpt),
+    /// The grant does not reach to the target.
+    #[error("grant `{0}` does not allow tokens for this target")]
+    GrantAudience(Excerpt),
+    /// Who may act for whom cannot be told.
+    #[error("the registered grants cannot be had: {0}")]
+    GrantsUnavailable(GrantsUnavailable),
     /// The chain of actors would become longer than the limit.
     #[error("the chain would have {found} actors, {limit} are allowed")]
     TooDeep {
@@ -98,12 +119,27 @@ pub enum ExchangeError {
         /// What the subject token holds.
         held: ScopeSet,
     },
+    /// The `authorization_details` that were asked for are not understood.
+    #[error("the authorization_details that were asked for are refused: {0}")]
+    Details(DetailError),
+    /// The `authorization_details` that were asked for are more than the subject token holds.
+    #[error("more was asked for in authorization_details than the subject token holds")]
+    DetailsWidened,
+    /// All that the subject holds may be used by its holder, and by nobody else.
+    #[error("the current actor may not pass its authority on")]
+    NotToBePassedOn,
     /// Nothing is left that could be granted at the target.
     #[error("no scope is left that could be granted at this target")]
     ScopeEmpty,
     /// One of the inputs has no lifetime left to pass on.
     #[error("the inputs have no lifetime left")]
     NoLifetime,
+    /// A token is to be taken back by a client that it was not issued to.
+    #[error("the token was issued to another client, and is not bound to this one's key")]
+    TokenOfAnother,
+    /// The identity assertion is refused.
+    #[error(transparent)]
+    Assertion(#[from] AssertionError),
     /// The issuer could not sign or make an identifier.
     #[error("the issuer cannot issue at the moment")]
     Unavailable,
@@ -118,14 +154,25 @@ impl ExchangeError {
             Self::Malformed(_) => "exchange_malformed",
             Self::GrantUnsupported => "exchange_grant_unsupported",
             Self::SubjectToken(error) | Self::ActorToken(error) => error.code(),
+            Self::Revoked(revoked) => revoked.code(),
             Self::SubjectTokenNotHeld => "exchange_subject_not_held",
             Self::ActorTokenUnsuitable => "exchange_actor_unsuitable",
             Self::ActorNotPermitted(_) => "exchange_actor_not_permitted",
+            Self::ActorLoop(_) => "exchange_actor_loop",
+            Self::GrantWithdrawn(_) => "exchange_grant_withdrawn",
+            Self::GrantOfAnother(_) => "exchange_grant_of_another",
+            Self::GrantAudience(_) => "exchange_grant_audience",
+            Self::GrantsUnavailable(_) => "exchange_grants_unavailable",
             Self::TooDeep { .. } => "exchange_too_deep",
             Self::TargetUnknown => "exchange_target_unknown",
             Self::ScopeWidened { .. } => "exchange_scope_widened",
+            Self::Details(error) => error.code(),
+            Self::DetailsWidened => "exchange_details_widened",
+            Self::NotToBePassedOn => "exchange_not_to_be_passed_on",
             Self::ScopeEmpty => "exchange_scope_empty",
             Self::NoLifetime => "exchange_no_lifetime",
+            Self::TokenOfAnother => "revocation_token_of_another",
+            Self::Assertion(error) => error.code(),
             Self::Unavailable => "exchange_unavailable",
         }
     }
@@ -136,9 +183,14 @@ impl ExchangeError {
         match self {
             Self::ClientUnauthenticated => "invalid_client",
             Self::GrantUnsupported => "unsupported_grant_type",
-            Self::TargetUnknown => "invalid_target",
-            Self::ScopeWidened { .. } | Self::ScopeEmpty => "invalid_scope",
-            Self::Unavailable => "temporarily_unavailable",
+            Self::TokenOfAnother => "unauthorized_client",
+            Self::TargetUnknown | Self::GrantAudience(_) => "invalid_target",
+            Self::ScopeWidened { .. } | Self::ScopeEmpty | Self::NotToBePassedOn => "invalid_scope",
+            Self::Details(_) | Self::DetailsWidened => "invalid_authorization_details",
+            Self::Unavailable | Self::GrantsUnavailable(_) | Self::Revoked(Revoked::Unavailable) => {
+                "temporarily_unavailable"
+            }
+            Self::Assertion(error) => error.oauth_error(),
             _ => "invalid_request",
         }
     }
@@ -177,9 +229,15 @@ pub enum IssuerError {
     /// An actor limit of 0, or over 16.
     #[error("a limit of {0} actors is outside 1 to 16")]
     MaxActors(usize),
+    /// A setting names a server that is no resource of the issuer.
+    #[error("`{0}` is given authorization details, and is no resource of this issuer: call .resource(...) for it")]
+    NoResource(Excerpt),
     /// No agent can authenticate: [`IssuerBuilder::agents`](super::IssuerBuilder::agents) was not called.
     #[error("no agent trust is configured, so no client could authenticate: call .agents(...)")]
     NoAgentTrust,
+    /// The issuer is to accept identity assertions of its own, which the draft forbids.
+    #[error("issuer `{0}` cannot accept its own identity assertions; name the identity provider")]
+    OwnAssertions(IssuerId),
     /// The signing key cannot be published.
     #[error("the signing key cannot be used: {0}")]
     Key(crate::jose::KeyError),

@@ -1,7 +1,9 @@
 //! What is asked of an issuer, and what it answers (RFC 8693 §2).
 
+use std::borrow::Cow;
+
 use crate::identity::{AgentId, ResourceId};
-use crate::scope::ScopeSet;
+use crate::scope::{Authority, ScopeSet};
 use crate::text::Secret;
 use crate::time::Timestamp;
 
@@ -35,13 +37,33 @@ pub struct ExchangeRequest {
     pub(crate) actor: Option<SubjectToken>,
     pub(crate) audience: ResourceId,
     pub(crate) scopes: Option<ScopeSet>,
+    pub(crate) details: Option<AskedDetails>,
+}
+
+/// What is asked for beside scopes.
+#[derive(Debug, Clone)]
+pub(crate) enum AskedDetails {
+    /// In the process.
+    Known(Authority),
+    /// On the wire, as JSON: what it means is for the issuer to say.
+    Json(Box<str>),
+}
+
+impl AskedDetails {
+    /// As a form has them.
+    pub(crate) fn to_json(&self) -> Cow<'_, str> {
+        match self {
+            Self::Known(details) => details.to_details().to_string().into(),
+            Self::Json(details) => (&**details).into(),
+        }
+    }
 }
 
 impl ExchangeRequest {
     /// Asks that the client may act at `audience` for the subject of `subject`.
     #[must_use]
     pub const fn new(subject: SubjectToken, audience: ResourceId) -> Self {
-        Self { subject, actor: None, audience, scopes: None }
+        Self { subject, actor: None, audience, scopes: None, details: None }
     }
 
     /// Asks for the agent that `actor` stands for, instead of the client: how an agent passes part of its
@@ -52,10 +74,19 @@ impl ExchangeRequest {
         self
     }
 
-    /// Asks for these scopes only; otherwise, for all that the subject token holds and the target allows.
+    /// Asks for these scopes, and of the rest for nothing but [`ExchangeRequest::details`]. If neither is asked for, that is
+    /// for all that the subject token holds and the target allows.
     #[must_use]
     pub fn scopes(mut self, scopes: ScopeSet) -> Self {
         self.scopes = Some(scopes);
+        self
+    }
+
+    /// Asks for what scopes cannot say (`authorization_details`, RFC 9396 §6), and of the rest for nothing but
+    /// [`ExchangeRequest::scopes`].
+    #[must_use]
+    pub fn details(mut self, details: Authority) -> Self {
+        self.details = Some(AskedDetails::Known(details));
         self
     }
 
@@ -70,7 +101,7 @@ impl ExchangeRequest {
 #[derive(Debug, Clone)]
 pub struct IssuedToken {
     pub(crate) token: Secret,
-    pub(crate) scopes: ScopeSet,
+    pub(crate) authority: Authority,
     pub(crate) expires: Timestamp,
     pub(crate) lifetime_secs: u64,
     /// What the issuer itself knows about the token. Absent where it came from elsewhere.
@@ -84,6 +115,7 @@ pub(crate) struct Origin {
     pub(crate) subject: Box<str>,
     pub(crate) actors: Vec<AgentId>,
     pub(crate) may_act: Option<AgentId>,
+    pub(crate) grant_id: Option<Box<str>>,
     pub(crate) audience: ResourceId,
 }
 
@@ -97,7 +129,13 @@ impl IssuedToken {
     /// The scopes that were granted, which may be fewer than were asked for.
     #[must_use]
     pub const fn scopes(&self) -> &ScopeSet {
-        &self.scopes
+        self.authority.scopes()
+    }
+
+    /// All that was granted: the scopes, and what they cannot say.
+    #[must_use]
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// When the token ends.

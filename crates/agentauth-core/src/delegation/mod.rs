@@ -2,27 +2,43 @@
 
 mod accept;
 mod actor_binding;
+mod assertion;
 #[cfg(feature = "unstable-chain")]
 pub mod chain;
 mod error;
 mod exchange;
+mod grants;
 mod issuer;
+pub mod outbound;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use accept::AgentTrust;
 pub use actor_binding::ActorBinding;
+pub use assertion::{
+    AssertedSubject, AssertionError, AssertionIssuer, GRANT_PROFILE_ID_JAG, IdJagRequest, IdentityAssertion,
+    JwtBearerRequest, KnownSubjects, SubjectKind, SubjectMapping, SubjectsUnavailable,
+};
 pub use error::{DelegationError, ExchangeError, IssuerError};
 pub use exchange::{ExchangeRequest, IssuedToken, SubjectToken};
-pub use issuer::{AnswerError, Client, Consent, Issuer, IssuerBuilder, MAX_FORM_BYTES};
-pub(crate) use issuer::{Form, token_response};
+pub use grants::{
+    DelegationGrant, DelegationGrants, FileGrants, GRANTS_NOTICED_WITHIN, GrantsError, GrantsFileError,
+    GrantsUnavailable, MAX_GRANTS_BYTES, MemoryGrants,
+};
+use issuer::MAX_LIFETIME;
+pub use issuer::{
+    Client, Consent, IntrospectionBody, Issuer, IssuerBuilder, KeyPhase, KeyStatus, MAX_FORM_BYTES, MIN_PUBLICATION,
+    RotationError, SigningKeys,
+};
+pub(crate) use issuer::{Form, details_of, token_response};
+pub use outbound::AnswerError;
 
 use http::HeaderName;
 
 use crate::binding::Binding;
 use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId};
-use crate::scope::Authority;
+use crate::scope::{Authority, ScopeImplications, ScopeSet};
 use crate::time::Timestamp;
 pub use crate::token::Mode;
 use crate::token::VerifiedToken;
@@ -40,6 +56,8 @@ pub struct Delegation {
     token: Arc<VerifiedToken>,
     /// The agent, where it may not be called what the token calls it.
     demoted: Option<AgentId>,
+    /// What is left of the token's authority, where something beside it narrows that.
+    narrowed: Option<Authority>,
     binding: Binding,
 }
 
@@ -65,7 +83,13 @@ impl Delegation {
     /// What was delegated.
     #[must_use]
     pub fn authority(&self) -> &Authority {
-        &self.token.authority
+        self.narrowed.as_ref().unwrap_or(&self.token.authority)
+    }
+
+    /// The same, with the scopes that `scopes` holds too.
+    pub(crate) fn narrowed_to(mut self, scopes: &ScopeSet, implications: &ScopeImplications) -> Self {
+        self.narrowed = Some(self.authority().within(scopes, implications));
+        self
     }
 
     /// The one server at which this delegation counts.
@@ -78,6 +102,11 @@ impl Delegation {
     #[must_use]
     pub const fn binding(&self) -> Binding {
         self.binding
+    }
+
+    /// What is left of the token's authority, where something beside it narrows that.
+    pub(crate) const fn narrowed(&self) -> Option<&Authority> {
+        self.narrowed.as_ref()
     }
 
     /// Who said so.
@@ -105,22 +134,36 @@ impl Delegation {
         &self.token.reading.earlier
     }
 
+    pub(crate) const fn token(&self) -> &Arc<VerifiedToken> {
+        &self.token
+    }
+
     pub(crate) fn token_id(&self) -> &str {
         &self.token.id
     }
 
-    /// What uses are counted under, and until when: all that descends from it shares its counters.
-    pub(crate) fn root_id(&self) -> (&IssuerId, &str, Timestamp) {
-        match &self.token.narrowing {
-            Some(narrowing) => (&self.token.issuer, &narrowing.root.0, narrowing.root.1),
-            None => (&self.token.issuer, &self.token.id, self.token.lifetime.refused_from),
+    /// What uses are counted under, and until when: all that descends from one grant, or from one token that was narrowed
+    /// without its issuer, shares its counters; and so do the tokens that a consent is exchanged for one after the other,
+    /// for as long as the consent can last.
+    pub(crate) fn root_id(&self, now: Timestamp) -> (&IssuerId, &str, Timestamp) {
+        let (root, end) = match &self.token.narrowing {
+            Some(narrowing) => (&narrowing.root.0, narrowing.root.1),
+            None => (&self.token.id, self.token.lifetime.refused_from),
+        };
+        match &self.token.grant {
+            Some(grant) => (&self.token.issuer, grant, end.max(now.plus(MAX_LIFETIME))),
+            None => (&self.token.issuer, root, end),
         }
     }
 
     /// What `make` makes of what the token says. A token that is kept keeps that too.
     pub(crate) fn made_of_token<T: Send + Sync + 'static>(&self, make: impl Fn() -> T) -> Arc<T> {
-        // What the agent is called here may depend on the connection.
-        if self.demoted.is_some() { Arc::new(make()) } else { self.token.keepsake.get_or_make(make) }
+        // What the agent is called here may depend on the connection, and what it may do on the transaction.
+        if self.demoted.is_some() || self.narrowed.is_some() {
+            Arc::new(make())
+        } else {
+            self.token.keepsake.get_or_make(make)
+        }
     }
 
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
@@ -172,7 +215,8 @@ mod tests {
         let name = AgentId::Named { issuer: IssuerId::new(ISSUER).unwrap(), name: WORKLOAD.into() };
         let as_named = |demoted: Option<&AgentId>| {
             let token = Arc::clone(&token);
-            DelegationRecord::of(&Delegation { token, demoted: demoted.cloned(), binding: Binding::Bearer }, &key)
+            let (demoted, binding) = (demoted.cloned(), Binding::Bearer);
+            DelegationRecord::of(&Delegation { token, demoted, narrowed: None, binding }, &key)
         };
         let workload = AgentId::Spiffe(WORKLOAD.parse().unwrap());
         for (demoted, expected) in [(None, &workload), (Some(&name), &name), (None, &workload)] {

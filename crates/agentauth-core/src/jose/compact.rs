@@ -53,7 +53,11 @@ pub(super) struct Parts<'t> {
 
 impl<'t> Parts<'t> {
     pub(super) fn of(token: &'t str) -> Result<Self, JoseError> {
-        if token.len() > MAX_TOKEN_BYTES {
+        Self::of_at_most(token, MAX_TOKEN_BYTES)
+    }
+
+    fn of_at_most(token: &'t str, limit: usize) -> Result<Self, JoseError> {
+        if token.len() > limit {
             return Err(JoseError::Oversize);
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(JoseError::NotCompact)?;
@@ -115,7 +119,16 @@ impl<'t> CompactJws<'t> {
     /// # Errors
     /// Each rule of form has its own [`JoseError`]; nothing here depends on a secret.
     pub fn parse(token: &'t str) -> Result<Self, JoseError> {
-        Self::parse_by(token, |header, buffer| read_header::<HeaderMembers<'_>>(header, buffer)?.check())
+        Self::parse_by(Parts::of(token)?, |header, buffer| read_header::<HeaderMembers<'_>>(header, buffer)?.check())
+    }
+
+    /// Like [`CompactJws::parse`], for a document that may have `limit` bytes, and is no token that anyone could send.
+    ///
+    /// # Errors
+    /// As [`CompactJws::parse`].
+    pub(crate) fn parse_at_most(document: &'t str, limit: usize) -> Result<Self, JoseError> {
+        let parts = Parts::of_at_most(document, limit)?;
+        Self::parse_by(parts, |header, buffer| read_header::<HeaderMembers<'_>>(header, buffer)?.check())
     }
 
     /// Like [`CompactJws::parse`], for a kind of token whose header has no members but `alg`, `kid` and `typ`, and
@@ -124,15 +137,14 @@ impl<'t> CompactJws<'t> {
     /// # Errors
     /// As [`CompactJws::parse`], and [`JoseError::HeaderMember`].
     pub(crate) fn parse_closed(token: &'t str) -> Result<Self, JoseError> {
-        Self::parse_by(token, |header, buffer| read_header::<ClosedMembers<'_>>(header, buffer)?.check())
+        Self::parse_by(Parts::of(token)?, |header, buffer| read_header::<ClosedMembers<'_>>(header, buffer)?.check())
     }
 
     #[inline]
     fn parse_by(
-        token: &'t str,
+        parts: Parts<'t>,
         read: impl Fn(&str, &mut [u8]) -> Result<Header, JoseError>,
     ) -> Result<Self, JoseError> {
-        let parts = Parts::of(token)?;
         let read = |buffer: &mut [u8]| read(parts.header, buffer);
         // Nearly all headers fit the smaller buffer, and clearing the larger one costs more than reading them.
         let header = if parts.header.len() <= USUAL_HEADER_BYTES.div_ceil(3) * 4 {

@@ -93,6 +93,11 @@ impl KeySet {
         }
     }
 
+    /// Whether there is a key of this name for this algorithm.
+    pub(crate) fn has_key(&self, key_id: &str, algorithm: Algorithm) -> bool {
+        self.keys.iter().any(|key| key.key_id() == Some(key_id) && key.algorithm() == algorithm)
+    }
+
     fn add(&mut self, key: VerificationKey) {
         match key.key_id() {
             Some(kid) if self.keys.iter().any(|known| known.key_id() == Some(kid)) => {

@@ -26,6 +26,7 @@ mod key;
 mod key_set;
 mod self_signed;
 mod signer;
+mod signing;
 mod thumbprint;
 mod token_type;
 
@@ -38,5 +39,7 @@ pub use key::VerificationKey;
 pub use key_set::{KeySet, MAX_JWKS_BYTES};
 pub use self_signed::{SelfSignedError, SelfSignedJws};
 pub use signer::{SigningFailed, SigningKey};
+pub(crate) use signing::sign_compact;
+pub use signing::{Signer, Signing};
 pub use thumbprint::{JwkThumbprint, NotAThumbprint};
 pub use token_type::TokenType;

@@ -10,9 +10,9 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
     RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
-use serde::Serialize;
 use serde_json::json;
 
+use super::signing::{complete, header_of, signing_input};
 use super::{Algorithm, KeyError, KeySet, TokenType, VerificationKey, base64url};
 
 /// Signing failed inside the cryptographic library; nothing was signed.
@@ -28,7 +28,6 @@ pub struct SigningKey {
     key_id: Box<str>,
     public_jwk: Box<str>,
     /// The members that make the public key, and no others.
-    #[cfg(feature = "unstable-chain")]
     bare_jwk: Box<str>,
     key: Private,
 }
@@ -120,35 +119,23 @@ impl SigningKey {
     /// # Errors
     /// [`SigningFailed`].
     pub fn sign(&self, token_type: TokenType, payload: &[u8]) -> Result<String, SigningFailed> {
-        #[derive(Serialize)]
-        struct Header<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            typ: Option<&'a str>,
-            alg: &'a str,
-            kid: &'a str,
-        }
-        let header = Header { typ: token_type.name(), alg: self.algorithm.name(), kid: &self.key_id };
-        self.sign_under(&serde_json::to_vec(&header).map_err(|_| SigningFailed)?, payload)
+        let header = header_of(self.algorithm, &self.key_id, token_type)?;
+        self.sign_under(&header, payload)
     }
 
     /// As [`SigningKey::sign`], with the public key itself in the header (RFC 7515 §4.1.3).
-    #[cfg(feature = "unstable-chain")]
     pub(crate) fn sign_showing_key(&self, typ: &str, payload: &[u8]) -> Result<String, SigningFailed> {
         let (alg, jwk) = (self.algorithm.name(), &self.bare_jwk);
         self.sign_under(format!(r#"{{"typ":"{typ}","alg":"{alg}","jwk":{jwk}}}"#).as_bytes(), payload)
     }
 
     fn sign_under(&self, header: &[u8], payload: &[u8]) -> Result<String, SigningFailed> {
-        let mut token = base64url::encode(header);
-        token.push('.');
-        token.push_str(&base64url::encode(payload));
-        let signature = self.signature(token.as_bytes())?;
-        token.push('.');
-        token.push_str(&base64url::encode(&signature));
-        Ok(token)
+        let input = signing_input(header, payload);
+        let signature = self.sign_bytes(input.as_bytes())?;
+        Ok(complete(input, &signature))
     }
 
-    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailed> {
+    pub(super) fn sign_bytes(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailed> {
         let random = AwsRandom::new();
         match &self.key {
             Private::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
@@ -192,14 +179,7 @@ impl SigningKey {
             members.insert("kid".into(), json!(key_id));
             members.insert("use".into(), json!("sig"));
         }
-        Ok(Self {
-            algorithm,
-            key_id,
-            public_jwk: jwk.to_string().into(),
-            #[cfg(feature = "unstable-chain")]
-            bare_jwk: bare_jwk.into(),
-            key,
-        })
+        Ok(Self { algorithm, key_id, public_jwk: jwk.to_string().into(), bare_jwk: bare_jwk.into(), key })
     }
 }
 

@@ -62,9 +62,20 @@ impl ScopeImplications {
         needed.iter().all(|scope| self.holds(held, scope))
     }
 
+    /// Those of `scopes` that whoever holds `held` holds too.
+    pub(super) fn held_of<'s>(&self, held: &ScopeSet, scopes: impl IntoIterator<Item = &'s str>) -> ScopeSet {
+        // Too many to be a set at all are none.
+        ScopeSet::collect(scopes.into_iter().filter(|scope| self.holds(held, scope))).unwrap_or_default()
+    }
+
     /// Whether whoever holds the one scope `held` may do what `needed` asks.
     pub(super) fn reaches(&self, held: &Scope, needed: &Scope) -> bool {
         held == needed || self.broader.get(needed.as_str()).is_some_and(|holders| holders.contains(held.as_str()))
+    }
+
+    /// Those of `asked` that whoever holds `held` holds.
+    pub(crate) fn covered(&self, held: &ScopeSet, asked: &ScopeSet) -> ScopeSet {
+        asked.only(|scope| self.holds(held, scope))
     }
 
     fn holds(&self, held: &ScopeSet, needed: &str) -> bool {

@@ -3,6 +3,7 @@
 mod authority;
 mod implications;
 mod set;
+mod within;
 
 pub(crate) use authority::MAX_DETAILS_DEPTH;
 pub use authority::{

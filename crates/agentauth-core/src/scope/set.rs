@@ -157,11 +157,17 @@ impl ScopeSet {
         Self::collect(self.iter().chain(other.iter()))
     }
 
+    /// Those for which `keep` says so.
+    pub(super) fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let kept: SmallVec<[&str; 16]> = self.iter().filter(|scope| keep(scope)).collect();
+        Self { text: kept.join(" ").into() }
+    }
+
     pub(super) fn has(&self, scope: &str) -> bool {
         self.iter().any(|held| held == scope)
     }
 
-    fn collect<'s>(scopes: impl Iterator<Item = &'s str>) -> Result<Self, ScopeError> {
+    pub(super) fn collect<'s>(scopes: impl Iterator<Item = &'s str>) -> Result<Self, ScopeError> {
         let mut sorted: SmallVec<[&str; 16]> = SmallVec::new();
         for scope in scopes {
             if sorted.len() >= MAX_SCOPES {

@@ -1,10 +1,11 @@
-//! What must be remembered between requests, as traits over opaque digests, with bounded stores in memory.
+//! What must be remembered between requests, as traits over opaque digests, with bounded stores in memory and in files.
 
 mod approvals;
 mod memory;
 mod memory_approvals;
 mod memory_uses;
 mod replay;
+pub mod revocation;
 mod uses;
 mod wait;
 
@@ -16,4 +17,5 @@ pub use memory::MemoryReplayStore;
 pub use memory_approvals::MemoryApprovalStore;
 pub use memory_uses::MemoryUseStore;
 pub use replay::{Remember, ReplayAnswer, ReplayStore};
+pub use revocation::{FileRevocations, MemoryRevocations, Revocation, RevocationStore};
 pub use uses::{Debit, DebitAnswer, UseStore};

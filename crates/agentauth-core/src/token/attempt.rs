@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::cache::TokenDigest;
 use super::checks::Refused;
 use super::introspection::{Introspecting, Introspection};
-use super::verified::Basis;
-use super::{KeyRefresh, TokenError, TokenVerifier, VerifiedToken};
+use super::issuer::CheckedIssuer;
+use super::status::{KnownLists, StatusCheck, StatusPlace};
+use super::verified::{Basis, Lifetime};
+use super::{KeyRefresh, StatusListError, TokenError, TokenVerifier, VerifiedToken};
 use crate::jose::MAX_TOKEN_BYTES;
 use crate::time::{Clock, Timestamp};
 
@@ -20,10 +22,10 @@ const MAX_WAITING: usize = 4096;
 pub(super) struct WaitingRoom(Arc<AtomicUsize>);
 
 /// A place in the waiting room, given back when it is dropped.
-struct Seat(Arc<AtomicUsize>);
+pub(super) struct Seat(Arc<AtomicUsize>);
 
 impl WaitingRoom {
-    fn enter(&self) -> Result<Seat, Held> {
+    pub(super) fn enter(&self) -> Result<Seat, Held> {
         let seat = Seat(Arc::clone(&self.0));
         let before = self.0.fetch_add(1, Ordering::Relaxed);
         if before < MAX_WAITING { Ok(seat) } else { Err(Held::Refused(TokenError::TooManyWaiting)) }
@@ -49,6 +51,8 @@ enum Wait {
     Keys(KeyRefresh),
     /// The answer of the issuer with this place.
     Answer { answer: Introspecting, issuer: usize },
+    /// The status list of this token, which is good otherwise.
+    Status(Box<VerifiedToken>),
 }
 
 /// The token is refused, or it is not known yet.
@@ -70,6 +74,64 @@ impl TokenVerifier {
         }
     }
 
+    /// Notes what is known of the token's status, if it has one. `false`: it must be asked for.
+    pub(super) fn note_status(&self, token: &mut VerifiedToken, now: Timestamp) -> Result<bool, TokenError> {
+        let Some((place, known)) = &mut token.status else { return Ok(true) };
+        let (issuer, lists) = self.lists_of(token.place).ok_or_else(StatusListError::not_known)?;
+        *known = lists.look_up(place, issuer, now).transpose()?;
+        Ok(known.is_some())
+    }
+
+    /// What is known of the status of a token of this issuer, which must be known if it has one.
+    pub(super) fn known_status(
+        &self,
+        issuer: usize,
+        place: Option<&StatusPlace>,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        let Some(place) = place else { return Ok(()) };
+        let known = self.lists_of(issuer).and_then(|(issuer, lists)| lists.look_up(place, issuer, now));
+        known.ok_or_else(StatusListError::not_known)?.map(drop)
+    }
+
+    fn lists_of(&self, place: usize) -> Option<(&CheckedIssuer, &KnownLists)> {
+        match self.issuers.get(place) {
+            Some(issuer @ CheckedIssuer { status: StatusCheck::Lists { known, .. }, .. }) => Some((issuer, known)),
+            _ => None,
+        }
+    }
+
+    /// Asks for the token's status, if it has one that is not known.
+    async fn ask_for_status(&self, token: &mut VerifiedToken, clock: &dyn Clock) -> Result<(), TokenError> {
+        if let Some((place, known @ None)) = &mut token.status {
+            let (issuer, lists) = self.lists_of(token.place).ok_or_else(StatusListError::not_known)?;
+            *known = Some(lists.ask(place, issuer, clock).await?);
+            let (now, Lifetime { expires, .. }) = (clock.now(), token.lifetime);
+            if !token.lifetime.holds(now) {
+                return Err(TokenError::Expired(now.secs().saturating_sub(expires.secs())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the token's status is what it was when the token was verified.
+    pub(crate) fn knows_status(&self, token: &VerifiedToken, now: Timestamp) -> bool {
+        token.status.as_ref().is_none_or(|(_, known)| known.is_some_and(|known| known.holds(now)))
+    }
+
+    /// Looks the status of a token up again that was verified before.
+    pub(crate) async fn check_status(&self, token: &VerifiedToken, clock: &dyn Clock) -> Result<(), TokenError> {
+        let Some((place, _)) = &token.status else { return Ok(()) };
+        let (issuer, lists) = self.lists_of(token.place).ok_or_else(StatusListError::not_known)?;
+        match lists.look_up(place, issuer, clock.now()) {
+            Some(known) => known.map(drop),
+            None => {
+                let _seat = self.waiting.enter().map_err(|_| TokenError::TooManyWaiting)?;
+                lists.ask(place, issuer, clock).await.map(drop)
+            }
+        }
+    }
+
     /// Verifies `token` as far as that goes without waiting.
     pub(crate) fn begin(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, Held> {
         let ticket = self.ticket(token);
@@ -82,7 +144,13 @@ impl TokenVerifier {
             return Err(Held::Pending(Pending { wait: Wait::Answer { answer, issuer }, ticket, _seat: seat }));
         }
         let Refused { error, keys } = match self.try_verify(token, now) {
-            Ok(verified) => return Ok(self.keep(ticket, verified)),
+            Ok(mut verified) => {
+                if self.note_status(&mut verified, now).map_err(Held::Refused)? {
+                    return Ok(self.keep(ticket, verified));
+                }
+                let seat = self.waiting.enter()?;
+                return Err(Held::Pending(Pending { wait: Wait::Status(Box::new(verified)), ticket, _seat: seat }));
+            }
             Err(refused) => refused,
         };
         let refresh = keys.and_then(|(keys, tried)| keys.refresh(tried)).ok_or(Held::Refused(error))?;
@@ -97,13 +165,18 @@ impl TokenVerifier {
         pending: Pending,
         clock: &dyn Clock,
     ) -> Result<Arc<VerifiedToken>, TokenError> {
-        let verified = match pending.wait {
+        let mut verified = match pending.wait {
             Wait::Keys(refresh) => {
                 refresh.await;
-                self.verify(token, clock.now())?
+                let now = clock.now();
+                let mut verified = self.try_verify(token, now).map_err(|refused| refused.error)?;
+                self.note_status(&mut verified, now)?;
+                verified
             }
             Wait::Answer { answer, issuer } => self.read_answer(token, answer.await?, issuer, clock).await?,
+            Wait::Status(verified) => *verified,
         };
+        self.ask_for_status(&mut verified, clock).await?;
         Ok(self.keep(pending.ticket, verified))
     }
 
@@ -139,6 +212,7 @@ impl TokenVerifier {
     /// Whether what was verified once would be verified again.
     fn is_good_still(&self, token: &VerifiedToken, now: Timestamp) -> bool {
         token.lifetime.holds(now)
+            && self.knows_status(token, now)
             && match token.basis {
                 Basis::Keys(generation) => {
                     self.issuers.get(token.place).and_then(|issuer| issuer.keys.generation()) == Some(generation)

@@ -21,8 +21,12 @@ impl<E: Into<TokenError>> From<E> for Refused<'_> {
     }
 }
 
-pub(super) const fn wrong_type(found: TokenType) -> TokenError {
-    TokenError::Jose(JoseError::WrongType { expected: TokenType::AccessToken, found })
+/// A kind that `issuer` does not take; most take access tokens.
+pub(super) fn wrong_type(issuer: Option<&CheckedIssuer>, found: TokenType) -> TokenError {
+    let takes = |kind: &TokenType| issuer.is_none_or(|issuer| issuer.profile.accepts(*kind));
+    let others = TokenType::named().map(|(_, kind)| kind);
+    let expected = std::iter::once(TokenType::AccessToken).chain(others).find(takes).unwrap_or(TokenType::AccessToken);
+    TokenError::Jose(JoseError::WrongType { expected, found })
 }
 
 /// The issuer's tokens are of this kind; and where that does not say it is an access token, the claims do not say
@@ -30,7 +34,7 @@ pub(super) const fn wrong_type(found: TokenType) -> TokenError {
 pub(super) fn check_kind(jws: &CompactJws<'_>, claims: &Claims<'_>, issuer: &CheckedIssuer) -> Result<(), TokenError> {
     let found = jws.token_type();
     if !issuer.profile.accepts(found) {
-        return Err(wrong_type(found));
+        return Err(wrong_type(Some(issuer), found));
     }
     match claims.foreign {
         Some(claim) if found != TokenType::AccessToken => Err(TokenError::OtherKind(claim)),

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::TokenError;
+use super::status::StatusClaim;
 use crate::identity::MAX_NAME_BYTES;
 use crate::jose::json::{self, Loose, Members, Texts, Value};
 use crate::jose::{JoseError, base64url};
@@ -33,6 +34,10 @@ pub(super) struct Claims<'p> {
     pub(super) cnf: Option<Cnf<'p>>,
     /// RFC 9396 §9.1. What its details mean is for those who know their types.
     pub(super) authorization_details: Option<serde_json::Value>,
+    /// The principal's grant that the token descends from, as the issuer calls it.
+    pub(super) grant_id: Option<Cow<'p, str>>,
+    /// Where its status is found (draft-ietf-oauth-status-list §6).
+    pub(super) status: Option<StatusClaim<'p>>,
     /// The first claim that only tokens of other kinds have.
     pub(super) foreign: Option<&'static str>,
     /// The names of the other claims to keep.
@@ -80,6 +85,8 @@ impl<'p> Members<'p> for Claims<'p> {
             "authorization_details" => {
                 self.authorization_details = Some(value.tree(MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH)?);
             }
+            "grant_id" => self.grant_id = Some(value.text()?),
+            "status" => value.object_if_any(self.status.get_or_insert_default())?,
             _ => return self.other(name, value),
         }
         Ok(())

@@ -1,4 +1,5 @@
 use super::introspection::IntrospectionUnavailable;
+use super::status::StatusListError;
 use crate::jose::JoseError;
 use crate::scope::ScopeError;
 use crate::text::Excerpt;
@@ -75,6 +76,32 @@ pub enum TokenError {
     /// A signed answer is another issuer's, for another client, or from another time (RFC 9701 §5).
     #[error("the issuer's signed answer is not for this server, or not for now")]
     AnswerNotForUs,
+    /// The token has a status, and nobody has said where the status lists of its issuer come from.
+    #[error(
+        "the token says where its status is found (status), but none is looked up for issuer `{0}`: call .status_lists(...)"
+    )]
+    StatusNotConfigured(Excerpt),
+    /// The claim `status` has no `status_list` with `idx` and `uri`: another mechanism, or none.
+    #[error("the claim `status` has no `status_list` with `idx` and `uri`; no other mechanism is known")]
+    StatusUnsupported,
+    /// The status list is not where those of the issuer are.
+    #[error("the status list `{0}` is at no origin of its issuer's lists")]
+    StatusUri(Excerpt),
+    /// The status list cannot be had, or not believed; this is not the token's fault.
+    #[error(transparent)]
+    StatusList(#[from] StatusListError),
+    /// The token has no place in its status list.
+    #[error("the token's index {0} lies beyond the end of its status list")]
+    StatusIndex(u64),
+    /// The token has been revoked (status 1).
+    #[error("the token has been revoked, says its status list")]
+    StatusInvalid,
+    /// The token has been suspended (status 2).
+    #[error("the token is suspended, says its status list")]
+    StatusSuspended,
+    /// A status that is not known, and so not valid.
+    #[error("the token has status {0}, which is not known")]
+    StatusUnknown(u8),
     /// The token is bound by a method that is not known here, or by several at once (RFC 7800 §3.1).
     #[error("the token is bound by a confirmation method (cnf) that is not supported here, or by several")]
     ConfirmationUnsupported,
@@ -118,6 +145,14 @@ impl TokenError {
             Self::TooManyWaiting => "too_many_waiting",
             Self::AnswerUnsigned => "introspection_unsigned",
             Self::AnswerNotForUs => "introspection_not_for_us",
+            Self::StatusNotConfigured(_) => "status_not_configured",
+            Self::StatusUnsupported => "status_unsupported",
+            Self::StatusUri(_) => "status_uri_refused",
+            Self::StatusList(error) => error.code(),
+            Self::StatusIndex(_) => "status_index_out_of_range",
+            Self::StatusInvalid => "status_invalid",
+            Self::StatusSuspended => "status_suspended",
+            Self::StatusUnknown(_) => "status_unknown",
             Self::ConfirmationUnsupported => "confirmation_unsupported",
             Self::NotOpaque(_) => "token_not_opaque",
             Self::ActUntrusted => "act_untrusted",

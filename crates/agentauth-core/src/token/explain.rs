@@ -47,11 +47,13 @@ pub enum Rule {
     Profile,
     /// How the holder is to be known is stated in one way that is supported.
     Confirmation,
+    /// Its status, if it has one, is valid.
+    Status,
 }
 
 impl Rule {
     /// All rules, in the order in which they are checked.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Form,
         Self::Algorithm,
         Self::Extensions,
@@ -68,6 +70,7 @@ impl Rule {
         Self::Actors,
         Self::Profile,
         Self::Confirmation,
+        Self::Status,
     ];
 
     /// What the rule asks for.
@@ -90,6 +93,7 @@ impl Rule {
             Self::Actors => "act only from an issuer that delegates, and not too deep",
             Self::Profile => "the claims have the shape of the issuer's profile",
             Self::Confirmation => "cnf, if any, is one supported method",
+            Self::Status => "its status list, if it names one, says that it is valid",
         }
     }
 
@@ -113,6 +117,7 @@ impl Rule {
             Self::Actors => "RFC 8693 §4.1",
             Self::Profile => "RFC 9068 §2.2",
             Self::Confirmation => "RFC 7800 §3.1",
+            Self::Status => "draft-ietf-oauth-status-list §8.3",
         }
     }
 
@@ -247,8 +252,8 @@ impl TokenVerifier {
     }
 
     fn explain_claims(&self, log: &mut Explanation, jws: &CompactJws<'_>, claims: &Claims<'_>, now: Timestamp) {
-        let issuer = match self.issuer_of(claims) {
-            Ok((_, issuer)) => issuer,
+        let (place, issuer) = match self.issuer_of(claims) {
+            Ok(found) => found,
             Err(error) => {
                 log.note(Rule::Issuer, Err(error));
                 return;
@@ -267,6 +272,8 @@ impl TokenVerifier {
         let confirmation = claims.cnf.as_ref().map(Cnf::confirmation).transpose();
         log.confirmation = confirmation.as_ref().ok().copied().flatten();
         log.note(Rule::Confirmation, confirmation.map(|_| ()));
+        let status = claims.status.as_ref().map_or(Ok(None), |status| status.place(&issuer.status, issuer.id.as_str()));
+        log.note(Rule::Status, status.and_then(|status| self.known_status(place, status.as_ref(), now)));
         // A profile is given nothing that its issuer has not signed, and no actors that are not to be believed.
         if signed && actors {
             log.reading = explain_profile(log, jws, claims, issuer);

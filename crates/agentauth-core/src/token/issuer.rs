@@ -4,14 +4,15 @@ use std::time::Duration;
 use super::profile::{
     Auth0, Entra, Keycloak, KubernetesActor, Okta, PingAm, PingOne, Profile, Rfc8693, Rfc9068, Wso2, Zitadel,
 };
-use super::{Introspection, Keys};
+use super::status::StatusCheck;
+use super::{Introspection, Keys, StatusLists};
 use crate::identity::{AgentId, IssuerId, MAX_NAME_BYTES, NameError, TrustDomain};
 
 /// Clocks differ by seconds, not minutes.
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 
 /// More leeway than this would be a longer lifetime, not a tolerance.
-const MAX_LEEWAY: Duration = Duration::from_secs(60);
+pub(super) const MAX_LEEWAY: Duration = Duration::from_secs(60);
 
 /// A day: longer than access tokens need, and as long as the usual issuers make them at most.
 const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -32,12 +33,21 @@ pub struct TrustedIssuer {
     keys: Keys,
     profile: Arc<dyn Profile>,
     introspection: Option<Introspection>,
+    status: Status,
     audience: Option<Box<str>>,
     agents_of: Option<Vec<TrustDomain>>,
     allows_shared_audience: bool,
     max_actors: usize,
     leeway: Duration,
     max_lifetime: Duration,
+}
+
+/// What is to be made of a token that says where its status is found.
+#[derive(Debug, Clone)]
+enum Status {
+    Refused,
+    Ignored,
+    Lists(StatusLists),
 }
 
 /// Which agents an issuer may name by their SPIFFE ID, with no other proof than its word.
@@ -80,6 +90,14 @@ pub enum IssuerConfigError {
     /// Two issuers are to be asked about opaque tokens, which do not say whose they are.
     #[error("issuer `{0}` is the second to be asked about opaque tokens, and only one can be")]
     SecondIntrospection(IssuerId),
+    /// Status lists are to be fetched from something that is no origin.
+    #[error("issuer `{issuer}`: `{origin}` is no origin of status lists, such as https://status.example.com")]
+    StatusOrigin {
+        /// The issuer.
+        issuer: IssuerId,
+        /// What was given.
+        origin: Box<str>,
+    },
     /// More leeway than 60 s.
     #[error("issuer `{issuer}`: a leeway of {seconds} s is more than the 60 s that clocks may differ")]
     Leeway {
@@ -114,6 +132,7 @@ impl TrustedIssuer {
             keys: keys.into(),
             profile: Arc::new(profile),
             introspection: None,
+            status: Status::Refused,
             audience: None,
             agents_of: None,
             allows_shared_audience: false,
@@ -224,6 +243,14 @@ impl TrustedIssuer {
         self
     }
 
+    /// Where the status of this issuer's tokens is looked up, if they say that it has one (`status.status_list`,
+    /// draft-ietf-oauth-status-list). Without it, tokens that say so are refused.
+    #[must_use]
+    pub fn status_lists(mut self, lists: StatusLists) -> Self {
+        self.status = Status::Lists(lists);
+        self
+    }
+
     /// How far this server's clock and the issuer's may differ: 30 s unless set, at most 60 s.
     #[must_use]
     pub const fn leeway(mut self, leeway: Duration) -> Self {
@@ -267,8 +294,17 @@ impl TrustedIssuer {
         if self.audience.as_deref().is_some_and(|name| !is_audience(name)) {
             return Err(IssuerConfigError::Audience { issuer: id });
         }
+        let status = match self.status {
+            Status::Refused => StatusCheck::Refused,
+            Status::Ignored => StatusCheck::Ignored,
+            Status::Lists(lists) => {
+                let origin = |origin| IssuerConfigError::StatusOrigin { issuer: id.clone(), origin };
+                lists.check(&id).map_err(origin)?
+            }
+        };
         Ok(CheckedIssuer {
             id,
+            status,
             keys: self.keys,
             audience: self.audience,
             naming: match self.agents_of {
@@ -307,6 +343,14 @@ pub mod dangerous {
             self.0.allows_shared_audience = true;
             self.0
         }
+
+        /// Takes tokens with a `status` claim without looking at it: for an issuer that means something else by it. One
+        /// that means what the standard says has then revoked in vain until the token expires.
+        #[must_use]
+        pub fn ignore_status(mut self) -> TrustedIssuer {
+            self.0.status = super::Status::Ignored;
+            self.0
+        }
     }
 }
 
@@ -319,6 +363,7 @@ pub(super) struct CheckedIssuer {
     pub(super) audience: Option<Box<str>>,
     pub(super) profile: Arc<dyn Profile>,
     pub(super) introspection: Option<Introspection>,
+    pub(super) status: StatusCheck,
     pub(super) naming: Naming,
     pub(super) allows_shared_audience: bool,
     pub(super) max_actors: usize,

@@ -49,6 +49,24 @@ impl KeySource for Arc<KeySet> {
     }
 }
 
+impl<S: KeySource> KeySource for Shared<S> {
+    fn current(&self) -> Option<KeySnapshot> {
+        self.0.current()
+    }
+
+    fn generation(&self) -> Option<u64> {
+        self.0.generation()
+    }
+
+    fn refresh(&self, tried: Option<u64>) -> Option<KeyRefresh> {
+        self.0.refresh(tried)
+    }
+}
+
+/// A source that others hold too.
+#[derive(Debug)]
+struct Shared<S>(Arc<S>);
+
 /// The keys of one issuer, wherever they come from.
 #[derive(Debug, Clone)]
 pub struct Keys(Option<Arc<dyn KeySource>>);
@@ -58,6 +76,11 @@ impl Keys {
     #[must_use]
     pub fn from_source(source: impl KeySource + 'static) -> Self {
         Self(Some(Arc::new(source)))
+    }
+
+    /// Keys from a source that others hold too.
+    pub(crate) fn from_shared(source: &Arc<impl KeySource + 'static>) -> Self {
+        Self::from_source(Shared(Arc::clone(source)))
     }
 
     /// No keys: every token that is signed is refused.

@@ -12,6 +12,9 @@ mod issuer;
 mod keys;
 mod mode;
 pub mod profile;
+mod revocable;
+mod status;
+mod transaction;
 mod verified;
 mod verify;
 
@@ -28,6 +31,14 @@ pub use issuer::{IssuerConfigError, TrustedIssuer, dangerous};
 pub use keys::{KeyRefresh, KeySnapshot, KeySource, Keys};
 pub use mode::Mode;
 pub use profile::{Actor, Profile, Reading, TokenClaims};
+pub(crate) use revocable::check_revocation;
+pub use status::{
+    FetchingStatus, MAX_STATUS_BYTES, MAX_STATUS_LIST_BYTES, StatusListError, StatusListSource, StatusLists,
+};
+pub use transaction::{
+    TXN_TOKEN, TransactionConfigError, TransactionToken, TransactionTokenError, TransactionTokens, TransactionVerifier,
+};
+pub(crate) use transaction::{TransactionHeld, TransactionPending};
 pub use verified::VerifiedToken;
 pub use verify::TokenVerifier;
 #[cfg(feature = "unstable-chain")]

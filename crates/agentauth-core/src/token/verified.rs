@@ -2,10 +2,13 @@ use std::fmt;
 
 use super::cache::Keepsake;
 use super::claims::Confirmation;
-use super::issuer::Naming;
+use super::issuer::{MAX_LEEWAY, Naming};
 use super::profile::Reading;
-use crate::identity::{IssuerId, PrincipalId, ResourceId};
+use super::revocable::Revocable;
+use super::status::{Known, StatusPlace};
+use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId};
 use crate::scope::Authority;
+use crate::state::Revocation;
 use crate::time::Timestamp;
 
 /// An access token that has passed every check that needs no connection. Only a
@@ -25,6 +28,13 @@ pub struct VerifiedToken {
     pub(crate) confirmation: Confirmation,
     pub(crate) id: Box<str>,
     pub(crate) lifetime: Lifetime,
+    /// The grant that it descends from, as its issuer calls it.
+    pub(crate) grant: Option<Box<str>>,
+    /// `iat`.
+    pub(super) issued: Option<Timestamp>,
+    pub(super) revocable: Revocable,
+    /// Where its status is found, and what is known of it.
+    pub(super) status: Option<(StatusPlace, Option<Known>)>,
     /// What is made of the token once, and kept with it.
     pub(crate) keepsake: Keepsake,
     /// The place of its issuer among the trusted ones.
@@ -91,6 +101,11 @@ impl VerifiedToken {
                 expires: self.lifetime.expires.min(by.expires),
                 refused_from: self.lifetime.refused_from.min(by.refused_from),
             },
+            // What its holders make of a token descends from it.
+            grant: self.grant.clone().or_else(|| Some(self.id.clone())),
+            issued: self.issued,
+            revocable: Revocable::default(),
+            status: self.status.clone(),
             keepsake: Keepsake::default(),
             place: self.place,
             basis: self.basis,
@@ -120,6 +135,23 @@ impl VerifiedToken {
     #[must_use]
     pub const fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// The agent that its issuer says acts with it.
+    pub(crate) const fn actor(&self) -> &AgentId {
+        &self.reading.actor
+    }
+
+    /// The grant that it descends from (`grant_id`), as its issuer calls it.
+    #[must_use]
+    pub fn grant_id(&self) -> Option<&str> {
+        self.grant.as_deref()
+    }
+
+    /// What revokes it, until no server takes it any more, whatever leeway it allows for.
+    #[must_use]
+    pub fn revocation(&self) -> Revocation {
+        Revocation::token(self.issuer.clone(), &self.id, self.lifetime.expires.plus(MAX_LEEWAY))
     }
 
     /// When it ends (`exp`).

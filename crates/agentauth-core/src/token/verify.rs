@@ -2,14 +2,15 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::TokenError;
 use super::attempt::WaitingRoom;
 use super::cache::{Keepsake, TokenCache};
 use super::checks::{Refused, check_actors, check_kind, check_times, verify_signature, wrong_type};
-use super::claims::{Claims, Cnf, Confirmation};
+use super::claims::{Claims, Cnf, Confirmation, required};
 use super::issuer::{CheckedIssuer, IssuerConfigError, TrustedIssuer};
 use super::profile::{Source, TokenClaims};
+use super::revocable::Revocable;
 use super::verified::{Basis, Lifetime, VerifiedToken};
+use super::{StatusListError, TokenError};
 use crate::identity::{IssuerId, ResourceId};
 use crate::jose::{CompactJws, TokenType, base64url};
 use crate::scope::{Authority, DetailTypes};
@@ -103,10 +104,17 @@ impl TokenVerifier {
     /// The claims are read before the signature is checked, because `iss` decides whose keys count (RFC 8725bis
     /// §3.8); nothing of them is used for anything else until it has passed.
     ///
+    /// Nobody is waited for: the status of a token that has one is taken from a list that is known already.
+    ///
     /// # Errors
     /// Each rule has its own [`TokenError`].
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenError> {
-        self.try_verify(token, now).map_err(|refused| refused.error)
+        let mut verified = self.try_verify(token, now).map_err(|refused| refused.error)?;
+        if self.note_status(&mut verified, now)? {
+            Ok(verified)
+        } else {
+            Err(TokenError::StatusList(StatusListError::not_known()))
+        }
     }
 
     pub(super) fn try_verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Refused<'_>> {
@@ -128,7 +136,11 @@ impl TokenVerifier {
 
     /// Some issuer's tokens must be of this kind.
     pub(super) fn check_type(&self, found: TokenType) -> Result<(), TokenError> {
-        if self.issuers.iter().any(|issuer| issuer.profile.accepts(found)) { Ok(()) } else { Err(wrong_type(found)) }
+        if self.issuers.iter().any(|issuer| issuer.profile.accepts(found)) {
+            Ok(())
+        } else {
+            Err(wrong_type(self.issuers.first(), found))
+        }
     }
 
     pub(super) fn issuer_of(&self, claims: &Claims<'_>) -> Result<(usize, &CheckedIssuer), TokenError> {
@@ -163,10 +175,16 @@ impl TokenVerifier {
     ) -> Result<VerifiedToken, TokenError> {
         let mut reading = issuer.profile.read(&TokenClaims::new(claims, &issuer.id, source))?;
         let id = reading.token_id.take();
+        let grant = claims.grant_id.as_deref().map(|grant| required(Some(grant), "grant_id")).transpose()?;
         let mut authority = Authority::of_scopes(std::mem::take(&mut reading.scopes));
         if let Some(details) = &claims.authorization_details {
             authority = authority.and(&self.detail_types.read(details));
         }
+        // An issuer that was asked about the token itself has said that it is good.
+        let status = match (&claims.status, source) {
+            (Some(status), Source::Token(_)) => status.place(&issuer.status, issuer.id.as_str())?,
+            _ => None,
+        };
         Ok(VerifiedToken {
             issuer: issuer.id.clone(),
             audience: self.audience.clone(),
@@ -177,6 +195,10 @@ impl TokenVerifier {
             confirmation: claims.cnf.as_ref().map_or(Ok(Confirmation::Bearer), Cnf::confirmation)?,
             id: id.unwrap_or_else(|| digest_of(token)),
             lifetime,
+            grant: grant.map(Into::into),
+            issued: claims.iat.map(Timestamp::from_secs),
+            revocable: Revocable::default(),
+            status: status.map(|place| (place, None)),
             keepsake: Keepsake::default(),
             place,
             basis,

@@ -185,7 +185,7 @@ fn at_the_servers_gate_each_part_of_together_is_needed() {
 fn at_the_issuers_gate_the_consent_holds_it_and_names_the_agent() {
     let office = Office::new();
     let no_actor = "agent spiffe://court.example/agent/clerk may not act for the subject: \
-                    neither may_act nor the current actor says so";
+                    neither may_act, the current actor nor a registered grant says so";
     let widened = "scopes `motions:file` were asked for, the subject token holds `records:read`";
     for (what, held, agent, expected) in [
         ("both may", SCOPES, &office.lawyer, (ACCEPTED, "motions:file")),

@@ -3,16 +3,18 @@
 
 use std::time::Duration;
 
-use agentauth_core::delegation::ExchangeError;
+use agentauth_core::delegation::{ExchangeError, IssuerBuilder};
 use agentauth_core::identity::svid::X509Svid;
-use agentauth_core::{AgentId, Binding, Evidence, Mode, ScopeImplications, Timestamp};
+use agentauth_core::{
+    AgentId, Authority, Binding, Evidence, Mode, ScopeImplications, SpiffePattern, Timestamp, TokenService,
+};
 use serde_json::{Value, json};
 
 use crate::support::certs::{self, NOW};
 use crate::support::court::{
-    ACCEPTED, CLERK, JUDGE, Key, LAWYER, RESOURCE, STS, authenticate, chain, claims_of, code_over, encode,
+    ACCEPTED, CLERK, JUDGE, Key, LAWYER, RESOURCE, STS, authenticate, chain, claims_of, code_over, encode, wait,
 };
-use crate::support::office::{Office, RECORDS, SCOPES, code, request, request_for, resource, set};
+use crate::support::office::{Office, RECORDS, SCOPES, code, request, request_for, resource, set, spiffe};
 
 #[test]
 fn authority_passes_from_the_principal_to_the_lawyer_to_the_clerk() {
@@ -210,6 +212,75 @@ fn duty_d_no_scope_is_widened_and_none_is_invented() {
     assert_eq!(office.code(&office.lawyer, &request(&missing, RESOURCE)), "exchange_scope_empty");
 }
 
+/// An agent is given no more than the issuer's settings allow it, whatever the principal grants; and where there are
+/// settings, an agent without one is given nothing.
+#[test]
+fn duty_d_no_agent_is_given_more_than_its_ceiling() {
+    let authority = |scopes: &str| Authority::of_scopes(scopes.parse().unwrap());
+    let pattern = |pattern: &str| pattern.parse::<SpiffePattern>().unwrap();
+    let agents = move || pattern("spiffe://court.example/agent/*");
+    let implied = || ScopeImplications::new().includes("records", "records:read").unwrap();
+    type Settings = Box<dyn FnOnce(IssuerBuilder) -> IssuerBuilder>;
+    let settings: Vec<(&str, Settings, Result<&str, &str>)> = vec![
+        ("none", Box::new(|builder| builder), Ok(SCOPES)),
+        (
+            "wide",
+            Box::new(move |builder| builder.ceiling(agents(), authority("motions:file records:read x"))),
+            Ok(SCOPES),
+        ),
+        ("narrow", Box::new(move |builder| builder.ceiling(agents(), authority("records:read"))), Ok("records:read")),
+        (
+            "by what a scope includes",
+            Box::new(move |builder| builder.implications(implied()).ceiling(agents(), authority("records"))),
+            Ok("records:read"),
+        ),
+        (
+            "each counts",
+            Box::new(move |builder| {
+                builder.ceiling(agents(), authority("records:read x")).ceiling_of(spiffe(LAWYER), authority(SCOPES))
+            }),
+            Ok("records:read"),
+        ),
+        (
+            "for others only",
+            Box::new(move |builder| builder.ceiling(pattern("spiffe://court.example/server/**"), authority(SCOPES))),
+            Err("exchange_scope_empty"),
+        ),
+        ("empty", Box::new(move |builder| builder.ceiling(agents(), authority(""))), Err("exchange_scope_empty")),
+    ];
+    for (what, settings, expected) in settings {
+        let office = Office::with(settings);
+        let answer = office.exchange(&office.lawyer, &request(&office.consent(), RESOURCE));
+        let found = answer.map(|issued| issued.scopes().to_string()).map_err(|error| error.code());
+        assert_eq!(found, expected.map(str::to_owned), "{what}");
+    }
+}
+
+/// RFC 9396 §5: what is not understood refuses the whole request, with an error of its own.
+#[test]
+fn duty_d_details_that_are_not_understood_refuse_the_request() {
+    let office = Office::new();
+    let service = TokenService::new(office.issuer.clone(), office.court.records.clone()).unwrap();
+    let form = request(&office.consent(), RESOURCE).to_form();
+    for (details, expected) in [
+        ("[]", "exchange_scope_empty"),
+        ("{}", "detail_malformed"),
+        ("[", "json_malformed"),
+        ("null", "detail_malformed"),
+        (r#"[{"type":"a","type":"b"}]"#, "json_duplicate_member"),
+        (r#"[{"type":"agent_action"}]"#, "detail_member_malformed"),
+        (r#"[{"type":"payment_initiation"}]"#, "detail_type_unknown"),
+    ] {
+        let extra =
+            form_urlencoded::Serializer::new(String::new()).append_pair("authorization_details", details).finish();
+        let form = format!("{form}&{extra}");
+        let refusal = wait(service.answer_form(Some(&office.lawyer), form.as_bytes())).unwrap_err();
+        assert_eq!(refusal.error.code(), expected, "{details}");
+        let told = if expected == "exchange_scope_empty" { "invalid_scope" } else { "invalid_authorization_details" };
+        assert_eq!(refusal.error.oauth_error(), told, "{details}");
+    }
+}
+
 #[test]
 fn duty_e_the_audience_is_exactly_the_target() {
     let office = Office::new();
@@ -284,16 +355,35 @@ fn duty_g_the_chain_grows_by_one_and_is_never_rewritten() {
     // The same agent again is no further agent.
     assert_eq!(actors(lawyer.clone(), None), Ok(lawyer));
     assert_eq!(claims_of(&office.delegable())["act"], named(LAWYER, STS));
-    // One that acted before, and acts again after another, does add a level.
-    let clerk = set(named(CLERK, STS), "act", named(LAWYER, STS));
-    let lawyers = office.own_token(&office.lawyer);
-    assert_eq!(by(&office.clerk, clerk.clone(), Some(&lawyers)), Ok(set(named(LAWYER, STS), "act", clerk)));
 
     let deep = |n| chain(&[LAWYER, JUDGE, LAWYER, JUDGE][..n]);
     assert!(actors(deep(3), Some(&clerks)).is_ok());
     let error = actors(deep(4), Some(&clerks)).unwrap_err();
     assert_eq!((error.code(), error), ("exchange_too_deep", ExchangeError::TooDeep { found: 5, limit: 4 }));
     assert!(actors(deep(4), None).is_ok(), "at the limit, and no longer");
+}
+
+/// An agent that passed its authority on cannot be given it again by one that it passed it to.
+#[test]
+fn duty_g_no_actor_acts_twice_with_others_in_between() {
+    let office = Office::new();
+    let lawyers = office.own_token(&office.lawyer);
+    for (what, client, chain, actor, expected) in [
+        ("lawyer, clerk, lawyer", &office.clerk, chain(&[CLERK, LAWYER]), Some(&lawyers), "exchange_actor_loop"),
+        ("with one more between", &office.clerk, chain(&[CLERK, JUDGE, LAWYER]), Some(&lawyers), "exchange_actor_loop"),
+        ("the same again at once", &office.lawyer, chain(&[LAWYER, CLERK]), None, ACCEPTED),
+        (
+            "another one of that name",
+            &office.clerk,
+            json!({"sub": CLERK, "act": {"sub": "lawyer", "iss": STS}}),
+            Some(&lawyers),
+            ACCEPTED,
+        ),
+    ] {
+        let subject = office.mint(&set(set(office.subject(), "may_act", json!(null)), "act", chain));
+        let request = actor.map_or_else(|| request(&subject, RECORDS), |actor| request_for(&subject, actor, RECORDS));
+        assert_eq!(office.code(client, &request), expected, "{what}");
+    }
 }
 
 /// The new token is the new actor's to hold, and nobody else's: not even that of the one who asked for it.
@@ -326,6 +416,39 @@ fn duty_i_each_token_has_an_id_of_its_own_and_only_what_it_needs() {
     let (one, two) = (claims_of(issue().token()), claims_of(issue().token()));
     assert_ne!(one["jti"], two["jti"]);
     let names: Vec<_> = one.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names, ["act", "aud", "client_id", "cnf", "exp", "iat", "iss", "jti", "scope", "sub"], "no may_act");
+    assert_eq!(
+        names,
+        ["act", "aud", "client_id", "cnf", "exp", "grant_id", "iat", "iss", "jti", "scope", "sub"],
+        "no may_act"
+    );
     assert_eq!((&one["client_id"], &one["sub"], &one["iat"]), (&json!(LAWYER), &json!("alice"), &json!(NOW)));
+}
+
+/// All that descends from a consent says so, and so can be revoked with it; and stays within its transaction.
+#[test]
+fn duty_i_grant_and_transaction_are_carried_through_every_exchange() {
+    let office = Office::new();
+    let consent = office.consent();
+    let id = claims_of(&consent)["jti"].clone();
+    assert_eq!(claims_of(&consent).get("grant_id"), None);
+    let first = office.exchange(&office.lawyer, &request(&consent, STS)).unwrap();
+    let clerks = office.own_token(&office.clerk);
+    let second = office.exchange(&office.lawyer, &request_for(first.token(), &clerks, STS)).unwrap();
+    let third = office.exchange(&office.clerk, &request(second.token(), RECORDS)).unwrap();
+    for token in [&first, &second, &third] {
+        assert_eq!(claims_of(token.token())["grant_id"], id);
+    }
+    assert_eq!(claims_of(&clerks).get("grant_id"), None, "an agent's own token descends from nothing");
+
+    let of = |txn: Value| office.mint(&set(office.subject(), "txn", txn));
+    let kept = office.exchange(&office.lawyer, &request(&of(json!("t-97053963")), STS)).unwrap();
+    let kept = office.exchange(&office.lawyer, &request_for(kept.token(), &clerks, RECORDS)).unwrap();
+    assert_eq!(claims_of(kept.token())["txn"], "t-97053963");
+    let none = office.exchange(&office.lawyer, &request(&office.consent(), RECORDS)).unwrap();
+    assert_eq!(claims_of(none.token()).get("txn"), None);
+    for (txn, expected) in
+        [(json!(7), "claim_malformed"), (json!(""), "claim_malformed"), (json!("a\nb"), "claim_malformed")]
+    {
+        assert_eq!(office.code(&office.lawyer, &request(&of(txn.clone()), RECORDS)), expected, "{txn}");
+    }
 }

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use agentauth_core::identity::svid::{Audiences, TrustBundle, TrustBundles, verify_jwt_svid};
 use agentauth_core::jose::{Algorithm, TokenType};
-use agentauth_core::token::Introspection;
+use agentauth_core::token::{Introspection, StatusLists, TransactionTokens};
 use agentauth_core::{Timestamp, TrustedIssuer};
 use serde_json::{Value, json};
 
+use crate::assertion::{Embassy, assertion};
 use crate::profiles::{Desk, KNOWN, but, typed};
 use crate::support::certs::NOW;
-use crate::support::court::{ACCEPTED, CLERK, Court, STS, claims, code};
+use crate::support::court::{ACCEPTED, CLERK, Court, Key, STS, claims, code};
 use crate::support::doubles::Endpoint;
 use crate::support::office::{Office, RECORDS, request, request_for};
 use crate::support::prover::{self, Prover, proof_claims};
+use crate::support::statuses::{Host, LIST, list_claims};
 use crate::support::svid_signer::SvidSigner;
 
 pub(crate) type Answer = Box<dyn Fn(Option<&str>, &Value) -> &'static str>;
@@ -42,7 +44,15 @@ struct Column {
 /// All verifiers of signed tokens. A new one is a new entry here.
 fn columns() -> Vec<Column> {
     let mut columns = access_tokens();
-    columns.extend([subject_tokens(), actor_tokens(), introspection_answers(), dpop_proofs(), jwt_svids()]);
+    columns.extend([
+        subject_tokens(),
+        actor_tokens(),
+        introspection_answers(),
+        status_lists(),
+        dpop_proofs(),
+        jwt_svids(),
+    ]);
+    columns.extend([identity_assertions(), transaction_tokens()]);
     #[cfg(feature = "unstable-chain")]
     columns.push(links());
     columns
@@ -122,6 +132,29 @@ fn introspection_answers() -> Column {
     }
 }
 
+/// The list that says which tokens count still.
+fn status_lists() -> Column {
+    let (court, host) = (Court::new(), Host::new());
+    let issuer = TrustedIssuer::rfc8693(STS, court.key.key_set()).status_lists(StatusLists::new(host.clone()));
+    let auth = court.bare_engine().issuer(issuer).build().unwrap();
+    let token = court.key.mint(&but(&claims(), json!({"status": {"status_list": {"idx": 0, "uri": LIST}}})));
+    Column {
+        name: "status_list".into(),
+        claims: but(&list_claims(&[0]), json!({"ttl": 1})),
+        takes: vec![Some("statuslist+jwt")],
+        refuses_with: "status_list_unverified",
+        claims_first: false,
+        takes_svids: false,
+        answer: Box::new(move |typ, claims| {
+            host.says(typed(&court.key, typ, claims));
+            let answer = code(&auth, &token);
+            // What went wrong, or what was believed, is over.
+            court.clock.advance(Duration::from_secs(5));
+            answer
+        }),
+    }
+}
+
 /// The proof of possession that comes with a token (RFC 9449).
 fn dpop_proofs() -> Column {
     let prover = Prover::new(Algorithm::EdDsa);
@@ -157,6 +190,41 @@ fn jwt_svids() -> Column {
             let header = but(&signer.header(), json!({ "typ": typ }));
             let token = signer.sign(&header, claims);
             let found = verify_jwt_svid(&token, &bundles, &audiences, Timestamp::from_secs(NOW));
+            found.map_or_else(|error| error.code(), |_| ACCEPTED)
+        }),
+    }
+}
+
+/// The assertion of another organisation's identity provider (ID-JAG).
+fn identity_assertions() -> Column {
+    let embassy = Embassy::with(|idp| idp.delegates().reusable());
+    Column {
+        name: "id_jag".into(),
+        claims: assertion(),
+        takes: vec![Some("oauth-id-jag+jwt")],
+        refuses_with: "typ_wrong",
+        claims_first: false,
+        takes_svids: false,
+        answer: Box::new(move |typ, claims| embassy.code(&typed(&embassy.idp, typ, claims))),
+    }
+}
+
+/// What a call is about, within a trust domain.
+fn transaction_tokens() -> Column {
+    let key = Key::new();
+    let verifier = TransactionTokens::new("court.example", key.key_set()).build().unwrap();
+    Column {
+        name: "txn_token".into(),
+        claims: json!({
+            "iat": NOW, "aud": "court.example", "exp": NOW + 300, "txn": "t", "sub": "alice", "scope": "records:read",
+            "req_wl": "gateway",
+        }),
+        takes: vec![Some("txntoken+jwt")],
+        refuses_with: "typ_wrong",
+        claims_first: false,
+        takes_svids: false,
+        answer: Box::new(move |typ, claims| {
+            let found = verifier.verify(&typed(&key, typ, claims), Timestamp::from_secs(NOW));
             found.map_or_else(|error| error.code(), |_| ACCEPTED)
         }),
     }

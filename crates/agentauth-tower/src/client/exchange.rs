@@ -1,25 +1,28 @@
 use std::error::Error;
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 
+use agentauth_core::binding::dpop::DpopKey;
+use agentauth_core::delegation::outbound::{ClientAuth, Holder, OutboundError, StsProfile, TokenExchanger};
 use agentauth_core::delegation::{ExchangeRequest, IssuedToken};
-use agentauth_core::{Clock, SystemClock};
+use agentauth_core::identity::svid::IdentitySource;
+use agentauth_core::scope::DetailTypes;
+use agentauth_core::{Clock, ResourceId, SystemClock};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
 use tower_service::Service;
 
-use super::{FetchError, HttpsClient};
-use crate::outbound::{OutboundError, TokenExchanger};
+use super::HttpsClient;
+use super::token_endpoint::{Held, TokenEndpoint};
 
-/// A token service elsewhere. The client authenticates by the certificate of its TLS configuration (RFC 8705 §2).
+/// A token service elsewhere. Unless told otherwise, it speaks RFC 8693, and the client authenticates by the certificate of
+/// its TLS configuration (RFC 8705 §2).
 #[derive(Debug, Clone)]
 pub struct HttpExchanger<C = HttpsClient> {
-    client: C,
-    endpoint: Uri,
+    endpoint: TokenEndpoint<C>,
+    profile: Arc<StsProfile>,
     clock: Arc<dyn Clock>,
 }
 
@@ -28,7 +31,44 @@ impl<C> HttpExchanger<C> {
     /// bounded in size and in time.
     #[must_use]
     pub fn new(client: C, endpoint: Uri) -> Self {
-        Self { client, endpoint, clock: Arc::new(SystemClock) }
+        let endpoint = TokenEndpoint { client, uri: endpoint, auth: ClientAuth::certificate(), held: Held::Unknown };
+        Self { endpoint, profile: Arc::default(), clock: Arc::new(SystemClock) }
+    }
+
+    /// How the service wants to be asked: by RFC 8693 unless set.
+    #[must_use]
+    pub fn profile(mut self, profile: StsProfile) -> Self {
+        self.profile = Arc::new(profile);
+        self
+    }
+
+    /// How this client authenticates: by its certificate unless set.
+    #[must_use]
+    pub fn client_auth(mut self, auth: ClientAuth) -> Self {
+        self.endpoint.auth = auth;
+        self
+    }
+
+    /// Says that the client connects with the certificate of this identity, there and at the next servers: tokens that are
+    /// bound to another one are refused, and those that are bound to it can be kept until it is renewed.
+    #[must_use]
+    pub fn identity(mut self, identity: impl IdentitySource + 'static) -> Self {
+        self.endpoint.held = Held::Certificate(Arc::new(identity));
+        self
+    }
+
+    /// Has tokens bound to this key (RFC 9449 §5), and proves it with each request: tokens that are not are refused.
+    #[must_use]
+    pub fn dpop(mut self, key: Arc<DpopKey>) -> Self {
+        self.endpoint.held = Held::Dpop(key);
+        self
+    }
+
+    /// The clock: the system's unless set.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 }
 
@@ -40,20 +80,22 @@ where
     C::Future: Send,
 {
     async fn exchange(&self, request: &ExchangeRequest) -> Result<IssuedToken, OutboundError> {
-        let mut post = Request::new(Full::from(request.to_form()));
-        *post.method_mut() = Method::POST;
-        post.uri_mut().clone_from(&self.endpoint);
-        let form = http::HeaderValue::from_static("application/x-www-form-urlencoded");
-        post.headers_mut().insert(CONTENT_TYPE, form);
-        let mut client = self.client.clone();
-        let unreachable = |error: C::Error| OutboundError::Unreachable(error.into());
-        poll_fn(|context| client.poll_ready(context)).await.map_err(unreachable)?;
-        let response = client.call(post).await.map_err(unreachable)?;
-        let issued = request.read_answer(response.body(), self.clock.now())?;
-        // RFC 8693 §2.2.1: tokens come with 200. Errors come with any status, and are read by their body.
-        match response.status() {
-            StatusCode::OK => Ok(issued),
-            status => Err(OutboundError::Unreachable(FetchError::Status { uri: self.endpoint.clone(), status }.into())),
-        }
+        // The holder as it is asked with; the delegator compares what comes back with the one that it is by then.
+        let holder = self.endpoint.holder()?;
+        let asked = self.clock.now();
+        let answer = self.endpoint.ask(&self.profile.form(request)).await?;
+        answer.read(|body| self.profile.read_answer(request, &holder, body, asked))
+    }
+
+    fn holder(&self) -> Result<Holder, OutboundError> {
+        self.endpoint.holder()
+    }
+
+    fn audience_name<'a>(&'a self, audience: &'a ResourceId) -> &'a str {
+        self.profile.name_of(audience)
+    }
+
+    fn detail_types(&self) -> DetailTypes {
+        self.profile.detail_types().clone()
     }
 }

@@ -169,7 +169,7 @@ fn form_encoded(text: &str) -> String {
 }
 
 /// What the answer is said to be, without parameters; nothing if it is said twice.
-fn content_type(answer: &Response<Bytes>) -> String {
+pub(super) fn content_type(answer: &Response<Bytes>) -> String {
     let mut types = answer.headers().get_all(CONTENT_TYPE).iter();
     match (types.next(), types.next()) {
         (Some(only), None) => {

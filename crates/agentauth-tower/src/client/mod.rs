@@ -1,4 +1,4 @@
-//! An HTTPS client for token services, introspection and key documents: bounded in time and size, without redirects or
+//! An HTTPS client for token services, introspection, status lists and key documents: bounded in time and size, without redirects or
 //! cookies, and closed to everything but the public Internet.
 //!
 //! Where a URL leads is often said by someone else: a metadata document names the key document, and the owner of a name
@@ -28,7 +28,10 @@ mod document;
 mod error;
 mod exchange;
 mod guard;
+mod id_jag;
 mod introspection;
+mod status;
+mod token_endpoint;
 
 use std::fmt;
 use std::future::Future;
@@ -51,7 +54,9 @@ pub(crate) use document::expect_json;
 pub use error::FetchError;
 pub(crate) use error::without_user;
 pub use exchange::HttpExchanger;
+pub use id_jag::IdJagExchanger;
 pub use introspection::HttpIntrospector;
+pub use status::HttpStatusLists;
 
 use connect::{Bounded, refusal};
 use guard::Guard;

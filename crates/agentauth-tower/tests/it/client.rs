@@ -33,7 +33,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn answering(answer: impl Into<String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), answer)
+    }
+
+    pub(crate) fn on(listener: TcpListener, answer: impl Into<String>) -> Self {
         let (address, seen) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
         let (log, answer) = (seen.clone(), answer.into());
         tokio::spawn(async move {

@@ -24,4 +24,7 @@ mod introspection;
 mod keys;
 mod outbound;
 mod scopes;
+#[cfg(feature = "client")]
+mod status;
 mod support;
+mod token_endpoints;

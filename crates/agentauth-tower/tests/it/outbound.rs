@@ -5,12 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use agentauth_core::delegation::{ExchangeRequest, IssuedToken};
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::policy::Effect;
-use agentauth_core::{AgentId, Caller, Evidence, ScopeSet, SubjectToken, Timestamp};
-use agentauth_tower::outbound::{InProcess, OutboundError, TokenExchanger};
+use agentauth_core::{AgentId, Authority, Caller, Evidence, ScopeSet, SubjectToken, Timestamp};
+use agentauth_tower::outbound::{Delegator, Holder, InProcess, NextHop, OutboundError, TokenExchanger};
 use agentauth_tower::{AgentAuthLayer, DelegationLayer};
 use async_trait::async_trait;
 use http::header::AUTHORIZATION;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::support::{
-    Court, Failing, LAWYER, NOW, RECORDS, TOOL_SERVER, TOOLS, Tool, bearer, request, resource, scopes,
+    Court, Failing, LAWYER, NOW, RECORDS, TOOL_SERVER, TOOLS, Tool, bearer, clock, request, resource, scopes,
 };
 
 const URI: &str = "https://records.example/api/2026-17?page=2";
@@ -49,6 +50,10 @@ impl TokenExchanger for Counting {
         self.count.fetch_add(1, Ordering::SeqCst);
         self.inner.exchange(request).await
     }
+
+    fn holder(&self) -> Result<Holder, OutboundError> {
+        self.inner.holder()
+    }
 }
 
 /// A token service elsewhere, whose answer is this.
@@ -69,7 +74,16 @@ fn in_process(court: &Court, client: &Arc<X509Svid>) -> Counting {
 
 /// A layer that delegates the reading of records.
 fn reading(exchanger: &Counting) -> DelegationLayer {
-    DelegationLayer::new(exchanger.clone(), resource(RECORDS), scopes("records:read"))
+    delegating(exchanger.clone(), RECORDS, "records:read")
+}
+
+fn delegating(exchanger: impl TokenExchanger + 'static, audience: &str, asked: &str) -> DelegationLayer {
+    let delegator = Delegator::builder(exchanger).clock(clock()).build();
+    DelegationLayer::through(delegator, hop(audience, asked))
+}
+
+fn hop(audience: &str, asked: &str) -> NextHop {
+    NextHop::new(resource(audience), Authority::of_scopes(scopes(asked))).unwrap()
 }
 
 async fn send(
@@ -135,6 +149,7 @@ async fn copies_of_the_inbound_header_are_overwritten_and_the_rest_is_left_alone
             ("authorization", "Basic a"),
             ("host", "other-tenant.example"),
             ("dpop", "e30.e30.AA"),
+            ("txn-token", "e30.e30.AA"),
             ("client-cert", ":AAAA:"),
             ("client-cert-chain", ":AAAA:"),
             ("agent-delegation", "a.b.c"),
@@ -150,7 +165,8 @@ async fn copies_of_the_inbound_header_are_overwritten_and_the_rest_is_left_alone
     assert_ne!(token_in(&sent), inbound);
     assert_eq!(code_at(&court, RECORDS, token_in(&sent), &lawyer).await, "accepted");
     assert!(!sent.headers.contains_key("host"), "the server is the one in the URI, which was checked");
-    for name in ["dpop", "agent-delegation", "client-cert", "client-cert-chain", "x-forwarded-client-cert"] {
+    for name in ["dpop", "txn-token", "agent-delegation", "client-cert", "client-cert-chain", "x-forwarded-client-cert"]
+    {
         assert!(!sent.headers.contains_key(name), "{name} is the inbound token's");
     }
     assert_eq!(
@@ -198,7 +214,7 @@ async fn nothing_is_exchanged_or_sent_for_another_destination() {
     ] {
         assert_eq!(send(&layer, &tool, request(uri, &[])).await.unwrap().status(), 200, "{uri}");
     }
-    assert_eq!((exchanger.count(), tool.calls().len()), (3, 3));
+    assert_eq!((exchanger.count(), tool.calls().len()), (1, 3));
 }
 
 #[tokio::test]
@@ -285,12 +301,12 @@ async fn what_the_token_service_refuses_is_not_sent() {
     ] {
         let tool = Tool::default();
         let exchanger = InProcess::new(court.service(), client.clone());
-        let layer = DelegationLayer::new(exchanger, resource(audience), scopes(asked)).subject(subject);
+        let layer = delegating(exchanger, audience, asked).subject(subject);
         let error = send(&layer, &tool, request(audience, &[])).await.unwrap_err();
-        let OutboundError::Refused(refusal) = &error else { panic!("{error:?}") };
+        let OutboundError::Refused { evaluation_id, .. } = &error else { panic!("{error:?}") };
         let record = court.records.only();
         assert_eq!((error.code(), record.code, tool.calls().len()), (code, code, 0));
-        assert_eq!(refusal.evaluation_id, record.evaluation_id);
+        assert_eq!(*evaluation_id, record.evaluation_id);
     }
     // Nor is what the token service cannot record.
     let service = agentauth_core::TokenService::new(court.issuer(), Failing).unwrap();
@@ -338,17 +354,25 @@ async fn an_answer_that_is_not_what_was_asked_for_is_not_sent() {
 }
 
 #[tokio::test]
-async fn each_request_exchanges_anew_over_a_service_that_was_ready() {
+async fn what_was_exchanged_is_sent_again_over_a_service_that_was_ready() {
     let court = Court::new();
     let exchanger = in_process(&court, &court.peer(LAWYER));
-    let tool = Tool::default();
-    let mut service = reading(&exchanger).subject(court.consent("alice")).layer(tool.clone());
-    for _ in 0..2 {
-        ServiceExt::<Request<String>>::ready(&mut service).await.unwrap().call(request(URI, &[])).await.unwrap();
+    for (kept_for, exchanges) in [(300, 1), (0, 4)] {
+        let kept_for = Duration::from_secs(kept_for);
+        let delegator = Delegator::builder(exchanger.clone()).clock(clock()).keep_for(kept_for).build();
+        let (tool, before) = (Tool::default(), exchanger.count());
+        let layer = DelegationLayer::through(delegator, hop(RECORDS, "records:read")).subject(court.consent("alice"));
+        // Two services of one layer share what it keeps.
+        for mut service in [layer.layer(tool.clone()), layer.layer(tool.clone())] {
+            for _ in 0..2 {
+                let service = ServiceExt::<Request<String>>::ready(&mut service).await.unwrap();
+                service.call(request(URI, &[])).await.unwrap();
+            }
+        }
+        let sent = tool.calls();
+        assert_eq!((exchanger.count() - before, sent.len()), (exchanges, 4));
+        assert_eq!(token_in(&sent[0]) == token_in(&sent[3]), exchanges == 1);
     }
-    let sent = tool.calls();
-    assert_eq!((exchanger.count(), sent.len()), (2, 2));
-    assert_ne!(token_in(&sent[0]), token_in(&sent[1]));
 }
 
 #[tokio::test]

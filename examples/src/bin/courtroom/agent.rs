@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use agentauth_core::binding::dpop::{DPOP, DpopKey};
 use agentauth_core::delegation::ExchangeRequest;
+use agentauth_core::delegation::chain::{AGENT_DELEGATION, Chain};
 use agentauth_core::identity::svid::{X509Identity, X509Svid};
+use agentauth_core::jose::{Algorithm, SigningKey};
 use agentauth_core::{Clock as _, ResourceId, ScopeSet, SpiffeId, SubjectToken, SystemClock};
 use agentauth_examples::ca::Ca;
 use agentauth_spiffe::client::SvidClient;
@@ -26,6 +29,10 @@ pub(crate) struct Agent {
     svid: Arc<X509Svid>,
     client: SvidClient,
     token_endpoint: Uri,
+    /// What chains are bound to, and links are signed with.
+    key: SigningKey,
+    /// The same key, for proofs that it is held.
+    proofs: DpopKey,
 }
 
 impl Agent {
@@ -34,7 +41,9 @@ impl Agent {
         let svid = Arc::new(ca.trust()?.verify(identity.chain(), SystemClock.now())?);
         let servers = Servers::below("spiffe://court.example/server".parse()?);
         let client = SvidClient::builder(identity.clone(), ca.bundles()?, servers).allow_loopback().build()?;
-        Ok(Self { identity, svid, client, token_endpoint: format!("{sts}/token").parse()? })
+        let key = SigningKey::generate(Algorithm::EdDsa)?;
+        let proofs = DpopKey::new(SigningKey::from_pkcs8(Algorithm::EdDsa, &key.to_pkcs8()?)?)?;
+        Ok(Self { identity, svid, client, token_endpoint: format!("{sts}/token").parse()?, key, proofs })
     }
 
     pub(crate) fn id(&self) -> &SpiffeId {
@@ -50,6 +59,10 @@ impl Agent {
         &self.svid
     }
 
+    pub(crate) const fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// An HTTP client whose requests carry a delegation of `scopes` for `audience`, exchanged from `subject`.
     pub(crate) fn delegated(
         &self,
@@ -57,7 +70,8 @@ impl Agent {
         audience: &ResourceId,
         scopes: &str,
     ) -> Result<DelegationService<SvidClient>, Error> {
-        let exchanger = HttpExchanger::new(self.client.clone(), self.token_endpoint.clone());
+        let exchanger =
+            HttpExchanger::new(self.client.clone(), self.token_endpoint.clone()).identity(self.identity.clone());
         let scopes: ScopeSet = scopes.parse()?;
         let layer = DelegationLayer::new(exchanger, audience.clone(), scopes).subject(subject.clone());
         Ok(layer.layer(self.client.clone()))
@@ -75,7 +89,12 @@ impl Agent {
 
     /// The agent's own token for `audience`, which speaks for no one else.
     pub(crate) async fn own_token(&self, audience: &ResourceId) -> Result<String, Error> {
-        token_in(&self.ask_token_service(format!("grant_type=client_credentials&resource={audience}")).await?)
+        token_in(&self.ask_own_token(audience).await?)
+    }
+
+    /// Asks for such a token, and shows the whole answer.
+    pub(crate) async fn ask_own_token(&self, audience: &ResourceId) -> Result<Response<Bytes>, Error> {
+        self.ask_token_service(format!("grant_type=client_credentials&resource={audience}")).await
     }
 
     /// A request with a token as it is, or with none.
@@ -90,6 +109,28 @@ impl Agent {
         Ok(self.client.send(request, 64 * 1024).await?)
     }
 
+    /// A request with a chain, and the proof that this agent holds the key that its last link is bound to.
+    pub(crate) async fn present(&self, request: Request<Full<Bytes>>, chain: &Chain) -> Result<Response<Bytes>, Error> {
+        self.present_under(request, chain, &[chain]).await
+    }
+
+    /// A request with the last link of `chain`, and the ancestors of all of `chains`.
+    pub(crate) async fn present_under(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        chain: &Chain,
+        chains: &[&Chain],
+    ) -> Result<Response<Bytes>, Error> {
+        let proof = self.proofs.prove(request.method(), request.uri(), Some(chain.leaf()))?;
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, HeaderValue::try_from(format!("DPoP {}", chain.leaf()))?);
+        headers.insert(DPOP, proof);
+        for ancestors in chains.iter().filter_map(|chain| chain.to_header()) {
+            headers.append(AGENT_DELEGATION, ancestors);
+        }
+        self.send(request, None).await
+    }
+
     async fn ask_token_service(&self, form: String) -> Result<Response<Bytes>, Error> {
         let mut request = Request::new(Full::from(form));
         *request.method_mut() = Method::POST;
@@ -99,7 +140,8 @@ impl Agent {
     }
 }
 
-fn token_in(answer: &Response<Bytes>) -> Result<String, Error> {
+/// The token in an answer of the token service.
+pub(crate) fn token_in(answer: &Response<Bytes>) -> Result<String, Error> {
     let answer: Value = serde_json::from_slice(answer.body())?;
     let token = answer.get("access_token").and_then(Value::as_str);
     Ok(token.ok_or_else(|| format!("the token service refused: {answer}"))?.to_owned())

@@ -1,5 +1,6 @@
-//! Tokens that no issuer has made.
+//! Tokens that no issuer has made, and links that their holders should not have.
 
+use agentauth_core::jose::{Signer as _, SigningKey};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,11 +25,37 @@ pub(crate) fn keyed_with_the_public_key(token: &str, public_jwk: &str) -> Result
 
 /// The same token, with another agent as the one who acted before.
 pub(crate) fn with_inner_actor(token: &str, actor: &str) -> Result<String, Error> {
-    let (header, payload, signature) = parts(token)?;
-    let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
+    let (header, _, signature) = parts(token)?;
+    let mut claims = claims(token)?;
     let inner = claims.pointer_mut("/act/act/sub").ok_or("the token has no inner actor to forge")?;
     *inner = actor.into();
     Ok(format!("{header}.{}.{signature}", encode(&claims)))
+}
+
+/// `link` with other claims, signed with `key`: one that no holder's library would make.
+pub(crate) async fn link(link: &str, key: &SigningKey, changes: &[(&str, Value)]) -> Result<String, Error> {
+    let mut claims = claims(link)?;
+    let members = claims.as_object_mut().ok_or("a link has claims")?;
+    members.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    signed_showing_key(key, "agent-delegation+jwt", &claims).await
+}
+
+/// What a token says.
+pub(crate) fn claims(token: &str) -> Result<Value, Error> {
+    let (_, payload, _) = parts(token)?;
+    Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?)
+}
+
+/// A compact JWS that shows the key it is signed with.
+async fn signed_showing_key(key: &SigningKey, typ: &str, claims: &Value) -> Result<String, Error> {
+    let mut jwk: Value = serde_json::from_str(key.public_jwk())?;
+    if let Some(members) = jwk.as_object_mut() {
+        members.retain(|name, _| !matches!(name.as_str(), "alg" | "kid" | "use"));
+    }
+    let header = json!({"typ": typ, "alg": key.algorithm().name(), "jwk": jwk});
+    let [header, claims] = [&header, claims].map(encode);
+    let signature = key.signature(format!("{header}.{claims}").as_bytes()).await?;
+    Ok(format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 fn encode(value: &Value) -> String {

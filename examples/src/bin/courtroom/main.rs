@@ -1,7 +1,9 @@
-//! The trial: agents, a token service, a court and a records office, on loopback, with real keys, TLS and tokens.
+//! The trial: agents, a token service, a court, a records office and an archive, on loopback, with real keys, TLS and
+//! tokens.
 //!
 //! Alice lets her lawyer act for her. The lawyer files a motion; the lawyer's clerk fetches a record with a narrower
-//! delegation. Then everything that must fail is tried. Each answer is compared with the reason it must have; the
+//! delegation, and has a robot read a few pages in the archive with one that is narrower still: once through the token
+//! service, and once by tokens that their holders have narrowed themselves. Then everything that must fail is tried. Each answer is compared with the reason it must have; the
 //! reasons are read from the record, where the servers wrote them before they answered.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that shows something prints it")]
@@ -33,9 +35,13 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<usize, Error> {
     let world = World::open().await?;
-    println!("The court sits at {}, the records office at {}.\n", world.court, world.records);
-    let acts = trial::hold(&world).await?;
+    println!("The court sits at {}, the records office at {},", world.court, world.records);
+    println!("the archive at {}.", world.archive);
+    let (acts, chains) = trial::hold(&world).await?;
     report::acts(&acts);
+    for chain in &chains {
+        report::chain(chain)?;
+    }
     report::record(&world.record_of_the_day()?);
     world.close()?;
     Ok(report::verdict(&acts))

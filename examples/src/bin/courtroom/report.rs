@@ -1,28 +1,46 @@
 //! What is printed.
 
+use agentauth_cli::Terminal;
+use agentauth_core::SystemClock;
 use serde_json::Value;
 
-use crate::trial::Act;
+use crate::Error;
+use crate::trial::{Act, Chain};
 
 pub(crate) fn acts(acts: &[Act]) {
-    println!("{:<48} {:<10} {:<8} {:<12} reason", "act", "who", "for", "verdict");
-    println!("{}", "-".repeat(112));
+    println!("\n{:<48} {:<7} {:<7} {:<12} reason", "act", "who", "for", "verdict");
+    println!("{}", "-".repeat(110));
+    let mut scene = "";
     for act in acts {
+        if act.scene != scene {
+            scene = act.scene;
+            println!("{scene}:");
+        }
         let verdict = if act.code == "allowed" { "allowed" } else { "denied" };
         let verdict = format!("{verdict} {}", act.status);
         let surprise =
             if act.is_surprise() { format!("   SURPRISE: expected {}", act.expected) } else { String::new() };
-        println!("{:<48} {:<10} {:<8} {verdict:<12} {}{surprise}", act.title, act.who, act.for_whom, act.code);
+        println!("  {:<46} {:<7} {:<7} {verdict:<12} {}{surprise}", act.title, act.who, act.for_whom, act.code);
     }
+}
+
+/// The chain as `agentauth delegation show` draws it.
+pub(crate) fn chain(chain: &Chain) -> Result<(), Error> {
+    let mut drawn = Vec::new();
+    let mut terminal = Terminal::new(chain.tokens.as_bytes(), &mut drawn, std::io::stderr(), SystemClock);
+    agentauth_cli::run(["agentauth", "delegation", "show"].map(Into::into), &mut terminal);
+    drop(terminal);
+    println!("\n{}, as `agentauth delegation show` draws it.\n\n{}", chain.title, String::from_utf8(drawn)?.trim_end());
+    Ok(())
 }
 
 pub(crate) fn record(lines: &[Value]) {
     println!("\nThe record of the day: {} entries, each on disk before its answer was given.\n", lines.len());
-    println!("{:<12} {:<14} {:<7} {:<28} {:<30} for, and what", "time", "kind", "effect", "code", "agent (after whom)");
+    println!("{:<12} {:<14} {:<6} {:<30} {:<22} for, and what", "time", "kind", "effect", "code", "agent (after whom)");
     println!("{}", "-".repeat(140));
     for line in lines {
         println!(
-            "{:<12} {:<14} {:<7} {:<28} {:<30} {}",
+            "{:<12} {:<14} {:<6} {:<30} {:<22} {}",
             text(line, "/time").get(11..23).unwrap_or_default(),
             text(line, "/kind"),
             text(line, "/effect"),
@@ -46,11 +64,11 @@ pub(crate) fn verdict(acts: &[Act]) -> usize {
 
 /// Who acted, and in brackets through whom the authority came. An outcome is its decision's.
 fn agents(line: &Value) -> String {
-    let actors: Vec<&str> = ["/delegation/agent", "/delegation/earlier_actors", "/issued/actors"]
+    let actors: Vec<&str> = ["/delegation/agent", "/delegation/earlier_actors", "/issued/actors", "/revocation/agent"]
         .into_iter()
         .filter_map(|pointer| line.pointer(pointer))
         .flat_map(|agents| agents.as_array().map_or(std::slice::from_ref(agents), Vec::as_slice))
-        .filter_map(|agent| agent.get("spiffe").and_then(Value::as_str))
+        .filter_map(|agent| agent.get("spiffe").or_else(|| agent.pointer("/named/name")).and_then(Value::as_str))
         .map(name)
         .collect();
     match actors.split_first() {
@@ -61,12 +79,16 @@ fn agents(line: &Value) -> String {
 }
 
 fn subject(line: &Value) -> String {
+    if let Some(revoked) = line.get("revocation") {
+        return format!("{}, by {}: {}", text(revoked, "/what"), text(revoked, "/by"), text(revoked, "/reason"));
+    }
     let principal = line.pointer("/delegation/principal/subject").or_else(|| line.pointer("/issued/subject"));
     let principal = principal.and_then(Value::as_str).map_or("-", name);
     let action = text(line, "/action/name");
     let resource = text(line, "/action/resource/id");
     let granted = text(line, "/issued/scopes");
-    format!("{principal} {action} {resource} {granted}").split_whitespace().collect::<Vec<_>>().join(" ")
+    let limited = line.pointer("/issued/authorization_details").map_or("", |_| "within limits");
+    format!("{principal} {action} {resource} {granted} {limited}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn text<'v>(line: &'v Value, pointer: &str) -> &'v str {

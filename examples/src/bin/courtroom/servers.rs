@@ -1,13 +1,17 @@
-//! The three servers: the token service, the court, and the records office.
+//! The four servers: the token service, the court, the records office, and the archive.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentauth_axum::{
     AgentAuthLayer, Caller, MtlsListener, Rejection, RequireScopesLayer, resource_metadata, serve, token_service,
 };
 use agentauth_core::audit::JsonLinesFile;
+use agentauth_core::binding::dpop::Dpop;
+use agentauth_core::delegation::chain::ChainSettings;
 use agentauth_core::policy::{Agents, Limit, Principals, Resources, Rule, Rules};
-use agentauth_core::{Action, AgentAuth, ResourceId, TokenService, TrustedIssuer};
+use agentauth_core::state::{MemoryApprovalStore, MemoryRevocations};
+use agentauth_core::{Action, AgentAuth, AgentAuthBuilder, Approvals, ResourceId, TokenService, TrustedIssuer};
 use agentauth_examples::ca::Ca;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -19,6 +23,16 @@ use tokio::net::TcpListener;
 use crate::Error;
 use crate::world::ALICES_CASE;
 
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
+/// What the servers keep together.
+pub(crate) struct Books {
+    /// What was decided.
+    pub(crate) record: Arc<JsonLinesFile>,
+    /// What does not count any more.
+    pub(crate) revocations: Arc<MemoryRevocations>,
+}
+
 /// What a lawyer files. Each field is an argument that the court's rules look at.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Motion {
@@ -26,31 +40,44 @@ pub(crate) struct Motion {
     pub(crate) fee: u32,
 }
 
+/// What is fetched from the archive.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Pages {
+    pub(crate) pages: u32,
+}
+
 pub(crate) fn open_token_service(socket: TcpListener, ca: &Ca, service: TokenService) -> Result<(), Error> {
     open(socket, ca, "/server/sts", token_service(service))
 }
 
-/// The court: only delegated agents, and only within its rules.
+/// The court: only delegated agents, and only within its rules. Answers with where humans approve.
 pub(crate) fn open_court(
     socket: TcpListener,
     ca: &Ca,
     resource: &ResourceId,
     sts: &TokenService,
-    record: Arc<JsonLinesFile>,
-) -> Result<(), Error> {
-    let rules = Rules::new([Rule::allow("lawyers-file-for-their-clients")
-        .agents(Agents::below("spiffe://court.example/agent/lawyer")?)
-        .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
-        .action("motions:file")
-        .resources(Resources::exactly("case", ALICES_CASE))
-        .argument("title", Limit::max_length(200))
-        .argument("fee", Limit::between(0, 500))])?;
-    let auth = engine(ca, resource, sts, record)?.require_delegation().policy(rules).build()?;
+    books: &Books,
+) -> Result<Approvals, Error> {
+    let filing = |id| -> Result<Rule, Error> {
+        Ok(Rule::allow(id)
+            .agents(Agents::below("spiffe://court.example/agent/lawyer")?)
+            .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
+            .action("motions:file")
+            .resources(Resources::exactly("case", ALICES_CASE))
+            .argument("title", Limit::max_length(200)))
+    };
+    let rules = Rules::new([
+        filing("lawyers-file-for-their-clients")?.argument("fee", Limit::between(0, 500)),
+        filing("high-fees-need-a-humans-word")?.argument("fee", Limit::between(501, 1000)).needs_approval(AN_HOUR),
+    ])?;
+    let auth = engine(ca, resource, sts, books)?.policy(rules).approvals(MemoryApprovalStore::new()).build()?;
+    let approvals = auth.approvals().ok_or("the court keeps approvals")?;
     let app = Router::new()
         .route("/cases/{case}/motions", post(file_motion))
         .layer(AgentAuthLayer::new(auth.clone()))
         .merge(resource_metadata(&auth));
-    open(socket, ca, "/server/court", app)
+    open(socket, ca, "/server/court", app)?;
+    Ok(approvals)
 }
 
 async fn file_motion(
@@ -69,14 +96,14 @@ pub(crate) fn open_records(
     ca: &Ca,
     resource: &ResourceId,
     sts: &TokenService,
-    record: Arc<JsonLinesFile>,
+    books: &Books,
 ) -> Result<(), Error> {
     let rules = Rules::new([Rule::allow("agents-read-their-principals-records")
         .agents(Agents::below("spiffe://court.example/agent")?)
         .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
         .action("records:read")
         .resources(Resources::exactly("record", ALICES_CASE))])?;
-    let auth = engine(ca, resource, sts, record)?.require_delegation().policy(rules).build()?;
+    let auth = following_chains(engine(ca, resource, sts, books)?, resource).policy(rules).build()?;
     let app = Router::new()
         .route("/records/{case}", get(read_record).layer(RequireScopesLayer::new("records:read")?))
         .layer(AgentAuthLayer::new(auth.clone()))
@@ -89,14 +116,50 @@ async fn read_record(caller: Caller, Path(case): Path<String>) -> Result<String,
     permit.run(|()| async move { Ok(format!("the record of case {case}")) }).await
 }
 
-fn engine(
+/// The archive, whose rules are wide: what an agent may read is for those to say who have sent it.
+pub(crate) fn open_archive(
+    socket: TcpListener,
     ca: &Ca,
     resource: &ResourceId,
     sts: &TokenService,
-    record: Arc<JsonLinesFile>,
-) -> Result<agentauth_core::AgentAuthBuilder, Error> {
+    books: &Books,
+) -> Result<(), Error> {
+    let rules = Rules::new([Rule::allow("agents-read-what-they-were-sent-for")
+        .agents(Agents::below("spiffe://court.example/agent")?)
+        .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
+        .action("archive:read")
+        .resources(Resources::of_kind("case"))
+        .argument("pages", Limit::between(1, 1000))])?;
+    let auth = following_chains(engine(ca, resource, sts, books)?, resource).policy(rules).build()?;
+    let app = Router::new()
+        .route("/cases/{case}/pages", post(read_pages))
+        .layer(AgentAuthLayer::new(auth.clone()))
+        .merge(resource_metadata(&auth));
+    open(socket, ca, "/server/archive", app)
+}
+
+async fn read_pages(caller: Caller, Path(case): Path<String>, Json(wanted): Json<Pages>) -> Result<String, Rejection> {
+    let depth = caller.delegation().depth();
+    let permit = caller.authorize(Action::new("archive:read")?.on("case", &case).with(wanted)?).await?;
+    permit
+        .run(|wanted| async move { Ok(format!("{} pages of {case}, for an agent at depth {depth}", wanted.pages)) })
+        .await
+}
+
+/// Takes tokens that their holders have narrowed, with a proof by the last one's key.
+fn following_chains(engine: AgentAuthBuilder, resource: &ResourceId) -> AgentAuthBuilder {
+    engine.dpop(Dpop::new(resource.as_str())).chains(ChainSettings::new())
+}
+
+fn engine(ca: &Ca, resource: &ResourceId, sts: &TokenService, books: &Books) -> Result<AgentAuthBuilder, Error> {
+    let (record, revocations) = (Arc::clone(&books.record), Arc::clone(&books.revocations));
     let issuer = TrustedIssuer::rfc8693(sts.issuer().id().as_str(), sts.issuer().keys());
-    Ok(AgentAuth::builder(resource.as_str()).issuer(issuer).agents(ca.trust()?).audit(record))
+    Ok(AgentAuth::builder(resource.as_str())
+        .issuer(issuer)
+        .agents(ca.trust()?)
+        .audit(record)
+        .revocations(revocations)
+        .require_delegation())
 }
 
 fn open(socket: TcpListener, ca: &Ca, path: &str, app: Router) -> Result<(), Error> {

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use agentauth_core::audit::JsonLinesFile;
 use agentauth_core::delegation::{Consent, IssuerBuilder};
-use agentauth_core::jose::{Algorithm, SigningKey};
-use agentauth_core::{Clock as _, Issuer, ManualClock, ResourceId, SystemClock, TokenService};
+use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
+use agentauth_core::{Approvals, Clock as _, Issuer, ManualClock, ResourceId, SystemClock, TokenService};
 use agentauth_examples::ca::Ca;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::Error;
 use crate::agent::Agent;
-use crate::{Error, servers};
+use crate::servers::{self, Books};
 
 pub(crate) const TRUST_DOMAIN: &str = "court.example";
 
@@ -22,21 +23,26 @@ pub(crate) const TRUST_DOMAIN: &str = "court.example";
 pub(crate) const ALICES_CASE: &str = "2026-17";
 pub(crate) const BOBS_CASE: &str = "2026-18";
 
-/// Three servers on loopback, and the agents that call them.
+/// Four servers on loopback, and the agents that call them.
 pub(crate) struct World {
     pub(crate) ca: Ca,
     pub(crate) sts: ResourceId,
     pub(crate) court: ResourceId,
     pub(crate) records: ResourceId,
+    pub(crate) archive: ResourceId,
     /// The token service, for what only happens inside it: a principal's consent.
     pub(crate) service: TokenService,
+    /// Where humans approve what the court does not let agents do alone.
+    pub(crate) approvals: Approvals,
     /// The public key of the token service, as it publishes it.
     pub(crate) public_jwk: String,
+    key: SigningKey,
     /// The same issuer a day ago, and without a limit to its chains: what old and reckless tokens come from.
     pub(crate) yesterday: Issuer,
     pub(crate) reckless: Issuer,
     pub(crate) lawyer: Agent,
     pub(crate) clerk: Agent,
+    pub(crate) robot: Agent,
     pub(crate) thief: Agent,
     folder: PathBuf,
 }
@@ -47,9 +53,12 @@ impl World {
         let folder = std::env::temp_dir().join(format!("courtroom-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let record = Arc::new(JsonLinesFile::open(folder.join("record.jsonl"))?);
+        let books = Books { record, revocations: Arc::default() };
 
-        let [sts_socket, court_socket, records_socket] = [bind().await?, bind().await?, bind().await?];
-        let [sts, court, records] = [resource(&sts_socket)?, resource(&court_socket)?, resource(&records_socket)?];
+        let (sts_socket, sts) = bind().await?;
+        let (court_socket, court) = bind().await?;
+        let (records_socket, records) = bind().await?;
+        let (archive_socket, archive) = bind().await?;
 
         let key = SigningKey::generate(Algorithm::EdDsa)?;
         let (public_jwk, pkcs8) = (key.public_jwk().to_owned(), key.to_pkcs8()?);
@@ -57,27 +66,59 @@ impl World {
             Ok(Issuer::builder(sts.as_str(), key)
                 .agents(ca.trust()?)
                 .resource(court.as_str(), "motions:file motions:read")
-                .resource(records.as_str(), "records:read"))
+                .resource(records.as_str(), "records:read")
+                .resource(archive.as_str(), "archive:copy archive:read"))
         };
         let same_key = || SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8);
         let a_day_ago = ManualClock::at(SystemClock.now().minus(Duration::from_secs(86_400)));
         let yesterday = issuer(same_key()?)?.clock(Arc::new(a_day_ago)).build()?;
         let reckless = issuer(same_key()?)?.max_actors(16).build()?;
-        let service = TokenService::new(issuer(key)?.build()?, Arc::clone(&record))?;
+        let issuer = issuer(key)?.revocations(Arc::clone(&books.revocations)).build()?;
+        let service = TokenService::new(issuer, Arc::clone(&books.record))?;
 
         servers::open_token_service(sts_socket, &ca, service.clone())?;
-        servers::open_court(court_socket, &ca, &court, &service, Arc::clone(&record))?;
-        servers::open_records(records_socket, &ca, &records, &service, record)?;
+        let approvals = servers::open_court(court_socket, &ca, &court, &service, &books)?;
+        servers::open_records(records_socket, &ca, &records, &service, &books)?;
+        servers::open_archive(archive_socket, &ca, &archive, &service, &books)?;
 
         let agent = |path| Agent::new(&ca, path, &sts);
-        let (lawyer, clerk, thief) = (agent("/agent/lawyer")?, agent("/agent/clerk")?, agent("/agent/thief")?);
-        Ok(Self { sts, court, records, service, public_jwk, yesterday, reckless, lawyer, clerk, thief, folder, ca })
+        let (lawyer, clerk) = (agent("/agent/lawyer")?, agent("/agent/clerk")?);
+        let (robot, thief) = (agent("/agent/robot")?, agent("/agent/thief")?);
+        Ok(Self {
+            sts,
+            court,
+            records,
+            archive,
+            service,
+            approvals,
+            public_jwk,
+            key: same_key()?,
+            yesterday,
+            reckless,
+            lawyer,
+            clerk,
+            robot,
+            thief,
+            folder,
+            ca,
+        })
     }
 
     /// Alice has signed in at the token service, and lets her lawyer act for her.
     pub(crate) fn alices_consent(&self) -> Consent {
-        let scopes = "motions:file motions:read records:read".parse().unwrap_or_default();
+        let scopes = "archive:read motions:file motions:read records:read".parse().unwrap_or_default();
         Consent::new("alice", self.lawyer.id().clone(), scopes)
+    }
+
+    /// A token of `agent` for the archive, on behalf of Alice: bound to the agent's key, so that it can be narrowed.
+    pub(crate) fn root_for(&self, agent: &Agent, scopes: &str) -> Result<String, Error> {
+        let now = SystemClock.now().secs();
+        let claims = json!({
+            "iss": self.sts, "aud": self.archive, "sub": "alice", "client_id": agent.id(), "act": {"sub": agent.id()},
+            "jti": "root", "iat": now, "exp": now + 300, "scope": scopes, "del_max_depth": 2,
+            "cnf": {"jkt": agent.key().key_id()},
+        });
+        Ok(self.key.sign(TokenType::AccessToken, claims.to_string().as_bytes())?)
     }
 
     /// Every record that the servers have written, in order.
@@ -91,10 +132,9 @@ impl World {
     }
 }
 
-async fn bind() -> Result<TcpListener, Error> {
-    Ok(TcpListener::bind("127.0.0.1:0").await?)
-}
-
-fn resource(socket: &TcpListener) -> Result<ResourceId, Error> {
-    Ok(ResourceId::new(&format!("https://{}", socket.local_addr()?))?)
+/// A place for a server, and what it is called.
+async fn bind() -> Result<(TcpListener, ResourceId), Error> {
+    let socket = TcpListener::bind("127.0.0.1:0").await?;
+    let resource = ResourceId::new(&format!("https://{}", socket.local_addr()?))?;
+    Ok((socket, resource))
 }

@@ -1,5 +1,7 @@
 //! DPoP (RFC 9449): the presenter of a token proves with each request that it holds the token's key.
 //!
+//! The other side, that of a client, is [`DpopKey`]: it makes the proofs, and keeps the nonces that servers ask for.
+//!
 //! [`Dpop`] is the setting, [`DpopVerifier`] what checks. [`proof_of`] finds the proof in a request, [`check_scheme`]
 //! keeps bound and unbound tokens apart, [`DpopVerifier::verify`] makes the twelve checks of §4.3, and
 //! [`DpopVerifier::use_once`] asks whether the proof has been used before: last, so that nobody can use up a proof that
@@ -21,6 +23,8 @@ mod error;
 mod explain;
 mod nonce;
 mod proof;
+mod prover;
+mod server_nonces;
 mod settings;
 mod target;
 mod verify;
@@ -29,5 +33,6 @@ pub use error::DpopError;
 pub use explain::{ProofOutcome, ProofRule};
 pub use nonce::NonceKey;
 pub use proof::{DPOP, DPOP_NONCE, MAX_PROOF_BYTES, VerifiedProof, proof_of};
+pub use prover::{DpopKey, ProofFailed};
 pub use settings::{Dpop, DpopConfigError};
 pub use verify::{DpopVerifier, ProofContext, Scheme, UseOnce, check_scheme};

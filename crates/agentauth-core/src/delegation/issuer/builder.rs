@@ -2,12 +2,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keys::SigningKeys;
+use super::narrowing::{Ceiling, CeilingFor};
 use super::{Inner, Issuer, Resource};
-use crate::delegation::{AgentTrust, IssuerError};
-use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId};
-use crate::jose::SigningKey;
+use crate::delegation::assertion::Assertions;
+use crate::delegation::{AgentTrust, AssertionIssuer, DelegationGrants, IssuerError};
+use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId, SpiffePattern};
+use crate::jose::Signer;
 use crate::random::{Random, SystemRandom};
-use crate::scope::{ScopeImplications, ScopeSet};
+use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
+use crate::state::{MemoryReplayStore, ReplayStore, RevocationStore};
 use crate::text::Excerpt;
 use crate::time::{Clock, SystemClock};
 use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, TrustedIssuer};
@@ -16,19 +20,26 @@ use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, Tru
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 
 /// A day: beyond it, a token is a standing credential.
-const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
+pub(in crate::delegation) const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
 
 /// Settings of an [`Issuer`].
 #[derive(Debug)]
 #[must_use]
 pub struct IssuerBuilder {
     id: String,
-    key: SigningKey,
+    key: Arc<dyn Signer>,
     agents: Option<AgentTrust>,
     resources: Vec<NewResource>,
+    resource_details: Vec<(String, Authority)>,
+    grants: Option<Arc<dyn DelegationGrants>>,
+    ceilings: Vec<Ceiling>,
+    detail_types: DetailTypes,
     implications: ScopeImplications,
+    revocations: Option<Arc<dyn RevocationStore>>,
     max_actors: usize,
     lifetime: Duration,
+    assertions_from: Vec<AssertionIssuer>,
+    used_assertions: Option<Arc<dyn ReplayStore>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -41,15 +52,22 @@ struct NewResource {
 }
 
 impl IssuerBuilder {
-    pub(super) fn new(id: &str, key: SigningKey) -> Self {
+    pub(super) fn new(id: &str, key: Arc<dyn Signer>) -> Self {
         Self {
             id: id.to_owned(),
             key,
             agents: None,
             resources: Vec::new(),
+            resource_details: Vec::new(),
+            grants: None,
+            ceilings: Vec::new(),
+            detail_types: DetailTypes::new(),
             implications: ScopeImplications::new(),
+            revocations: None,
             max_actors: DEFAULT_MAX_ACTORS,
             lifetime: DEFAULT_LIFETIME,
+            assertions_from: Vec::new(),
+            used_assertions: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
@@ -75,9 +93,50 @@ impl IssuerBuilder {
         self
     }
 
+    /// What may be granted at the resource `id` beside its scopes: more than `details` never is. Without it, a grant with
+    /// limits counts there if a scope of the resource has its name.
+    pub fn resource_details(mut self, id: &str, details: Authority) -> Self {
+        self.resource_details.push((id.to_owned(), details));
+        self
+    }
+
+    /// Who may act for whom, beside what tokens say: with it, a principal's token that names no actor can be exchanged by
+    /// an agent to which the principal has given a grant. Asked at each exchange. Without it, only consents count
+    /// ([`Issuer::consent`]).
+    pub fn grants(mut self, grants: impl DelegationGrants + 'static) -> Self {
+        self.grants = Some(Arc::new(grants));
+        self
+    }
+
+    /// The most that agents with a SPIFFE ID like this may be given, whatever principals grant. Once there is one ceiling,
+    /// an agent that none is for is given nothing; of several that are for it, each counts.
+    pub fn ceiling(mut self, agents: SpiffePattern, authority: Authority) -> Self {
+        self.ceilings.push(Ceiling { agents: CeilingFor::Matching(agents), authority });
+        self
+    }
+
+    /// As [`IssuerBuilder::ceiling`], for one agent, with a SPIFFE ID or without.
+    pub fn ceiling_of(mut self, agent: impl Into<AgentId>, authority: Authority) -> Self {
+        self.ceilings.push(Ceiling { agents: CeilingFor::One(agent.into()), authority });
+        self
+    }
+
+    /// The types of `authorization_details` that are understood (RFC 9396): the built-in one unless set.
+    pub fn detail_types(mut self, types: DetailTypes) -> Self {
+        self.detail_types = types;
+        self
+    }
+
     /// Which scopes include which others, so that a broad scope can be narrowed to one it includes.
     pub fn implications(mut self, implications: ScopeImplications) -> Self {
         self.implications = implications;
+        self
+    }
+
+    /// What has been revoked: from that, and to agents that are revoked, no token is issued. It refuses also what it cannot
+    /// tell.
+    pub fn revocations(mut self, store: impl RevocationStore + 'static) -> Self {
+        self.revocations = Some(Arc::new(store));
         self
     }
 
@@ -90,6 +149,20 @@ impl IssuerBuilder {
     /// How long tokens last at most: 5 minutes unless set, at most a day. No token outlives what it was made from.
     pub const fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
+        self
+    }
+
+    /// Accepts the assertions of an identity provider in place of a principal's consent ([`Issuer::jwt_bearer`]); may be
+    /// called for several. Without it, there is no such grant.
+    pub fn identity_assertions_from(mut self, issuer: AssertionIssuer) -> Self {
+        self.assertions_from.push(issuer);
+        self
+    }
+
+    /// Where it is remembered which assertions have been used: in the memory of this process unless set. Replicas that
+    /// do not share a store take an assertion once each.
+    pub fn used_assertions(mut self, store: impl ReplayStore + 'static) -> Self {
+        self.used_assertions = Some(Arc::new(store));
         self
     }
 
@@ -122,11 +195,13 @@ impl IssuerBuilder {
         }
         let id = IssuerId::new(&self.id)?;
         let own_audience = ResourceId::new(&self.id)?;
-        let keys = Arc::new(self.key.public_key_set().map_err(IssuerError::Key)?);
+        let keys = SigningKeys::new(self.key, self.lifetime, Arc::clone(&self.clock)).map_err(IssuerError::Key)?;
+        let keys = Arc::new(keys);
         let tokens_for = |audience: &ResourceId| {
-            let itself = TrustedIssuer::rfc8693(&self.id, Keys::from_source(Arc::clone(&keys)));
+            let itself = TrustedIssuer::rfc8693(&self.id, Keys::from_shared(&keys));
             let itself = itself.max_actors(self.max_actors).leeway(Duration::ZERO);
-            TokenVerifier::new(audience.clone(), vec![itself]).map_err(IssuerError::Verifier)
+            let verifier = TokenVerifier::new(audience.clone(), vec![itself]).map_err(IssuerError::Verifier)?;
+            Ok::<_, IssuerError>(verifier.with_detail_types(self.detail_types.clone()))
         };
 
         let mut resources = BTreeMap::new();
@@ -134,24 +209,42 @@ impl IssuerBuilder {
             let id = ResourceId::new(&new.id)?;
             let ceiling: ScopeSet =
                 new.scopes.parse().map_err(|error| IssuerError::Scopes { resource: id.clone(), error })?;
+            let mut ceiling = Authority::of_scopes(ceiling);
+            for (_, details) in self.resource_details.iter().filter(|(named, _)| *named == new.id) {
+                ceiling = ceiling.and(details);
+            }
             let resource = Resource { ceiling, operator: new.operator, tokens: tokens_for(&id)? };
             if id == own_audience || resources.insert(id.clone(), resource).is_some() {
                 return Err(IssuerError::DuplicateResource(id));
             }
         }
+        let is_known = |id: &str| resources.keys().any(|known| known.as_str() == id);
+        if let Some((stranger, _)) = self.resource_details.iter().find(|(id, _)| !is_known(id)) {
+            return Err(IssuerError::NoResource(Excerpt::of(stranger)));
+        }
         let own_tokens = tokens_for(&own_audience)?;
+        let assertions = if self.assertions_from.is_empty() {
+            None
+        } else {
+            let used = self.used_assertions.unwrap_or_else(|| Arc::new(MemoryReplayStore::new()));
+            Some(Assertions::new(&own_audience, &self.assertions_from, &self.detail_types, used)?)
+        };
         Ok(Issuer {
             inner: Arc::new(Inner {
                 id,
                 own_audience,
                 own_tokens,
-                key: self.key,
                 keys,
                 agents: self.agents.ok_or(IssuerError::NoAgentTrust)?,
                 resources,
+                grants: self.grants,
+                ceilings: self.ceilings,
+                detail_types: self.detail_types,
                 implications: self.implications,
+                revocations: self.revocations,
                 max_actors: self.max_actors,
                 lifetime: self.lifetime,
+                assertions,
                 clock: self.clock,
                 random: self.random,
             }),

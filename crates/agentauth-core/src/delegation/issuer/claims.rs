@@ -1,11 +1,12 @@
 //! The claims of a token that is issued.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::client::Holder;
 use crate::identity::{AgentId, IssuerId, ResourceId};
 use crate::jose::base64url;
-use crate::scope::ScopeSet;
+use crate::scope::{Authority, ScopeSet};
 use crate::time::Timestamp;
 
 /// All that goes into a token.
@@ -13,9 +14,13 @@ pub(super) struct Grant<'a> {
     pub(super) subject: &'a str,
     pub(super) client: &'a str,
     pub(super) audience: &'a ResourceId,
-    pub(super) scopes: ScopeSet,
+    pub(super) authority: Authority,
     pub(super) actors: &'a [AgentId],
     pub(super) may_act: Option<&'a AgentId>,
+    /// What it descends from: a registered grant or a consent. The token itself, if nothing.
+    pub(super) grant_id: Option<&'a str>,
+    /// The transaction it belongs to (RFC 8417 §2.2).
+    pub(super) txn: Option<&'a str>,
     pub(super) holder: Option<Holder>,
     pub(super) now: Timestamp,
     pub(super) expires: Timestamp,
@@ -32,6 +37,13 @@ struct IssuedClaims<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "ScopeSet::is_empty")]
     scope: &'a ScopeSet,
+    /// RFC 9396 §9.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_details: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    txn: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<Box<ActClaim<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +84,10 @@ impl Grant<'_> {
             iat: self.now.secs(),
             exp: self.expires.secs(),
             jti: id,
-            scope: &self.scopes,
+            scope: self.authority.scopes(),
+            authorization_details: details_of(&self.authority),
+            grant_id: self.grant_id,
+            txn: self.txn,
             act: self.actors.iter().rev().fold(None, |inner, actor| named(actor, inner)),
             may_act: self.may_act.and_then(|agent| named(agent, None)),
             cnf: self.holder.map(|holder| match holder {
@@ -81,4 +96,9 @@ impl Grant<'_> {
             }),
         }
     }
+}
+
+/// What scopes cannot say, if there is anything.
+pub(crate) fn details_of(authority: &Authority) -> Option<Value> {
+    Some(authority.to_details()).filter(|details| details.as_array().is_some_and(|details| !details.is_empty()))
 }

@@ -3,6 +3,12 @@
 mod builder;
 mod claims;
 mod client;
+mod introspection;
+mod jwt_bearer;
+mod keys;
+mod narrowing;
+mod relation;
+mod revocation;
 mod rules;
 mod wire;
 
@@ -11,17 +17,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::IssuerBuilder;
+pub(super) use builder::MAX_LIFETIME;
 use claims::Grant;
+pub(crate) use claims::details_of;
 pub use client::Client;
-pub use wire::{AnswerError, MAX_FORM_BYTES};
+pub use introspection::IntrospectionBody;
+pub use keys::{KeyPhase, KeyStatus, MIN_PUBLICATION, RotationError, SigningKeys};
+use narrowing::Ceiling;
+pub use wire::MAX_FORM_BYTES;
 pub(crate) use wire::{Form, token_response};
 
+use super::assertion::Assertions;
 use super::exchange::{IssuedToken, Origin};
-use super::{AgentTrust, ExchangeError};
+use super::{AgentTrust, DelegationGrants, ExchangeError};
 use crate::identity::{AgentId, IssuerId, ResourceId};
-use crate::jose::{Algorithm, KeySet, SigningKey, TokenType};
+use crate::jose::{Algorithm, Signer, TokenType, sign_compact};
 use crate::random::{Random, unique_id};
-use crate::scope::{ScopeImplications, ScopeSet};
+use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
+use crate::state::RevocationStore;
+use crate::state::revocation::Subjects;
 use crate::text::Secret;
 use crate::time::{Clock, Timestamp};
 use crate::token::{Keys, TokenVerifier, required};
@@ -42,13 +56,19 @@ pub(super) struct Inner {
     /// The issuer as the audience of the tokens that are to be exchanged.
     pub(super) own_audience: ResourceId,
     pub(super) own_tokens: TokenVerifier,
-    pub(super) key: SigningKey,
-    pub(super) keys: Arc<KeySet>,
+    pub(super) keys: Arc<SigningKeys>,
     pub(super) agents: AgentTrust,
     pub(super) resources: BTreeMap<ResourceId, Resource>,
+    /// Who may act for whom, beside what the tokens say.
+    pub(super) grants: Option<Arc<dyn DelegationGrants>>,
+    ceilings: Vec<Ceiling>,
+    pub(super) detail_types: DetailTypes,
     pub(super) implications: ScopeImplications,
+    pub(super) revocations: Option<Arc<dyn RevocationStore>>,
     pub(super) max_actors: usize,
     pub(super) lifetime: Duration,
+    /// How identity assertions are verified, if any are accepted.
+    pub(super) assertions: Option<Assertions>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
 }
@@ -56,8 +76,8 @@ pub(super) struct Inner {
 /// A server that tokens can be issued for.
 #[derive(Debug)]
 pub(super) struct Resource {
-    /// The scopes that exist there.
-    pub(super) ceiling: ScopeSet,
+    /// The scopes and details that exist there.
+    pub(super) ceiling: Authority,
     /// The agent that runs this server, and may exchange the tokens that were sent to it.
     pub(super) operator: Option<AgentId>,
     pub(super) tokens: TokenVerifier,
@@ -73,20 +93,29 @@ pub struct Consent {
     pub agent: AgentId,
     /// What the agent may do.
     pub scopes: ScopeSet,
+    /// What it may do that scopes cannot say.
+    pub details: Authority,
 }
 
 impl Consent {
     /// `principal` lets `agent` act within `scopes`.
     #[must_use]
     pub fn new(principal: &str, agent: impl Into<AgentId>, scopes: ScopeSet) -> Self {
-        Self { principal: principal.into(), agent: agent.into(), scopes }
+        Self { principal: principal.into(), agent: agent.into(), scopes, details: Authority::default() }
+    }
+
+    /// And within `details`, which scopes cannot say.
+    #[must_use]
+    pub fn details(mut self, details: Authority) -> Self {
+        self.details = details;
+        self
     }
 }
 
 impl Issuer {
     /// Begins an issuer with the identifier `id` (an `https` URL, RFC 8414 §2) that signs with `key`.
-    pub fn builder(id: &str, key: SigningKey) -> IssuerBuilder {
-        IssuerBuilder::new(id, key)
+    pub fn builder(id: &str, key: impl Signer + 'static) -> IssuerBuilder {
+        IssuerBuilder::new(id, Arc::new(key))
     }
 
     /// The issuer's identifier.
@@ -95,22 +124,28 @@ impl Issuer {
         &self.inner.id
     }
 
-    /// The public key, for verifiers in the same process.
+    /// The public keys, for verifiers in the same process, which follow every rotation at once.
     #[must_use]
     pub fn keys(&self) -> Keys {
-        Keys::from_source(Arc::clone(&self.inner.keys))
+        Keys::from_shared(&self.inner.keys)
     }
 
-    /// The JWKS document (RFC 7517 §5), for verifiers elsewhere.
+    /// The keys this issuer signs with, to rotate and withdraw them.
+    #[must_use]
+    pub fn signing_keys(&self) -> &SigningKeys {
+        &self.inner.keys
+    }
+
+    /// The JWKS document (RFC 7517 §5), for verifiers elsewhere. It changes with the keys: ask for it each time.
     #[must_use]
     pub fn jwks(&self) -> String {
-        format!(r#"{{"keys":[{}]}}"#, self.inner.key.public_jwk())
+        self.inner.keys.jwks()
     }
 
-    /// The algorithm that tokens are signed with.
+    /// The algorithm that tokens are signed with at the moment.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        self.inner.key.algorithm()
+        self.inner.keys.algorithm()
     }
 
     /// Who may be a client.
@@ -132,7 +167,8 @@ impl Issuer {
     /// [`ExchangeError::ScopeEmpty`], [`ExchangeError::Malformed`] if the principal's name could not stand in a
     /// token, [`ExchangeError::Unavailable`].
     pub async fn consent(&self, consent: &Consent) -> Result<IssuedToken, ExchangeError> {
-        if consent.scopes.is_empty() {
+        let authority = Authority::of_scopes(consent.scopes.clone()).and(&consent.details);
+        if authority.is_empty() {
             return Err(ExchangeError::ScopeEmpty);
         }
         // A principal that is called like a workload would be taken for the agent itself.
@@ -147,9 +183,11 @@ impl Issuer {
             subject: &consent.principal,
             client: consent.agent.name(),
             audience: &self.inner.own_audience,
-            scopes: consent.scopes.clone(),
+            authority,
             actors: &[],
             may_act: Some(&consent.agent),
+            grant_id: None,
+            txn: None,
             holder: None,
             now,
             expires: now.plus(self.inner.lifetime),
@@ -165,6 +203,7 @@ impl Issuer {
     pub async fn agent_token(&self, client: &Client, audience: &ResourceId) -> Result<IssuedToken, ExchangeError> {
         let now = self.now();
         self.recheck(client, now)?;
+        self.check_revoked([&Subjects::of_agent(client.agent(), now)], now).await?;
         if *audience != self.inner.own_audience && !self.inner.resources.contains_key(audience) {
             return Err(ExchangeError::TargetUnknown);
         }
@@ -173,9 +212,11 @@ impl Issuer {
             subject: name,
             client: name,
             audience,
-            scopes: ScopeSet::none(),
+            authority: Authority::default(),
             actors: &[],
             may_act: None,
+            grant_id: None,
+            txn: None,
             holder: Some(client.holder),
             now,
             expires: now.plus(self.inner.lifetime).min(client.proven_until),
@@ -197,6 +238,7 @@ impl Issuer {
         }
     }
 
+    /// Duty i: each token has an identifier of its own.
     async fn issue(&self, grant: Grant<'_>) -> Result<IssuedToken, ExchangeError> {
         let lifetime_secs = grant.expires.secs().saturating_sub(grant.now.secs());
         if lifetime_secs == 0 {
@@ -204,10 +246,10 @@ impl Issuer {
         }
         let id = unique_id(&*self.inner.random)?;
         let payload = serde_json::to_vec(&grant.claims(&self.inner.id, &id)).map_err(|_| ExchangeError::Unavailable)?;
-        let token = self.inner.key.sign(TokenType::AccessToken, &payload).map_err(|_| ExchangeError::Unavailable)?;
+        let token = self.sign(TokenType::AccessToken, &payload).await?;
         Ok(IssuedToken {
             token: Secret::new(token),
-            scopes: grant.scopes,
+            authority: grant.authority,
             expires: Timestamp::from_secs(grant.expires.secs()),
             lifetime_secs,
             origin: Some(Origin {
@@ -215,8 +257,15 @@ impl Issuer {
                 subject: grant.subject.into(),
                 actors: grant.actors.to_vec(),
                 may_act: grant.may_act.cloned(),
+                grant_id: grant.grant_id.map(Into::into),
                 audience: grant.audience.clone(),
             }),
         })
+    }
+
+    /// Signs `payload` with the key whose turn it is.
+    pub(super) async fn sign(&self, kind: TokenType, payload: &[u8]) -> Result<String, ExchangeError> {
+        let signer = self.inner.keys.signer();
+        sign_compact(&*signer, kind, payload).await.map_err(|_| ExchangeError::Unavailable)
     }
 }

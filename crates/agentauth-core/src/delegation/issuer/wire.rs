@@ -1,24 +1,18 @@
-//! Token exchange on the wire (RFC 8693 §2, RFC 6749 §4.4, §5): forms in, JSON out, and back.
+//! Token exchange on the wire (RFC 8693 §2, RFC 6749 §4.4, §5), as the issuer sees it: forms in, JSON out.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde::de::MapAccess;
 
+use super::claims::details_of;
+use crate::delegation::assertion::{GRANT_JWT_BEARER, IdentityAssertion, JwtBearerRequest};
+use crate::delegation::exchange::AskedDetails;
+use crate::delegation::outbound::{GRANT_TOKEN_EXCHANGE, TYPE_ACCESS_TOKEN};
 use crate::delegation::{ExchangeError, ExchangeRequest, IssuedToken, SubjectToken};
 use crate::identity::ResourceId;
-use crate::jose::JsonError;
-use crate::jose::json::{self, Members, Value};
 use crate::scope::ScopeSet;
-use crate::text::{Excerpt, Secret};
-use crate::time::Timestamp;
 
-const GRANT_TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-
-const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
-
-/// Access tokens are the only type that is exchanged here (RFC 8693 §3).
-const TYPE_ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(super) const GRANT_CLIENT_CREDENTIALS: &str = "client_credentials";
 
 /// The longest form that is read, in bytes: two tokens of the greatest length, and room for the rest.
 pub const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -26,131 +20,9 @@ pub const MAX_FORM_BYTES: usize = 64 * 1024;
 /// A token request has about ten parameters.
 const MAX_PARAMETERS: usize = 32;
 
-/// Why the answer of a token service cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AnswerError {
-    /// The service refused.
-    #[error("the token service refused: {0}")]
-    Refused(Excerpt),
-    /// The answer is no token response (RFC 8693 §2.2.1).
-    #[error("the token service's answer is refused: {0}")]
-    Malformed(JsonError),
-    /// A member that must be there is missing.
-    #[error("the token service's answer has no `{0}`")]
-    Missing(&'static str),
-    /// The token is not an access token to be sent as a bearer: another type, or `N_A`.
-    #[error("the token service answered with another kind of token than an access token")]
-    WrongKind,
-    /// The token holds scopes that were not asked for: a narrower one was wanted, and this one must not travel.
-    #[error("scopes `{asked}` were asked for, and the token service granted `{granted}`")]
-    Widened {
-        /// What was asked for.
-        asked: ScopeSet,
-        /// What came back.
-        granted: ScopeSet,
-    },
-}
-
-impl AnswerError {
-    /// The stable machine code of this error.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Refused(_) => "answer_refused",
-            Self::Malformed(error) => error.code(),
-            Self::Missing(_) => "answer_incomplete",
-            Self::WrongKind => "answer_wrong_kind",
-            Self::Widened { .. } => "answer_widened",
-        }
-    }
-}
-
-impl ExchangeRequest {
-    /// The request as the body of a POST to the token endpoint (`application/x-www-form-urlencoded`).
-    ///
-    /// This is the one way a [`SubjectToken`] leaves the process, and a token endpoint the one place to send it.
-    #[must_use]
-    pub fn to_form(&self) -> String {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", GRANT_TOKEN_EXCHANGE)
-            .append_pair("resource", self.audience.as_str())
-            .append_pair("subject_token", self.subject.0.reveal())
-            .append_pair("subject_token_type", TYPE_ACCESS_TOKEN);
-        if let Some(actor) = &self.actor {
-            form.append_pair("actor_token", actor.0.reveal()).append_pair("actor_token_type", TYPE_ACCESS_TOKEN);
-        }
-        if let Some(scopes) = &self.scopes {
-            form.append_pair("scope", &scopes.to_string());
-        }
-        form.finish()
-    }
-
-    /// Reads the token service's answer to this request, and checks that it is what was asked for: an access token,
-    /// and no broader.
-    ///
-    /// # Errors
-    /// [`AnswerError`].
-    pub fn read_answer(&self, body: &[u8], now: Timestamp) -> Result<IssuedToken, AnswerError> {
-        let answer: Answer<'_> = json::read(body).map_err(AnswerError::Malformed)?;
-        if let Some(error) = answer.error {
-            return Err(AnswerError::Refused(Excerpt::of(&error)));
-        }
-        let token = answer.access_token.ok_or(AnswerError::Missing("access_token"))?;
-        let is_token68 = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-        if token.is_empty() || !token.bytes().all(is_token68) {
-            return Err(AnswerError::Malformed(JsonError::WrongType(Excerpt::of("access_token"))));
-        }
-        let kind = answer.token_type.ok_or(AnswerError::Missing("token_type"))?;
-        let issued = answer.issued_token_type.ok_or(AnswerError::Missing("issued_token_type"))?;
-        if !kind.eq_ignore_ascii_case("Bearer") || issued != TYPE_ACCESS_TOKEN {
-            return Err(AnswerError::WrongKind);
-        }
-        let scopes = self.granted(answer.scope.as_deref())?;
-        let lifetime_secs = answer.expires_in.unwrap_or(0);
-        let expires = Timestamp::from_secs(now.secs().saturating_add(lifetime_secs));
-        Ok(IssuedToken { token: Secret::new(token), scopes, expires, lifetime_secs, origin: None })
-    }
-
-    /// What was granted: what the answer says, or what was asked for if it says nothing (RFC 8693 §2.2.1).
-    fn granted(&self, answer: Option<&str>) -> Result<ScopeSet, AnswerError> {
-        let Some(granted) = answer else { return Ok(self.scopes.clone().unwrap_or_default()) };
-        let granted: ScopeSet =
-            granted.parse().map_err(|_| AnswerError::Malformed(JsonError::WrongType(Excerpt::of("scope"))))?;
-        match &self.scopes {
-            Some(asked) if !granted.is_subset_of(asked) => Err(AnswerError::Widened { asked: asked.clone(), granted }),
-            _ => Ok(granted),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Answer<'de> {
-    access_token: Option<Cow<'de, str>>,
-    issued_token_type: Option<Cow<'de, str>>,
-    token_type: Option<Cow<'de, str>>,
-    scope: Option<Cow<'de, str>>,
-    expires_in: Option<u64>,
-    error: Option<Cow<'de, str>>,
-}
-
-impl<'de> Members<'de> for Answer<'de> {
-    fn member<A: MapAccess<'de>>(&mut self, name: &str, value: Value<'_, 'de, A>) -> Result<(), A::Error> {
-        match name {
-            "access_token" => self.access_token = Some(value.text()?),
-            "issued_token_type" => self.issued_token_type = Some(value.text()?),
-            "token_type" => self.token_type = Some(value.text()?),
-            "scope" => self.scope = Some(value.text()?),
-            "expires_in" => self.expires_in = Some(value.seconds()?),
-            "error" => self.error = Some(value.text()?),
-            _ => value.skip()?,
-        }
-        Ok(())
-    }
-}
-
-/// The body of a successful answer (RFC 8693 §2.2.1).
-pub(crate) fn token_response(issued: &IssuedToken) -> Result<String, ExchangeError> {
+/// The body of a successful answer (RFC 8693 §2.2.1), with the resource that was granted where the client is to be told
+/// (ID-JAG).
+pub(crate) fn token_response(issued: &IssuedToken, resource: Option<&ResourceId>) -> Result<String, ExchangeError> {
     #[derive(Serialize)]
     struct Response<'a> {
         access_token: &'a str,
@@ -158,6 +30,10 @@ pub(crate) fn token_response(issued: &IssuedToken) -> Result<String, ExchangeErr
         token_type: &'a str,
         expires_in: u64,
         scope: &'a ScopeSet,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        authorization_details: Option<serde_json::Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resource: Option<&'a ResourceId>,
     }
     let response = Response {
         access_token: issued.token(),
@@ -165,6 +41,8 @@ pub(crate) fn token_response(issued: &IssuedToken) -> Result<String, ExchangeErr
         token_type: "Bearer",
         expires_in: issued.expires_in(),
         scope: issued.scopes(),
+        authorization_details: details_of(issued.authority()),
+        resource,
     };
     serde_json::to_string(&response).map_err(|_| ExchangeError::Unavailable)
 }
@@ -175,10 +53,13 @@ pub(crate) enum Form {
     Exchange(ExchangeRequest),
     /// The client's own token for a server (RFC 6749 §4.4).
     OwnToken(ResourceId),
+    /// A token on an identity assertion (RFC 7523 §2.1).
+    Assertion(JwtBearerRequest),
 }
 
 impl Form {
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, ExchangeError> {
+    /// Reads a form; that of a grant by assertion only where the issuer `takes_assertions`.
+    pub(crate) fn parse(body: &[u8], takes_assertions: bool) -> Result<Self, ExchangeError> {
         if body.len() > MAX_FORM_BYTES {
             return Err(ExchangeError::Malformed("the form is longer than 65536 bytes"));
         }
@@ -190,6 +71,7 @@ impl Form {
         match parameters.one("grant_type")? {
             Some(GRANT_TOKEN_EXCHANGE) => parameters.exchange().map(Self::Exchange),
             Some(GRANT_CLIENT_CREDENTIALS) => parameters.audience().map(Self::OwnToken),
+            Some(GRANT_JWT_BEARER) if takes_assertions => parameters.assertion().map(Self::Assertion),
             Some(_) => Err(ExchangeError::GrantUnsupported),
             None => Err(ExchangeError::Malformed("no grant_type")),
         }
@@ -225,9 +107,28 @@ impl<'a> Parameters<'a> {
         if self.one("requested_token_type")?.is_some_and(|kind| kind != TYPE_ACCESS_TOKEN) {
             return Err(ExchangeError::Malformed("only access tokens are issued"));
         }
+        let (scopes, details) = (self.scopes()?, self.details()?);
+        Ok(ExchangeRequest { subject, actor, audience: self.audience()?, scopes, details })
+    }
+
+    fn assertion(&self) -> Result<JwtBearerRequest, ExchangeError> {
+        let assertion = self.one("assertion")?.ok_or(ExchangeError::Malformed("no assertion"))?;
+        let resource = self.one("resource")?.map(ResourceId::new).transpose();
+        Ok(JwtBearerRequest {
+            assertion: IdentityAssertion::new(assertion),
+            resource: resource.map_err(|_| ExchangeError::TargetUnknown)?,
+            scopes: self.scopes()?,
+            details: self.details()?,
+        })
+    }
+
+    fn details(&self) -> Result<Option<AskedDetails>, ExchangeError> {
+        Ok(self.one("authorization_details")?.map(|details| AskedDetails::Json(details.into())))
+    }
+
+    fn scopes(&self) -> Result<Option<ScopeSet>, ExchangeError> {
         let scopes = self.one("scope")?.map(str::parse).transpose();
-        let scopes = scopes.map_err(|_| ExchangeError::Malformed("scope is malformed"))?;
-        Ok(ExchangeRequest { subject, actor, audience: self.audience()?, scopes })
+        scopes.map_err(|_| ExchangeError::Malformed("scope is malformed"))
     }
 
     /// A token and its type, which must stand together, and must say access token.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
     Ed25519KeyPair, KeyPair as _, RsaKeyPair,
@@ -28,6 +29,7 @@ pub struct X509Identity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     validity: Validity,
+    thumbprint: [u8; 32],
 }
 
 /// Why a chain and a key are no identity.
@@ -74,7 +76,9 @@ impl X509Identity {
             return Err(IdentityError::KeyMismatch);
         }
         let validity = Validity::of(&leaf).ok_or(SvidError::Malformed)?;
-        Ok(Self { id, chain, key, validity })
+        let mut thumbprint = [0; 32];
+        thumbprint.copy_from_slice(digest(&SHA256, chain.first().ok_or(IdentityError::NoCertificate)?).as_ref());
+        Ok(Self { id, chain, key, validity, thumbprint })
     }
 
     /// Reads chain and key from PEM.
@@ -112,6 +116,12 @@ impl X509Identity {
     #[must_use]
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
+    }
+
+    /// The SHA-256 of the leaf in DER form: what tokens that are bound to it name (RFC 8705 §3.1).
+    #[must_use]
+    pub const fn thumbprint(&self) -> &[u8; 32] {
+        &self.thumbprint
     }
 
     /// The private key, to be given to TLS and to nothing else.

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use serde::de::{DeserializeSeed as _, MapAccess};
 
 use self::guard::Guard;
-use self::seeds::{Anything, Keep, Number, NumberSeed, Object, Objects, Text, TextSeed, TextsSeed};
+use self::seeds::{Anything, Keep, Number, NumberSeed, Object, ObjectIfAny, Objects, Text, TextSeed, TextsSeed};
 use self::tree::Tree;
 use crate::text::Excerpt;
 
@@ -242,6 +242,11 @@ impl<'de, A: MapAccess<'de>> Value<'_, 'de, A> {
     pub(crate) fn object_into<T: Members<'de>>(self, target: &mut T) -> Result<(), A::Error> {
         let (guard, name) = (self.guard, self.name);
         self.map.next_value_seed(Object { guard, target }).map_err(|error| guard.presume_type(name, error))
+    }
+
+    /// An object, read into `target`; anything else is checked, then dropped.
+    pub(crate) fn object_if_any<T: Members<'de>>(self, target: &mut T) -> Result<(), A::Error> {
+        self.map.next_value_seed(ObjectIfAny { guard: self.guard, target })
     }
 
     /// An array of at most `limit` objects.

@@ -138,6 +138,60 @@ impl<'de> Visitor<'de> for Anything<'_> {
     }
 }
 
+/// An object, or anything else, of which nothing is kept.
+pub(super) struct ObjectIfAny<'g, 't, T> {
+    pub(super) guard: &'g Guard,
+    pub(super) target: &'t mut T,
+}
+
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for ObjectIfAny<'_, '_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Members<'de>> Visitor<'de> for ObjectIfAny<'_, '_, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
+        Anything { guard: self.guard }.visit_seq(items).map(|_| ())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.guard.members(map, self.target)
+    }
+}
+
 pub(super) struct Keep<'g> {
     pub(super) guard: &'g Guard,
 }

@@ -30,6 +30,7 @@ pub use wanted::{NotDelegated, Wanted};
 use self::assembly::Assembly;
 use self::own_type::OwnDetail;
 use super::{Scope, ScopeImplications, ScopeSet};
+use crate::time::Timestamp;
 
 /// What has been delegated: the one type that every encoding of permissions is read into.
 ///
@@ -156,6 +157,16 @@ impl Authority {
             return self.clone();
         }
         Assembly::passed_on(self).finish()
+    }
+
+    /// The first moment from which on nothing of it is allowed any more. `None` if something has no end.
+    pub(crate) fn end(&self) -> Option<Timestamp> {
+        let limited = self.limited();
+        if !self.scopes.is_empty() || limited.details.iter().next().is_some() {
+            return None;
+        }
+        let ends: Option<Vec<_>> = limited.grants.iter().map(|grant| grant.expires).collect();
+        ends.and_then(|ends| ends.into_iter().max())
     }
 
     /// [`Authority::passed_on`], for those who keep no other.

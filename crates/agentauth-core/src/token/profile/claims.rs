@@ -123,6 +123,8 @@ impl<'c> TokenClaims<'c> {
             "sub" => self.claims.sub.is_some(),
             "client_id" => self.claims.client_id.is_some(),
             "jti" => self.claims.jti.is_some(),
+            "grant_id" => self.claims.grant_id.is_some(),
+            "status" => self.claims.status.is_some(),
             "scope" => self.claims.scope.is_some(),
             "act" => !self.claims.act.is_empty(),
             "may_act" => !self.claims.may_act.is_empty(),
@@ -177,6 +179,7 @@ impl<'c> TokenClaims<'c> {
             "sub" => self.claims.sub.as_deref(),
             "client_id" => self.claims.client_id.as_deref(),
             "jti" => self.claims.jti.as_deref(),
+            "grant_id" => self.claims.grant_id.as_deref(),
             "scope" => match &self.claims.scope {
                 None => None,
                 Some(Texts::One(text)) => Some(text),

@@ -98,8 +98,8 @@ pub trait Profile: Send + Sync + fmt::Debug {
         false
     }
 
-    /// The claims that [`Profile::read`] wants to see, beside `sub`, `client_id`, `jti`, `scope`, `act`, `may_act` and
-    /// `cnf`. Others are not kept: a claim that is not listed here is missing, whatever the token says.
+    /// The claims that [`Profile::read`] wants to see, beside `sub`, `client_id`, `jti`, `scope`, `act`, `may_act`, `cnf` and
+    /// `grant_id`. Others are not kept: a claim that is not listed here is missing, whatever the token says.
     fn claims(&self) -> &'static [&'static str] {
         &[]
     }

@@ -17,6 +17,7 @@ pub struct Reading {
     pub(crate) may_act: Option<AgentId>,
     pub(crate) scopes: ScopeSet,
     pub(crate) token_id: Option<Box<str>>,
+    pub(crate) txn: Option<Box<str>>,
 }
 
 impl Reading {
@@ -117,6 +118,14 @@ impl Reading {
         self
     }
 
+    /// Of this transaction (`txn`, RFC 8417 §2.2).
+    #[must_use]
+    #[inline]
+    pub fn with_txn<'c>(mut self, txn: impl Into<Option<&'c str>>) -> Self {
+        self.txn = txn.into().map(Into::into);
+        self
+    }
+
     /// Who may become the next actor: for token services only (RFC 8693 §4.4).
     #[must_use]
     #[inline]
@@ -146,6 +155,7 @@ impl Reading {
             may_act: None,
             scopes: ScopeSet::none(),
             token_id: None,
+            txn: None,
         }
     }
 }

@@ -49,12 +49,16 @@ impl Profile for Rfc8693 {
         true
     }
 
+    fn claims(&self) -> &'static [&'static str] {
+        &["txn"]
+    }
+
     fn read(&self, claims: &TokenClaims<'_>) -> Result<Reading, TokenError> {
         if self.requires_actor_issuer && claims.actors().any(|actor| !actor.has_issuer()) {
             return Err(TokenError::ClaimMissing("act.iss"));
         }
         if claims.actors().len() == 0 {
-            return complete(without_actor(claims)?, claims);
+            return Ok(complete(without_actor(claims)?, claims)?.with_txn(claims.text("txn")?));
         }
         claims.required("client_id")?;
         let subject = claims.subject()?;
@@ -66,7 +70,7 @@ impl Profile for Rfc8693 {
         } else {
             reading
         };
-        complete(reading, claims)
+        Ok(complete(reading, claims)?.with_txn(claims.text("txn")?))
     }
 }
 

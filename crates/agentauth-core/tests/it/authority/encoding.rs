@@ -10,7 +10,8 @@ use super::model::authorities;
 
 fn detail(members: Value) -> Value {
     let mut detail = json!({"type": AGENT_ACTION, "actions": ["file"]});
-    detail.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let Value::Object(members) = members else { panic!("{members} has no members") };
+    detail.as_object_mut().unwrap().extend(members);
     detail
 }
 

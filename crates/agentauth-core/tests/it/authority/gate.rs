@@ -18,7 +18,8 @@ fn with_details(details: Value) -> Value {
 
 fn detail(members: Value) -> Value {
     let mut detail = json!({"type": AGENT_ACTION, "actions": ["motions:file"]});
-    detail.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let Value::Object(members) = members else { panic!("{members} has no members") };
+    detail.as_object_mut().unwrap().extend(members);
     detail
 }
 

@@ -112,6 +112,28 @@ fn a_scope_is_a_grant_without_limits_and_a_grant_with_limits_is_no_scope() {
 }
 
 #[test]
+fn no_grant_lies_within_another_one() {
+    let (wide, narrow) = (file().uses(5), file().uses(2).on("case", "1").unwrap());
+    let expected = of([wide.clone()]);
+    assert_eq!(of([narrow.clone(), wide.clone()]), expected);
+    assert_eq!(of([wide, narrow]), expected);
+    assert_eq!(expected.grants().count(), 1);
+}
+
+#[test]
+fn of_several_grants_that_allow_it_the_one_with_the_most_uses_counts() {
+    let (few, many) = (file().uses(1), file().uses(3).depth(0));
+    let server = server("a");
+    for (one, other) in [(few, many), (file().uses(1).depth(0), file().uses(3).on("case", "1").unwrap())] {
+        let authority = of([one, other]);
+        let action = "file".parse().unwrap();
+        let wanted = Wanted::new(&action, &server, Timestamp::from_secs(0)).on("case", "1");
+        let counted = authority.check(&wanted, &ScopeImplications::new()).unwrap();
+        assert_eq!(counted.and_then(Grant::max_uses), Some(3));
+    }
+}
+
+#[test]
 fn what_two_grants_only_cover_together_is_within_neither() {
     let halves = of([with(Constraint::integers(0..=5).unwrap()), with(Constraint::integers(6..=9).unwrap())]);
     let whole = of([with(Constraint::integers(0..=9).unwrap())]);

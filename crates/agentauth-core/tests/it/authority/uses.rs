@@ -25,7 +25,8 @@ fn claims(id: &str, details: Value) -> Value {
 
 fn uses(times: u32, members: Value) -> Value {
     let mut detail = json!({"type": AGENT_ACTION, "actions": ["motions:file"], "max_uses": times});
-    detail.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let Value::Object(members) = members else { panic!("{members} has no members") };
+    detail.as_object_mut().unwrap().extend(members);
     detail
 }
 

@@ -6,9 +6,10 @@ use std::slice;
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::{ChainSettings, ancestors_of};
 use agentauth_core::jose::TokenType;
-use agentauth_core::state::MemoryUseStore;
+use agentauth_core::state::{MemoryRevocations, MemoryUseStore, Revocation};
 use agentauth_core::{
-    Action, ActorBinding, AgentAuth, AgentAuthBuilder, AgentId, Binding, Evidence, Mode, TrustDomain, TrustedIssuer,
+    Action, ActorBinding, AgentAuth, AgentAuthBuilder, AgentId, Binding, Evidence, IssuerId, Mode, PrincipalId,
+    Timestamp, TrustDomain, TrustedIssuer,
 };
 use http::{HeaderMap, HeaderName, Method, Uri};
 use serde_json::{Value, json};
@@ -316,4 +317,44 @@ fn uses_are_counted_under_the_root() {
         code_of(&wait(caller.authorize(Action::new("fees:pay").unwrap())))
     };
     assert_eq!(["1", "2", "3"].map(pay), [ACCEPTED, ACCEPTED, "uses_exhausted"]);
+}
+
+/// Of what it is made, by whom, and for whom: any of these takes the whole chain back.
+#[test]
+fn a_chain_is_taken_back_with_its_root_or_anyone_in_it() {
+    let bench = Bench::new();
+    let tokens = bench.cast.chain(2);
+    let root: Value = crate::support::court::claims_of(&tokens[0]);
+    let (sts, end) = (IssuerId::new(STS).unwrap(), Timestamp::from_secs(NOW + 4000));
+    let first = AgentId::named_by(&sts, root["client_id"].as_str().unwrap());
+    for (revocation, expected) in [
+        (Revocation::token(sts.clone(), root["jti"].as_str().unwrap(), end), "token_revoked"),
+        (Revocation::grant(sts.clone(), root["jti"].as_str().unwrap(), end), "grant_revoked"),
+        (Revocation::agent(first), "agent_revoked"),
+        (Revocation::principal(PrincipalId::new(sts.clone(), root["sub"].as_str().unwrap())), "principal_revoked"),
+        (Revocation::issuer(sts), "issuer_revoked"),
+    ] {
+        let auth = bench.with(ChainSettings::new()).revocations(MemoryRevocations::new()).build().unwrap();
+        assert_eq!(bench.code(&auth, &tokens), ACCEPTED);
+        let kept = authenticate(&auth, bench.evidence(&auth, &tokens)).unwrap();
+        wait(auth.revoke(&revocation)).unwrap();
+        assert_eq!(bench.code(&auth, &tokens), expected);
+        assert_eq!(code_of(&wait(kept.require_binding())), expected);
+    }
+}
+
+/// What a holder calls its delegate makes no workload of it, and is enough to refuse it.
+#[test]
+fn a_workload_that_is_revoked_has_no_part_in_a_chain() {
+    let bench = Bench::new();
+    let mut tokens = bench.chain_for(CLERK);
+    tokens.push(bench.cast.link_but(&tokens[1], 2, |_| {}));
+    let workload = |id: &str| AgentId::Spiffe(id.parse().unwrap());
+    let named = AgentId::Named { issuer: IssuerId::new(&bench.cast.agents[0].uri()).unwrap(), name: CLERK.into() };
+    for (agent, expected) in [(workload(CLERK), "agent_revoked"), (named, "agent_revoked"), (workload(JUDGE), ACCEPTED)]
+    {
+        let auth = bench.with(ChainSettings::new()).revocations(MemoryRevocations::new()).build().unwrap();
+        wait(auth.revoke(&Revocation::agent(agent))).unwrap();
+        assert_eq!(bench.code(&auth, &tokens), expected);
+    }
 }

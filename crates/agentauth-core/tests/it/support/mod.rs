@@ -6,6 +6,7 @@ pub(crate) mod doubles;
 pub(crate) mod dpop_client;
 pub(crate) mod office;
 pub(crate) mod prover;
+pub(crate) mod statuses;
 pub(crate) mod svid_signer;
 
 use std::path::{Path, PathBuf};

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use agentauth_core::delegation::{Client, Consent, ExchangeError, ExchangeRequest, IssuedToken, IssuerBuilder};
+use agentauth_core::delegation::{
+    Client, Consent, DelegationGrant, ExchangeError, ExchangeRequest, IssuedToken, IssuerBuilder,
+};
 use agentauth_core::identity::svid::X509Svid;
-use agentauth_core::{AgentAuth, Issuer, ResourceId, SpiffeId, SubjectToken, TrustedIssuer};
+use agentauth_core::{
+    AgentAuth, Authority, Issuer, IssuerId, PrincipalId, ResourceId, SpiffeId, SubjectToken, TrustedIssuer,
+};
 use serde_json::{Value, json};
 
 use super::certs::NOW;
@@ -66,6 +70,15 @@ impl Office {
         })
     }
 
+    /// An access token of alice's for the issuer itself, from some client of hers: it names no agent.
+    pub(crate) fn users_token(&self) -> String {
+        self.mint(&self.users_claims())
+    }
+
+    pub(crate) fn users_claims(&self) -> Value {
+        set(set(self.subject(), "may_act", json!(null)), "client_id", "web")
+    }
+
     /// The claims of the clerk's own token, made by hand.
     pub(crate) fn actor(&self) -> Value {
         json!({
@@ -123,4 +136,14 @@ pub(crate) fn set(mut claims: Value, name: &str, value: impl Into<Value>) -> Val
     claims[name] = value.into();
     claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     claims
+}
+
+/// Alice lets the lawyer act within [`SCOPES`].
+pub(crate) fn grant(id: &str) -> DelegationGrant {
+    grant_of(id, "alice", LAWYER, SCOPES)
+}
+
+pub(crate) fn grant_of(id: &str, principal: &str, agent: &str, scopes: &str) -> DelegationGrant {
+    let principal = PrincipalId::new(IssuerId::new(STS).unwrap(), principal);
+    DelegationGrant::new(id, principal, spiffe(agent), Authority::of_scopes(scopes.parse().unwrap())).unwrap()
 }

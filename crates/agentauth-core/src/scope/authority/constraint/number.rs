@@ -31,7 +31,6 @@ impl Number {
         let Value::Number(number) = value else { return None };
         match number.as_i64() {
             Some(integer) => Self::of_integer(integer),
-            None if number.is_u64() => None,
             None => number.as_f64().and_then(Self::of_double),
         }
     }

@@ -1,0 +1,136 @@
+//! The issuer: nothing is issued from what has been revoked, nor to an agent that has been.
+
+use std::sync::Arc;
+
+use agentauth_core::audit::RecordKind;
+use agentauth_core::delegation::{Client, ExchangeError};
+use agentauth_core::state::revocation::{RevocationAnswer, RevocationKind, RevokeError, Revoked, Subjects, Wait};
+use agentauth_core::state::{MemoryRevocations, Revocation, RevocationStore};
+use agentauth_core::{AgentAuth, PrincipalId, Timestamp, TokenService, TrustedIssuer};
+use serde_json::json;
+
+use super::{agent, end, sts};
+use crate::support::court::{ACCEPTED, CLERK, JUDGE, LAWYER, STS, chain, code_over, wait};
+use crate::support::office::{Office, RECORDS, code, request, request_for, resource, set};
+
+fn office() -> (Office, Arc<MemoryRevocations>) {
+    let store = Arc::new(MemoryRevocations::new());
+    (Office::with(|builder| builder.revocations(store.clone())), store)
+}
+
+#[test]
+fn nothing_is_issued_from_what_was_revoked() {
+    for (revocation, expected) in [
+        (Revocation::token(sts(), "jti-s", end()), "token_revoked"),
+        (Revocation::token(sts(), "jti-a", end()), "token_revoked"),
+        (Revocation::grant(sts(), "g", end()), "grant_revoked"),
+        // The client, the agent that is to act, and one that acted before.
+        (Revocation::agent(agent(LAWYER)), "agent_revoked"),
+        (Revocation::agent(agent(CLERK)), "agent_revoked"),
+        (Revocation::agent(agent(JUDGE)), "agent_revoked"),
+        (Revocation::principal(PrincipalId::new(sts(), "alice")), "principal_revoked"),
+        (Revocation::issuer(sts()), "issuer_revoked"),
+    ] {
+        let (office, store) = office();
+        let mut subject = set(office.subject(), "act", chain(&[LAWYER, JUDGE]));
+        subject = set(subject, "grant_id", "g");
+        subject = set(subject, "may_act", json!(null));
+        let request = request_for(&office.mint(&subject), &office.mint(&office.actor()), RECORDS);
+        assert_eq!(office.code(&office.lawyer, &request), ACCEPTED);
+        wait(store.revoke(&revocation, office.issuer.now())).unwrap();
+        let answer = office.exchange(&office.lawyer, &request);
+        assert_eq!(code(&answer), expected);
+        assert_eq!(answer.unwrap_err().oauth_error(), "invalid_request");
+    }
+}
+
+#[test]
+fn an_agent_that_is_revoked_is_given_nothing() {
+    let (office, store) = office();
+    assert_eq!(code(&office.agent_token(&office.lawyer, &resource(STS))), ACCEPTED);
+    wait(store.revoke(&Revocation::agent(agent(LAWYER)), office.issuer.now())).unwrap();
+    assert_eq!(code(&office.agent_token(&office.lawyer, &resource(STS))), "agent_revoked");
+    assert_eq!(code(&office.agent_token(&office.clerk, &resource(STS))), ACCEPTED);
+    let subject = office.mint(&office.subject());
+    assert_eq!(office.code(&office.lawyer, &request(&subject, RECORDS)), "agent_revoked");
+}
+
+#[derive(Debug)]
+struct Silent;
+
+impl RevocationStore for Silent {
+    fn check(&self, _: &Subjects, _: Timestamp) -> Wait<RevocationAnswer> {
+        Wait::ready(RevocationAnswer::Unavailable)
+    }
+
+    fn revoke(&self, _: &Revocation, _: Timestamp) -> Wait<Result<(), RevokeError>> {
+        Wait::ready(Err(RevokeError::Store("silent".into())))
+    }
+}
+
+#[test]
+fn an_issuer_that_cannot_tell_issues_nothing() {
+    let office = Office::with(|builder| builder.revocations(Silent));
+    let answer = office.exchange(&office.lawyer, &request(&office.mint(&office.subject()), RECORDS));
+    assert_eq!(answer.as_ref().map(|_| ()), Err(&ExchangeError::Revoked(Revoked::Unavailable)));
+    let error = answer.unwrap_err();
+    assert_eq!((error.code(), error.oauth_error()), ("revocation_unavailable", "temporarily_unavailable"));
+}
+
+#[test]
+fn the_token_service_revokes_and_records() {
+    let (office, store) = office();
+    let service = TokenService::new(office.issuer.clone(), office.court.records.clone()).unwrap();
+    wait(service.revoke(&Revocation::agent(agent(LAWYER)).because("lost"))).unwrap();
+    let record = office.court.records.only();
+    assert_eq!((record.kind, record.code, &*record.server), (RecordKind::Revocation, "revoked", STS));
+    assert_eq!(record.revocation.as_ref().unwrap().reason.as_deref(), Some("lost"));
+    assert_eq!(store.epoch(office.issuer.now()), Some(1));
+    let bare = TokenService::new(Office::new().issuer, office.court.records.clone()).unwrap();
+    assert_eq!(wait(bare.revoke(&Revocation::issuer(sts()))).unwrap_err().code(), "revocations_none");
+}
+
+/// RFC 7009: the token, and of a consent all that descends from it; at the wish of whose it is.
+#[test]
+fn a_client_takes_back_what_is_its_own() {
+    let (office, store) = office();
+    let service = TokenService::new(office.issuer.clone(), office.court.records.clone()).unwrap();
+    let [lawyer, clerk] = [&office.lawyer, &office.clerk].map(|agent| Client::from(&**agent));
+    let consent = office.consent();
+    let issued = office.exchange(&office.lawyer, &request(&consent, RECORDS)).unwrap();
+    let servers = AgentAuth::builder(RECORDS)
+        .clock(office.court.clock.clone())
+        .audit(office.court.records.clone())
+        .agents(office.court.ca.trust())
+        .issuer(TrustedIssuer::rfc8693(STS, office.issuer.keys()))
+        .revocations(store.clone())
+        .build()
+        .unwrap();
+    let shown = || code_over(&servers, issued.token(), &office.lawyer);
+    assert_eq!(shown(), ACCEPTED);
+    let active = |token: &str| wait(office.issuer.introspect(&lawyer, token)).unwrap().is_active();
+    assert!(active(issued.token()));
+    office.court.records.take();
+
+    let refused = wait(service.revoke_token(&clerk, &consent)).unwrap_err();
+    assert_eq!((refused.code(), refused.oauth_error()), ("revocation_token_of_another", "unauthorized_client"));
+    assert_eq!(wait(service.revoke_token(&lawyer, "no token")), Ok(()));
+    assert_eq!((office.court.records.take().len(), shown()), (0, ACCEPTED));
+    office.court.records.take();
+
+    assert_eq!(wait(service.revoke_token(&lawyer, &consent)), Ok(()));
+    let records = office.court.records.take();
+    let kinds: Vec<_> = records.iter().map(|record| record.revocation.as_ref().unwrap().what).collect();
+    assert_eq!(kinds, [RevocationKind::Token, RevocationKind::Grant]);
+    assert_eq!(records[0].revocation.as_ref().unwrap().by.as_deref(), Some(LAWYER));
+    assert_eq!(shown(), "grant_revoked");
+    assert!(!active(issued.token()) && !active(&consent));
+    assert_eq!(office.code(&office.lawyer, &request(&consent, RECORDS)), "token_revoked");
+
+    let silent = Office::with(|builder| builder.revocations(Silent));
+    let token = silent.consent();
+    let lawyer = Client::from(&*silent.lawyer);
+    assert_eq!(wait(silent.issuer.introspect(&lawyer, &token)), Err(ExchangeError::Unavailable));
+    let service = TokenService::new(silent.issuer.clone(), silent.court.records.clone()).unwrap();
+    assert_eq!(wait(service.revoke_token(&lawyer, &token)), Err(ExchangeError::Unavailable));
+}
