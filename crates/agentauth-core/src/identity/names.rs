@@ -53,7 +53,7 @@ impl IssuerId {
     /// The holder of a key, as one who names others: its thumbprint URI (RFC 9278).
     #[cfg(feature = "unstable-chain")]
     pub(crate) fn of_key(key: &JwkThumbprint) -> Self {
-        Self(key.uri().into())
+        Self(key.uri_in(&mut [0; 96]).into())
     }
 }
 

@@ -47,7 +47,15 @@ impl JwkThumbprint {
     /// The thumbprint as a URI (RFC 9278 §3): `urn:ietf:params:oauth:jwk-thumbprint:sha-256:` and the 43 characters.
     #[must_use]
     pub fn uri(&self) -> String {
-        format!("{URI_PREFIX}{self}")
+        self.uri_in(&mut [0; 96]).to_owned()
+    }
+
+    /// As [`JwkThumbprint::uri`], in `buffer`.
+    pub(crate) fn uri_in<'b>(&self, buffer: &'b mut [u8; 96]) -> &'b str {
+        let (prefix, rest) = buffer.split_at_mut(URI_PREFIX.len());
+        prefix.copy_from_slice(URI_PREFIX.as_bytes());
+        let length = prefix.len().saturating_add(base64url::encode_into(&self.0, rest).len());
+        buffer.get(..length).and_then(|uri| std::str::from_utf8(uri).ok()).unwrap_or_default()
     }
 
     /// Reads the form that [`JwkThumbprint::uri`] writes.
