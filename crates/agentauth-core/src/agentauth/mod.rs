@@ -27,7 +27,7 @@ pub(crate) use recorded::Recording;
 pub use revoke::RevocationFailure;
 pub(crate) use revoke::keep_revocation;
 
-use crate::audit::{AuditKey, AuditSink, RECORD_VERSION, Record, RecordKind};
+use crate::audit::{AuditKey, AuditSink, Record, RecordKind};
 use crate::binding::dpop::DpopVerifier;
 #[cfg(feature = "unstable-chain")]
 use crate::delegation::chain::ChainVerifier;
@@ -144,27 +144,7 @@ impl AgentAuth {
 
     /// A record of something that was allowed, until [`deny`] says otherwise.
     fn record(&self, kind: RecordKind, evaluation_id: &Arc<str>, time: Timestamp) -> Record {
-        Record {
-            version: RECORD_VERSION,
-            kind,
-            evaluation_id: Arc::clone(evaluation_id),
-            time,
-            server: self.inner.resource.shared(),
-            effect: Effect::Allow,
-            code: "allowed",
-            reasons: Vec::new(),
-            authentication_id: None,
-            delegation: None,
-            transaction: None,
-            peer: None,
-            peer_proof: None,
-            client: None,
-            action: None,
-            policy_version: None,
-            approval: None,
-            issued: None,
-            revocation: None,
-        }
+        Record::of_allowed(kind, "allowed", evaluation_id, time, self.inner.resource.shared())
     }
 
     /// `answer`, once `record` is kept.

@@ -79,6 +79,37 @@ pub struct Record {
 }
 
 impl Record {
+    /// Of something that was allowed, with nothing said of it yet.
+    pub(crate) fn of_allowed(
+        kind: RecordKind,
+        code: &'static str,
+        evaluation_id: &Arc<str>,
+        time: Timestamp,
+        server: Arc<str>,
+    ) -> Self {
+        Self {
+            version: RECORD_VERSION,
+            kind,
+            evaluation_id: Arc::clone(evaluation_id),
+            time,
+            server,
+            effect: Effect::Allow,
+            code,
+            reasons: Vec::new(),
+            authentication_id: None,
+            delegation: None,
+            transaction: None,
+            peer: None,
+            peer_proof: None,
+            client: None,
+            action: None,
+            policy_version: None,
+            approval: None,
+            issued: None,
+            revocation: None,
+        }
+    }
+
     /// Notes who is at the other end, and how that is known.
     pub(crate) fn seen_from(&mut self, peer: Option<&Peer>) {
         self.peer = peer.map(|peer| peer.id().clone());

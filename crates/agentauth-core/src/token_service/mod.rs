@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::agentauth::{NO_ID, Recording, RevocationFailure, keep_revocation};
-use crate::audit::{AuditKey, AuditSink, IssuedRecord, RECORD_VERSION, Record, RecordKind};
+use crate::audit::{AuditKey, AuditSink, IssuedRecord, Record, RecordKind};
 use crate::delegation::{
     Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, JwtBearerRequest, Parameters,
     TokenRequest, details_of,
@@ -155,27 +155,7 @@ impl TokenService {
     }
 
     fn record(&self, kind: RecordKind, code: &'static str, id: &Arc<str>) -> Record {
-        Record {
-            version: RECORD_VERSION,
-            kind,
-            evaluation_id: Arc::clone(id),
-            time: self.issuer.now(),
-            server: self.issuer.id().as_str().into(),
-            effect: Effect::Allow,
-            code,
-            reasons: Vec::new(),
-            authentication_id: None,
-            delegation: None,
-            transaction: None,
-            peer: None,
-            peer_proof: None,
-            client: None,
-            action: None,
-            policy_version: None,
-            approval: None,
-            issued: None,
-            revocation: None,
-        }
+        Record::of_allowed(kind, code, id, self.issuer.now(), self.issuer.id().as_str().into())
     }
 
     async fn conclude(
