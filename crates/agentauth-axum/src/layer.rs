@@ -47,7 +47,7 @@ impl AgentAuthLayer {
 }
 
 /// Where the connection comes from: as our own listener says it, or axum's.
-fn sent_from(extensions: &Extensions) -> Option<IpAddr> {
+pub(crate) fn sent_from(extensions: &Extensions) -> Option<IpAddr> {
     let ours = extensions.get().map(|ConnectionAddress(address)| *address);
     ours.or_else(|| extensions.get().map(|ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip()))
 }

@@ -2,16 +2,18 @@
 
 mod extract;
 mod layer;
+mod metadata;
 pub mod mtls;
 mod rejection;
-mod routers;
+mod token_service;
 
 pub use agentauth_tower::{RequireBindingLayer, RequireScopesLayer};
 pub use extract::Caller;
 pub use layer::AgentAuthLayer;
+pub use metadata::resource_metadata;
 pub use mtls::{ConnectedAgent, MtlsListener, ServerIdentity, serve};
 pub use rejection::Rejection;
-pub use routers::{resource_metadata, token_service};
+pub use token_service::{token_service, token_service_behind};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -27,4 +27,5 @@ mod rotation;
 mod spire;
 mod support;
 mod svid_files;
+mod token_service;
 mod two_agents;

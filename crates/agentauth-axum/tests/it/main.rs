@@ -18,3 +18,4 @@ mod refusals;
 mod routers;
 mod stalled;
 mod support;
+mod token_service;

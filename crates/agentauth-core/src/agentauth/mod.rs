@@ -158,6 +158,7 @@ impl AgentAuth {
             transaction: None,
             peer: None,
             peer_proof: None,
+            client: None,
             action: None,
             policy_version: None,
             approval: None,

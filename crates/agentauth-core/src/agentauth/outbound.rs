@@ -41,12 +41,14 @@ impl Caller {
     /// Passes on what `hop` says, by this `delegator`: how a client layer does it.
     ///
     /// # Errors
-    /// [`OutboundError`]; [`OutboundError::CallerEnded`] also where the caller's connection is no longer good, or its
-    /// transaction has ended.
+    /// [`OutboundError`]; [`OutboundError::CallerEnded`] also where the caller's connection is no longer good, its
+    /// transaction has ended, or something that it depends on was revoked.
     pub async fn delegate_through(&self, delegator: &Delegator, hop: &NextHop) -> Result<OutboundToken, OutboundError> {
         let inner = &*self.inner;
         let now = inner.auth.now();
         self.check_standing(now).map_err(|_| OutboundError::CallerEnded)?;
+        // What is kept for a caller is no longer its own once anything that it came from has been revoked.
+        self.standing(now).await.map_err(|_| OutboundError::CallerEnded)?;
         let credentials = inner.evidence.credentials.as_ref().ok().and_then(Option::as_ref);
         let subject = &credentials.ok_or(OutboundError::NoSubject)?.token;
         let token = delegator.delegate_from(Inbound { subject, caller: Some(&inner.delegation) }, hop).await?;

@@ -58,6 +58,9 @@ pub struct Record {
     /// How that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_proof: Option<PeerProof>,
+    /// The client of an issuer, and how it has proven itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientRecord>,
     /// What was to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionRecord>,
@@ -173,6 +176,16 @@ pub struct ApprovalRecord {
     /// The decision that first asked, where the record is of the approver's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<Box<str>>,
+}
+
+/// A client of an issuer, as far as it has proven itself.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ClientRecord {
+    /// Its SPIFFE ID, or the id that it is registered under.
+    pub id: Box<str>,
+    /// How it has proven itself, by the name of that in server metadata: `private_key_jwt`, for instance.
+    pub method: &'static str,
 }
 
 /// A token that was issued.

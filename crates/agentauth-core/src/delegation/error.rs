@@ -1,4 +1,8 @@
+use http::StatusCode;
+
+use super::issuer::ClientError;
 use super::{AssertionError, GrantsUnavailable};
+use crate::binding::dpop::{DpopConfigError, DpopError};
 use crate::identity::{AgentId, IssuerId, NameError, ResourceId, SpiffeId};
 use crate::random::RandomUnavailable;
 use crate::scope::{DetailError, ScopeSet};
@@ -57,9 +61,23 @@ impl DelegationError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// The client has not proven who it is, or its certificate is no longer good.
-    #[error("the client is not authenticated by an SVID of a trusted trust domain")]
+    /// The client shows nothing that would prove who it is, or its SVID is not good now.
+    #[error(
+        "the client shows no proof of who it is, or an SVID that is not good now; connect with one, or send an assertion or a secret"
+    )]
     ClientUnauthenticated,
+    /// The client has not proven who it is.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The client's DPoP proof is refused (RFC 9449 §5).
+    #[error(transparent)]
+    Dpop(DpopError),
+    /// The client sent a DPoP proof, and this issuer does not look at any.
+    #[error("the request has a DPoP proof, and this issuer binds no tokens by DPoP: configure it, or send none")]
+    DpopUnsupported,
+    /// The client has shown no key that its token could be bound to, and may not have one that is bound to none.
+    #[error("the client shows no key to bind its token to; send a DPoP proof, or connect with a certificate")]
+    BindingRequired,
     /// The request lacks a parameter, repeats one, or gives one a value that is not supported.
     #[error("the request is malformed: {0}")]
     Malformed(&'static str),
@@ -151,6 +169,10 @@ impl ExchangeError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::ClientUnauthenticated => "exchange_client_unauthenticated",
+            Self::Client(error) => error.code(),
+            Self::Dpop(error) => error.code(),
+            Self::DpopUnsupported => "exchange_dpop_unsupported",
+            Self::BindingRequired => "exchange_binding_required",
             Self::Malformed(_) => "exchange_malformed",
             Self::GrantUnsupported => "exchange_grant_unsupported",
             Self::SubjectToken(error) | Self::ActorToken(error) => error.code(),
@@ -182,6 +204,9 @@ impl ExchangeError {
     pub const fn oauth_error(&self) -> &'static str {
         match self {
             Self::ClientUnauthenticated => "invalid_client",
+            Self::Client(error) => error.oauth_error(),
+            Self::Dpop(error) => error.oauth_error(),
+            Self::DpopUnsupported | Self::BindingRequired => "invalid_dpop_proof",
             Self::GrantUnsupported => "unsupported_grant_type",
             Self::TokenOfAnother => "unauthorized_client",
             Self::TargetUnknown | Self::GrantAudience(_) => "invalid_target",
@@ -192,6 +217,16 @@ impl ExchangeError {
             }
             Self::Assertion(error) => error.oauth_error(),
             _ => "invalid_request",
+        }
+    }
+
+    /// The status of that answer (RFC 6749 §5.2).
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self.oauth_error() {
+            "invalid_client" => StatusCode::UNAUTHORIZED,
+            "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
         }
     }
 }
@@ -232,12 +267,32 @@ pub enum IssuerError {
     /// A setting names a server that is no resource of the issuer.
     #[error("`{0}` is given authorization details, and is no resource of this issuer: call .resource(...) for it")]
     NoResource(Excerpt),
-    /// No agent can authenticate: [`IssuerBuilder::agents`](super::IssuerBuilder::agents) was not called.
-    #[error("no agent trust is configured, so no client could authenticate: call .agents(...)")]
+    /// No client could authenticate: neither [`IssuerBuilder::agents`](super::IssuerBuilder::agents) nor
+    /// [`IssuerBuilder::client`](super::IssuerBuilder::client) was called.
+    #[error(
+        "no agent trust is configured and no client is registered, so no client could authenticate: call .agents(...) or .client(...)"
+    )]
     NoAgentTrust,
     /// The issuer is to accept identity assertions of its own, which the draft forbids.
     #[error("issuer `{0}` cannot accept its own identity assertions; name the identity provider")]
     OwnAssertions(IssuerId),
+    /// A client id that could not be one, or that would be taken for a workload.
+    #[error(
+        "client id `{0}` is not 1 to 256 visible ASCII characters, or begins with `spiffe:`; say which workload it is with .spiffe(...)"
+    )]
+    ClientId(Excerpt),
+    /// A client that could prove itself in no way, or in two.
+    #[error("client `{0}` must prove itself in exactly one way: .keys(...), .secret(...), or .spiffe(...) alone")]
+    ClientProof(Excerpt),
+    /// Two clients have the same id.
+    #[error("client `{0}` is registered twice")]
+    DuplicateClient(Excerpt),
+    /// The DPoP settings contradict themselves.
+    #[error(transparent)]
+    Dpop(#[from] DpopConfigError),
+    /// The DPoP settings are for another server than the one in the issuer's identifier.
+    #[error("the DPoP origin is not that of `{0}`, where proofs of clients are for")]
+    DpopOrigin(Excerpt),
     /// The signing key cannot be published.
     #[error("the signing key cannot be used: {0}")]
     Key(crate::jose::KeyError),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::issuer::Holder;
 use crate::identity::{AgentId, ResourceId};
 use crate::scope::{Authority, ScopeSet};
 use crate::text::Secret;
@@ -117,6 +118,8 @@ pub(crate) struct Origin {
     pub(crate) may_act: Option<AgentId>,
     pub(crate) grant_id: Option<Box<str>>,
     pub(crate) audience: ResourceId,
+    /// Whose hands it counts in.
+    pub(crate) holder: Option<Holder>,
 }
 
 impl IssuedToken {

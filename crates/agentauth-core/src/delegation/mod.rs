@@ -28,10 +28,11 @@ pub use grants::{
 };
 use issuer::MAX_LIFETIME;
 pub use issuer::{
-    Client, Consent, IntrospectionBody, Issuer, IssuerBuilder, KeyPhase, KeyStatus, MAX_FORM_BYTES, MIN_PUBLICATION,
-    RotationError, SigningKeys,
+    Client, ClientError, ClientSecret, Consent, Endpoints, IntrospectionBody, Issuer, IssuerBuilder, KeyPhase,
+    KeyStatus, MAX_FORM_BYTES, MIN_PUBLICATION, RegisteredClient, RotationError, SecretError, SecretHash, SigningKeys,
+    TokenRequest, dangerous,
 };
-pub(crate) use issuer::{Form, details_of, token_response};
+pub(crate) use issuer::{Form, Parameters, details_of, token_response};
 pub use outbound::AnswerError;
 
 use http::HeaderName;

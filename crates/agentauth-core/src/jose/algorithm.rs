@@ -27,6 +27,22 @@ impl Algorithm {
     /// What an RSA key can be for.
     pub(super) const RSA: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
 
+    /// Every algorithm that is verified.
+    pub(crate) const fn all() -> [Self; 10] {
+        [
+            Self::EdDsa,
+            Self::Es256,
+            Self::Es384,
+            Self::Es512,
+            Self::Rs256,
+            Self::Rs384,
+            Self::Rs512,
+            Self::Ps256,
+            Self::Ps384,
+            Self::Ps512,
+        ]
+    }
+
     /// The `alg` header value that signatures of this library carry.
     #[must_use]
     pub const fn name(self) -> &'static str {

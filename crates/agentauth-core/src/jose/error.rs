@@ -165,6 +165,14 @@ pub enum KeyError {
     /// The set holds no key that could verify anything.
     #[error("the key set holds no usable key")]
     NoUsableKey,
+    /// A PEM file that does not hold exactly one private key, or an encrypted one.
+    #[error(
+        "the PEM text must hold exactly one private key, between `BEGIN PRIVATE KEY` and `END PRIVATE KEY`, not encrypted"
+    )]
+    PemNotOneKey,
+    /// A private key in an older form (`BEGIN EC PRIVATE KEY`, `BEGIN RSA PRIVATE KEY`).
+    #[error("the PEM private key is not in PKCS#8 form; convert it with `openssl pkcs8 -topk8 -nocrypt`")]
+    PemNotPkcs8,
     /// The key is for an algorithm that can be verified here, but not signed with.
     #[error("signing with {0} is not supported")]
     CannotSign(Algorithm),
@@ -187,6 +195,8 @@ impl KeyError {
             Self::DuplicateKeyId(_) => "jwk_duplicate_kid",
             Self::KeyIdOversize => "jwk_kid_oversize",
             Self::NoUsableKey => "jwks_no_usable_key",
+            Self::PemNotOneKey => "key_pem_not_one_key",
+            Self::PemNotPkcs8 => "key_pem_not_pkcs8",
             Self::CannotSign(_) => "key_cannot_sign",
         }
     }

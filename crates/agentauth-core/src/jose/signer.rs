@@ -10,6 +10,8 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
     RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::json;
 
 use super::signing::{complete, header_of, signing_input};
@@ -73,6 +75,21 @@ impl SigningKey {
             other => return Err(KeyError::CannotSign(other)),
         };
         Self::new(algorithm, key)
+    }
+
+    /// Reads the one private key of a PEM file, in PKCS#8 form (`BEGIN PRIVATE KEY`): what `agentauth keys generate`,
+    /// `openssl genpkey` and most platforms write.
+    ///
+    /// # Errors
+    /// [`KeyError::PemNotOneKey`], [`KeyError::PemNotPkcs8`]; [`KeyError::Malformed`] if it is no such key for
+    /// `algorithm`; [`KeyError::CannotSign`].
+    pub fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, KeyError> {
+        let mut keys = PrivateKeyDer::pem_slice_iter(pem);
+        match (keys.next(), keys.next()) {
+            (Some(Ok(PrivateKeyDer::Pkcs8(key))), None) => Self::from_pkcs8(algorithm, key.secret_pkcs8_der()),
+            (Some(Ok(_)), None) => Err(KeyError::PemNotPkcs8),
+            _ => Err(KeyError::PemNotOneKey),
+        }
     }
 
     /// The algorithm this key signs with.
@@ -240,6 +257,40 @@ mod tests {
             assert_eq!(again.key_id(), key.key_id());
             assert_eq!(SigningKey::from_pkcs8(algorithm, b"x").unwrap_err().code(), "jwk_malformed");
         }
+    }
+
+    #[test]
+    fn a_key_is_read_from_pem() {
+        let pem = |label: &str, der: &[u8]| {
+            let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
+            format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+        };
+        for algorithm in SIGNING {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let good = pem("PRIVATE KEY", &key.to_pkcs8().unwrap());
+            let code = |text: &str| match SigningKey::from_pem(algorithm, text.as_bytes()) {
+                Ok(read) if read.key_id() == key.key_id() => "accepted",
+                Ok(_) => "another key",
+                Err(error) => error.code(),
+            };
+            for (text, expected) in [
+                (good.clone(), "accepted"),
+                (format!("a note\n{good}"), "accepted"),
+                (String::new(), "key_pem_not_one_key"),
+                (format!("{good}{good}"), "key_pem_not_one_key"),
+                (good.replace("PRIVATE", "ENCRYPTED PRIVATE"), "key_pem_not_one_key"),
+                (good.replace("PRIVATE", "PUBLIC"), "key_pem_not_one_key"),
+                (good.replace("-----END PRIVATE KEY-----", ""), "key_pem_not_one_key"),
+                (good.replace("PRIVATE", "EC PRIVATE"), "key_pem_not_pkcs8"),
+                (good.replace("PRIVATE", "RSA PRIVATE"), "key_pem_not_pkcs8"),
+                (pem("PRIVATE KEY", b"x"), "jwk_malformed"),
+            ] {
+                assert_eq!(code(&text), expected, "{algorithm} {text}");
+            }
+        }
+        let p384 = SigningKey::generate(Algorithm::Es384).unwrap().to_pkcs8().unwrap();
+        let wrong = SigningKey::from_pem(Algorithm::Es256, pem("PRIVATE KEY", &p384).as_bytes());
+        assert_eq!(wrong.unwrap_err().code(), "jwk_malformed");
     }
 
     #[test]

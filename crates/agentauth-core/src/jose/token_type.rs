@@ -22,6 +22,8 @@ pub enum TokenType {
     ClientAttestation,
     /// `oauth-client-attestation-pop+jwt`: its proof of possession.
     ClientAttestationProof,
+    /// `client-authentication+jwt`: what a client signs to prove who it is (RFC 7523bis).
+    ClientAuthentication,
     /// `statuslist+jwt`: token status list.
     StatusList,
     /// `token-introspection+jwt`: signed introspection answer (RFC 9701 §5).
@@ -60,7 +62,7 @@ pub enum TokenType {
     Other,
 }
 
-const NAMES: [(&str, TokenType); 24] = [
+const NAMES: [(&str, TokenType); 25] = [
     ("at+jwt", TokenType::AccessToken),
     ("dpop+jwt", TokenType::DpopProof),
     ("oauth-id-jag+jwt", TokenType::IdJag),
@@ -69,6 +71,7 @@ const NAMES: [(&str, TokenType); 24] = [
     ("wpt+jwt", TokenType::WorkloadProof),
     ("oauth-client-attestation+jwt", TokenType::ClientAttestation),
     ("oauth-client-attestation-pop+jwt", TokenType::ClientAttestationProof),
+    ("client-authentication+jwt", TokenType::ClientAuthentication),
     ("statuslist+jwt", TokenType::StatusList),
     ("token-introspection+jwt", TokenType::Introspection),
     ("kb+jwt", TokenType::KeyBinding),

@@ -47,7 +47,7 @@ pub(super) struct Claims<'p> {
 
 /// Claims that stand in ID tokens (OpenID Connect Core §2, §3.3.2.11), logout tokens and security events (RFC 8417
 /// §2.2), and never in an access token. Where `typ` does not tell, they do.
-const FOREIGN: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
+pub(crate) const FOREIGN: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
 
 impl<'p> Claims<'p> {
     /// Reads `payload`.

@@ -92,7 +92,7 @@ impl Keys {
         self.0.is_none()
     }
 
-    pub(super) fn current(&self) -> Option<KeySnapshot> {
+    pub(crate) fn current(&self) -> Option<KeySnapshot> {
         self.0.as_ref()?.current()
     }
 
@@ -100,7 +100,7 @@ impl Keys {
         self.0.as_ref()?.generation()
     }
 
-    pub(super) fn refresh(&self, tried: Option<u64>) -> Option<KeyRefresh> {
+    pub(crate) fn refresh(&self, tried: Option<u64>) -> Option<KeyRefresh> {
         self.0.as_ref()?.refresh(tried)
     }
 }

@@ -18,9 +18,9 @@ mod transaction;
 mod verified;
 mod verify;
 
-pub(crate) use attempt::{Held, Pending};
+pub(crate) use attempt::{Held, Pending, WaitingRoom};
 pub(crate) use cache::DEFAULT_CAPACITY;
-pub(crate) use claims::{Confirmation, required};
+pub(crate) use claims::{Confirmation, FOREIGN, required};
 pub use error::TokenError;
 pub use explain::{Check, Explanation, Outcome, Rule};
 pub use introspection::{

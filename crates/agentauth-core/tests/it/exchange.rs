@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use crate::support::certs::{self, NOW};
 use crate::support::court::{
-    ACCEPTED, CLERK, JUDGE, Key, LAWYER, RESOURCE, STS, authenticate, chain, claims_of, code_over, encode, wait,
+    ACCEPTED, CLERK, JUDGE, Key, LAWYER, RESOURCE, STS, authenticate, chain, claims_of, code_over, encode,
 };
 use crate::support::office::{Office, RECORDS, SCOPES, code, request, request_for, resource, set, spiffe};
+use crate::support::reception::answer;
 
 #[test]
 fn authority_passes_from_the_principal_to_the_lawyer_to_the_clerk() {
@@ -274,7 +275,7 @@ fn duty_d_details_that_are_not_understood_refuse_the_request() {
         let extra =
             form_urlencoded::Serializer::new(String::new()).append_pair("authorization_details", details).finish();
         let form = format!("{form}&{extra}");
-        let refusal = wait(service.answer_form(Some(&office.lawyer), form.as_bytes())).unwrap_err();
+        let refusal = answer(&service, Some(&office.lawyer), &form).unwrap_err();
         assert_eq!(refusal.error.code(), expected, "{details}");
         let told = if expected == "exchange_scope_empty" { "invalid_scope" } else { "invalid_authorization_details" };
         assert_eq!(refusal.error.oauth_error(), told, "{details}");

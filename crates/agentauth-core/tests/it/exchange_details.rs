@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::support::certs::NOW;
 use crate::support::court::{ACCEPTED, LAWYER, Oracle, RESOURCE, STS, authenticate, claims_of, code_of, wait};
 use crate::support::office::{Office, RECORDS, grant, request, request_for, resource, set, spiffe};
+use crate::support::reception;
 
 const WIDENED: &str = "exchange_details_widened";
 
@@ -111,10 +112,10 @@ fn details_are_asked_for_and_answered_on_the_wire() {
     let consent = consent(&office, "records:read", &details([motions("2026-17", 500)]));
     let answer = |asked: &Authority| {
         let form = request(&consent, RESOURCE).details(asked.clone()).to_form();
-        wait(service.answer_form(Some(&office.lawyer), form.as_bytes()))
+        reception::answer(&service, Some(&office.lawyer), &form)
     };
     let less = details([motions("2026-17", 5)]);
-    let body: Value = serde_json::from_str(&answer(&less).unwrap()).unwrap();
+    let body = answer(&less).unwrap();
     assert_eq!((&body["authorization_details"], &body["scope"]), (&less.to_details(), &json!("")));
     assert_eq!(claims_of(body["access_token"].as_str().unwrap())["authorization_details"], less.to_details());
     let record = office.court.records.only();

@@ -153,7 +153,8 @@ fn settings_that_would_be_unsafe_make_no_issuer() {
         ),
         (
             Issuer::builder(STS, court.key.signing_key()),
-            "no agent trust is configured, so no client could authenticate: call .agents(...)",
+            "no agent trust is configured and no client is registered, so no client could authenticate: call \
+             .agents(...) or .client(...)",
         ),
     ] {
         assert_eq!(builder.build().unwrap_err().to_string(), message);

@@ -20,6 +20,7 @@ mod authorize;
 #[cfg(feature = "unstable-chain")]
 mod chain;
 mod client_certificate;
+mod clients;
 mod codes;
 mod compile_fail;
 mod confused_deputy;
@@ -36,6 +37,7 @@ mod grants_file;
 mod identity;
 mod introspection;
 mod issuer;
+mod issuer_endpoints;
 mod jose_vectors;
 mod jwt_svid;
 mod key_refresh;

@@ -18,6 +18,7 @@ use crate::support::court::{ACCEPTED, CLERK, Court, Key, STS, claims, code};
 use crate::support::doubles::Endpoint;
 use crate::support::office::{Office, RECORDS, request, request_for};
 use crate::support::prover::{self, Prover, proof_claims};
+use crate::support::reception::Reception;
 use crate::support::statuses::{Host, LIST, list_claims};
 use crate::support::svid_signer::SvidSigner;
 
@@ -52,7 +53,7 @@ fn columns() -> Vec<Column> {
         dpop_proofs(),
         jwt_svids(),
     ]);
-    columns.extend([identity_assertions(), transaction_tokens()]);
+    columns.extend([identity_assertions(), transaction_tokens(), client_assertions()]);
     #[cfg(feature = "unstable-chain")]
     columns.push(links());
     columns
@@ -245,6 +246,27 @@ fn links() -> Column {
     }
 }
 
+/// What a client signs to prove who it is (RFC 7523 §2.2).
+fn client_assertions() -> Column {
+    let reception = Reception::new();
+    Column {
+        name: "client_assertion".into(),
+        claims: reception.claims(),
+        takes: vec![Some("client-authentication+jwt"), Some("JWT"), None],
+        refuses_with: "typ_wrong",
+        claims_first: false,
+        takes_svids: false,
+        answer: Box::new(move |typ, claims| {
+            let mut claims = claims.clone();
+            if !claims["jti"].is_null() {
+                // What was used up is refused for that alone.
+                claims["jti"] = reception.claims()["jti"].take();
+            }
+            reception.code(&reception.with_assertion(&reception.sign_as(typ, &claims)))
+        }),
+    }
+}
+
 /// What the claims of a row are.
 #[derive(Clone, Copy, PartialEq)]
 enum Claims {
@@ -372,5 +394,5 @@ fn each_kind_of_token_passes_only_the_verifiers_it_is_for() {
     assert_eq!(wrong, [""; 0]);
     // For a JWT-SVID, with two kinds of `typ`, ID and logout tokens and all claims with another; and the three as such.
     assert_eq!(accepted, columns.iter().map(|column| column.takes.len()).sum::<usize>() + 2 * (2 + 3) + 3);
-    assert_eq!(rows.len(), 24 + 3 + 3 * 3 + 2 * 3 + 3 + 1);
+    assert_eq!(rows.len(), 25 + 3 + 3 * 3 + 2 * 3 + 3 + 1);
 }

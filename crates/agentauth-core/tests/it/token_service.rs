@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use agentauth_core::audit::{AuditError, AuditKey, Record, RecordKind};
+use agentauth_core::binding::dpop::DpopError;
 use agentauth_core::delegation::{
-    AnswerError, Client, Consent, ExchangeError, ExchangeRequest, IssuedToken, MAX_FORM_BYTES,
+    AnswerError, Client, ClientError, Consent, ExchangeError, ExchangeRequest, IssuedToken, MAX_FORM_BYTES,
 };
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::policy::Effect;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::support::certs::NOW;
 use crate::support::court::{ACCEPTED, CLERK, Court, Failing, LAWYER, RESOURCE, STS, authenticate, claims_of, wait};
+use crate::support::reception::answer;
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -54,8 +56,7 @@ impl Counterpart {
     }
 
     fn answer(&self, form: &str) -> Result<Value, TokenRefusal> {
-        let answer = wait(self.service.answer_form(Some(&self.lawyer), form.as_bytes()));
-        answer.map(|body| serde_json::from_str(&body).unwrap())
+        answer(&self.service, Some(&self.lawyer), form)
     }
 }
 
@@ -158,7 +159,7 @@ fn each_rule_for_the_form_is_its_own_refusal() {
         (form().set("scope", "a  b"), "scope is malformed"),
         (form().set("scope", "\u{fffd}"), "scope is malformed"),
         (many, "more than 32 parameters"),
-        (long, "the form is longer than 65536 bytes"),
+        (long, "the form is longer than 65536 bytes, or did not arrive whole"),
     ];
     for (name, value) in form().0 {
         cases.push((form().with(&name, &value), "a parameter stands twice"));
@@ -191,7 +192,7 @@ fn each_rule_for_the_form_is_its_own_refusal() {
 fn a_client_without_a_certificate_is_refused_before_its_form_is_read() {
     let counterpart = Counterpart::new();
     for form in [counterpart.exchange().encode(), String::new(), "grant_type=password".into()] {
-        let refusal = wait(counterpart.service.answer_form(None, form.as_bytes())).unwrap_err();
+        let refusal = answer(&counterpart.service, None, &form).unwrap_err();
         assert_eq!(refusal.error.code(), "exchange_client_unauthenticated");
         assert_eq!(counterpart.court.records.only().evaluation_id, refusal.evaluation_id);
     }
@@ -209,6 +210,13 @@ fn a_client_is_told_one_oauth_error() {
     let scopes = || SCOPES.parse().unwrap();
     for (error, expected) in [
         (ExchangeError::ClientUnauthenticated, "invalid_client"),
+        (ClientError::Unknown.into(), "invalid_client"),
+        (ClientError::Repeated.into(), "invalid_request"),
+        (ClientError::ReplayUnavailable.into(), "temporarily_unavailable"),
+        (ExchangeError::Dpop(DpopError::NonceRequired), "use_dpop_nonce"),
+        (ExchangeError::Dpop(DpopError::ProofRepeated), "invalid_dpop_proof"),
+        (ExchangeError::DpopUnsupported, "invalid_dpop_proof"),
+        (ExchangeError::BindingRequired, "invalid_dpop_proof"),
         (ExchangeError::Malformed("x"), "invalid_request"),
         (ExchangeError::GrantUnsupported, "unsupported_grant_type"),
         (subject, "invalid_request"),
@@ -299,9 +307,9 @@ fn what_cannot_be_recorded_is_not_issued() {
     for code in [
         wait(service.consent(&consent)).unwrap_err().error.code(),
         wait(service.agent_token(&Client::from(lawyer), &resource(STS))).unwrap_err().error.code(),
-        wait(service.answer_form(Some(lawyer), form.as_bytes())).unwrap_err().error.code(),
-        wait(service.answer_form(Some(lawyer), b"")).unwrap_err().error.code(),
-        wait(service.answer_form(None, b"")).unwrap_err().error.code(),
+        answer(&service, Some(lawyer), &form).unwrap_err().error.code(),
+        answer(&service, Some(lawyer), "").unwrap_err().error.code(),
+        answer(&service, None, "").unwrap_err().error.code(),
     ] {
         assert_eq!(code, "exchange_unavailable");
     }
@@ -314,7 +322,7 @@ fn a_request_and_its_answer_survive_the_wire() {
     let request = ExchangeRequest::new(SubjectToken::new(counterpart.consent().token()), resource(RESOURCE))
         .for_actor(SubjectToken::new(own.token()))
         .scopes(SCOPES.parse().unwrap());
-    let body = wait(counterpart.service.answer_form(Some(&counterpart.lawyer), request.to_form().as_bytes())).unwrap();
+    let body = counterpart.answer(&request.to_form()).unwrap().to_string();
     let issued = request.read_answer(body.as_bytes(), Timestamp::from_secs(NOW)).unwrap();
     assert_eq!((issued.scopes().to_string(), issued.expires().secs()), (SCOPES.to_owned(), NOW + 300));
     assert_eq!(claims_of(issued.token())["act"]["sub"], LAWYER);

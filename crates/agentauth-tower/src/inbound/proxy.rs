@@ -87,6 +87,13 @@ impl TrustedProxy {
         Self::in_networks([Network::v4([127, 0, 0, 0], 8), loopback, sidecar])
     }
 
+    /// Whether the other end of a connection is this proxy: `peer` is who it has proven to be, and `address` where it comes
+    /// from. That the proof is still good is for whoever asks to check.
+    #[must_use]
+    pub fn is_at(&self, peer: Option<&X509Svid>, address: Option<IpAddr>) -> bool {
+        self.recognised.is_proxy(peer, address)
+    }
+
     fn has_sent(&self, connection: &Connection<'_>, auth: &AgentAuth, now: Timestamp) -> bool {
         // The connection can outlive the proxy's own certificate, or its root.
         let is_good = |peer: &&Arc<X509Svid>| auth.recheck(&Peer::Tls(Arc::clone(peer)), now).is_ok();

@@ -107,8 +107,7 @@ async fn the_engine_looks_tokens_up_in_a_list_that_is_fetched() {
     let uri = format!("{origin}/lists/1");
     let list = json!({"sub": uri, "iat": NOW, "ttl": 60, "status_list": {"bits": 1, "lst": LST}});
     let list = key.sign(TokenType::StatusList, list.to_string().as_bytes()).unwrap();
-    let server =
-        Server::on(listener, &format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{LIST}\r\n{list}", list.len()));
+    let server = Server::on(listener, format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{LIST}\r\n{list}", list.len()));
     let lists = StatusLists::new(HttpStatusLists::new(client())).at_origin(&origin);
     let auth = AgentAuth::builder(TOOLS)
         .issuer(TrustedIssuer::rfc9068(STS, key.public_key_set().unwrap()).status_lists(lists))

@@ -87,6 +87,14 @@ impl Agent {
         token_in(&self.ask_exchange(request).await?)
     }
 
+    /// A delegation that is bound to this agent's key, and not to its certificate: what can be narrowed offline.
+    pub(crate) async fn exchange_for_key(&self, request: &ExchangeRequest) -> Result<String, Error> {
+        let mut request = self.token_request(request.to_form());
+        let proof = self.proofs.prove(request.method(), request.uri(), None)?;
+        request.headers_mut().insert(DPOP, proof);
+        token_in(&self.send(request, None).await?)
+    }
+
     /// The agent's own token for `audience`, which speaks for no one else.
     pub(crate) async fn own_token(&self, audience: &ResourceId) -> Result<String, Error> {
         token_in(&self.ask_own_token(audience).await?)
@@ -132,11 +140,15 @@ impl Agent {
     }
 
     async fn ask_token_service(&self, form: String) -> Result<Response<Bytes>, Error> {
+        self.send(self.token_request(form), None).await
+    }
+
+    fn token_request(&self, form: String) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::from(form));
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(&self.token_endpoint);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        self.send(request, None).await
+        request
     }
 }
 

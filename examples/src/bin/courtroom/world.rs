@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agentauth_core::audit::JsonLinesFile;
+use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::{Consent, IssuerBuilder};
-use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
+use agentauth_core::jose::{Algorithm, SigningKey};
 use agentauth_core::{Approvals, Clock as _, Issuer, ManualClock, ResourceId, SystemClock, TokenService};
 use agentauth_examples::ca::Ca;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::Error;
@@ -36,7 +37,6 @@ pub(crate) struct World {
     pub(crate) approvals: Approvals,
     /// The public key of the token service, as it publishes it.
     pub(crate) public_jwk: String,
-    key: SigningKey,
     /// The same issuer a day ago, and without a limit to its chains: what old and reckless tokens come from.
     pub(crate) yesterday: Issuer,
     pub(crate) reckless: Issuer,
@@ -65,6 +65,7 @@ impl World {
         let issuer = |key| -> Result<IssuerBuilder, Error> {
             Ok(Issuer::builder(sts.as_str(), key)
                 .agents(ca.trust()?)
+                .dpop(Dpop::new(sts.as_str()))
                 .resource(court.as_str(), "motions:file motions:read")
                 .resource(records.as_str(), "records:read")
                 .resource(archive.as_str(), "archive:copy archive:read"))
@@ -92,7 +93,6 @@ impl World {
             service,
             approvals,
             public_jwk,
-            key: same_key()?,
             yesterday,
             reckless,
             lawyer,
@@ -106,19 +106,8 @@ impl World {
 
     /// Alice has signed in at the token service, and lets her lawyer act for her.
     pub(crate) fn alices_consent(&self) -> Consent {
-        let scopes = "archive:read motions:file motions:read records:read".parse().unwrap_or_default();
+        let scopes = "archive:copy archive:read motions:file motions:read records:read".parse().unwrap_or_default();
         Consent::new("alice", self.lawyer.id().clone(), scopes)
-    }
-
-    /// A token of `agent` for the archive, on behalf of Alice: bound to the agent's key, so that it can be narrowed.
-    pub(crate) fn root_for(&self, agent: &Agent, scopes: &str) -> Result<String, Error> {
-        let now = SystemClock.now().secs();
-        let claims = json!({
-            "iss": self.sts, "aud": self.archive, "sub": "alice", "client_id": agent.id(), "act": {"sub": agent.id()},
-            "jti": "root", "iat": now, "exp": now + 300, "scope": scopes, "del_max_depth": 2,
-            "cnf": {"jkt": agent.key().key_id()},
-        });
-        Ok(self.key.sign(TokenType::AccessToken, claims.to_string().as_bytes())?)
     }
 
     /// Every record that the servers have written, in order.

@@ -136,6 +136,12 @@ impl DpopVerifier {
         &self.algorithm_names
     }
 
+    /// Whether `url` is one of the server that this verifies proofs for.
+    pub(crate) fn serves(&self, url: &str) -> bool {
+        let path = url.parse::<Uri>().map(|uri| uri.path().to_owned()).unwrap_or_default();
+        Target::parse(url).is_some_and(|target| self.origin.target(&path) == Some(target))
+    }
+
     fn check(
         &self,
         proof: &str,

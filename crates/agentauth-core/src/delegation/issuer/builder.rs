@@ -2,11 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::authentication::{Clients, RegisteredClient};
 use super::keys::SigningKeys;
 use super::narrowing::{Ceiling, CeilingFor};
-use super::{Inner, Issuer, Resource};
+use super::{Endpoints, Inner, Issuer, Resource};
+use crate::binding::dpop::Dpop;
 use crate::delegation::assertion::Assertions;
 use crate::delegation::{AgentTrust, AssertionIssuer, DelegationGrants, IssuerError};
+use crate::identity::svid::TrustBundles;
 use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId, SpiffePattern};
 use crate::jose::Signer;
 use crate::random::{Random, SystemRandom};
@@ -14,7 +17,7 @@ use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
 use crate::state::{MemoryReplayStore, ReplayStore, RevocationStore};
 use crate::text::Excerpt;
 use crate::time::{Clock, SystemClock};
-use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, TrustedIssuer};
+use crate::token::{DEFAULT_MAX_ACTORS, HARD_MAX_ACTORS, Keys, TokenVerifier, TrustedIssuer, WaitingRoom};
 
 /// A delegation should not outlive the task it is for.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
@@ -29,6 +32,9 @@ pub struct IssuerBuilder {
     id: String,
     key: Arc<dyn Signer>,
     agents: Option<AgentTrust>,
+    clients: Vec<RegisteredClient>,
+    dpop: Option<Dpop>,
+    used_client_assertions: Option<Arc<dyn ReplayStore>>,
     resources: Vec<NewResource>,
     resource_details: Vec<(String, Authority)>,
     grants: Option<Arc<dyn DelegationGrants>>,
@@ -57,6 +63,9 @@ impl IssuerBuilder {
             id: id.to_owned(),
             key,
             agents: None,
+            clients: Vec::new(),
+            dpop: None,
+            used_client_assertions: None,
             resources: Vec::new(),
             resource_details: Vec::new(),
             grants: None,
@@ -73,9 +82,30 @@ impl IssuerBuilder {
         }
     }
 
-    /// Who may be a client: agents that prove themselves by an SVID of these trust domains. Required.
+    /// Who may be a client: agents that prove themselves by an SVID of these trust domains, in the handshake or with a
+    /// JWT-SVID. This, or [`IssuerBuilder::client`], is required.
     pub fn agents(mut self, agents: AgentTrust) -> Self {
         self.agents = Some(agents);
+        self
+    }
+
+    /// A client that has no SVID, or that is to be known by a `client_id` as well. Call it for each.
+    pub fn client(mut self, client: RegisteredClient) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// Binds tokens to the key of a client that sends a DPoP proof (RFC 9449 §5). Without this, a request with a proof is
+    /// refused. The origin is that of the issuer's identifier.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
+        self
+    }
+
+    /// Where the assertions of clients are remembered, of which each counts once: in this process
+    /// ([`MemoryReplayStore`]) unless set. Replicas that do not share a store each take an assertion once.
+    pub fn used_client_assertions(mut self, store: impl ReplayStore + 'static) -> Self {
+        self.used_client_assertions = Some(Arc::new(store));
         self
     }
 
@@ -229,13 +259,33 @@ impl IssuerBuilder {
             let used = self.used_assertions.unwrap_or_else(|| Arc::new(MemoryReplayStore::new()));
             Some(Assertions::new(&own_audience, &self.assertions_from, &self.detail_types, used)?)
         };
+        if self.agents.is_none() && self.clients.is_empty() {
+            return Err(IssuerError::NoAgentTrust);
+        }
+        let mut clients = Clients::new();
+        for client in self.clients {
+            client.register(&mut clients, &id)?;
+        }
+        let endpoints = Endpoints::of(&id);
+        let dpop = self.dpop.map(Dpop::build).transpose()?;
+        if dpop.as_ref().is_some_and(|dpop| !dpop.serves(endpoints.token())) {
+            return Err(IssuerError::DpopOrigin(Excerpt::of(&self.id)));
+        }
         Ok(Issuer {
             inner: Arc::new(Inner {
                 id,
                 own_audience,
                 own_tokens,
                 keys,
-                agents: self.agents.ok_or(IssuerError::NoAgentTrust)?,
+                endpoints,
+                takes_svids: self.agents.is_some(),
+                agents: self.agents.unwrap_or_else(|| AgentTrust::spiffe(TrustBundles::new())),
+                clients,
+                dpop,
+                used_client_assertions: self
+                    .used_client_assertions
+                    .unwrap_or_else(|| Arc::new(MemoryReplayStore::new())),
+                waiting: WaitingRoom::default(),
                 resources,
                 grants: self.grants,
                 ceilings: self.ceilings,

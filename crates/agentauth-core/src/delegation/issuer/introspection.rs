@@ -4,7 +4,6 @@ use serde::de::MapAccess;
 use serde_json::{Map, Value, json};
 
 use super::client::Client;
-use super::rules::is_bound_to;
 use super::{ExchangeError, Issuer};
 use crate::jose::CompactJws;
 use crate::jose::json::{self as strict, Members, Value as Member};
@@ -73,7 +72,7 @@ impl Issuer {
         let now = self.now();
         self.recheck(client, now)?;
         let Some(verified) = self.verified_here(token, now) else { return Ok(Vec::new()) };
-        if !self.is_issued_to(&verified, client) && !is_bound_to(&verified, client) {
+        if !self.is_issued_to(&verified, client) && !client.is_holder_of(verified.confirmation) {
             return Err(ExchangeError::TokenOfAnother);
         }
         let itself = verified.revocation();

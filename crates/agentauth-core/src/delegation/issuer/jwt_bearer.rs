@@ -2,7 +2,6 @@
 
 use super::claims::Grant;
 use super::client::Client;
-use super::rules::is_holder;
 use super::wire::GRANT_CLIENT_CREDENTIALS;
 use super::{ExchangeError, Issuer};
 use crate::delegation::assertion::{Asserted, GRANT_JWT_BEARER, GRANT_PROFILE_ID_JAG, JwtBearerRequest};
@@ -48,7 +47,7 @@ impl Issuer {
             may_act: None,
             grant_id: Some(&asserted.grant_id()),
             txn: asserted.token.reading.txn.as_deref(),
-            holder: Some(client.holder),
+            holder: client.key()?,
             now,
             expires,
         })
@@ -119,7 +118,8 @@ impl Issuer {
     async fn local_subject(&self, asserted: &Asserted<'_>, client: &Client) -> Result<Box<str>, AssertionError> {
         let known = asserted.rules.subjects.name_of(&asserted.subject()).await;
         let name = known.map_err(|_| AssertionError::SubjectsUnavailable)?.ok_or(AssertionError::SubjectUnknown)?;
-        let is_nobody_elses = *name != *client.agent.name() && !name.starts_with("spiffe:");
+        let is_client = *name == *client.agent.name() || self.inner.clients.contains_key(&*name);
+        let is_nobody_elses = !is_client && !name.starts_with("spiffe:");
         if is_nobody_elses && required(Some(&name), "sub").is_ok() {
             Ok(name)
         } else {
@@ -130,11 +130,11 @@ impl Issuer {
 
 /// Client continuity: the assertion is of use to the one client that it names.
 fn check_client(asserted: &Asserted<'_>, client: &Client) -> Result<(), AssertionError> {
-    if *asserted.client_id == *client.agent.name() { Ok(()) } else { Err(AssertionError::ClientMismatch) }
+    if *asserted.client_id == *client.client_id { Ok(()) } else { Err(AssertionError::ClientMismatch) }
 }
 
 fn check_holder(asserted: &Asserted<'_>, client: &Client) -> Result<(), AssertionError> {
-    if is_holder(&asserted.token, client) { Ok(()) } else { Err(AssertionError::NotHeld) }
+    if client.holds(asserted.token.confirmation) { Ok(()) } else { Err(AssertionError::NotHeld) }
 }
 
 /// The one resource that the token is to be for. It is the assertion that decides; the request can only choose.
@@ -160,7 +160,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::delegation::issuer::client::Holder;
+    use crate::delegation::issuer::client::{ClientMethod, Holder};
     use crate::delegation::{AgentTrust, AssertionIssuer, IdentityAssertion, KnownSubjects};
     use crate::identity::svid::TrustBundles;
     use crate::identity::{IssuerId, PrincipalId};
@@ -193,7 +193,10 @@ mod tests {
             .unwrap();
         let client = Client {
             agent: AgentId::Named { issuer: issuer.id().clone(), name: "f53f191f9311af35".into() },
-            holder,
+            client_id: "f53f191f9311af35".into(),
+            method: ClientMethod::PrivateKeyJwt,
+            holder: Some(holder),
+            allows_bearer: false,
             svid: None,
             proven_until: Timestamp::from_secs(1_311_290_000),
         };

@@ -1,11 +1,13 @@
 //! An in-process security token service: consents, agents' own tokens, and RFC 8693 exchange.
 
+mod authentication;
 mod builder;
 mod claims;
 mod client;
 mod introspection;
 mod jwt_bearer;
 mod keys;
+mod metadata;
 mod narrowing;
 mod relation;
 mod revocation;
@@ -16,29 +18,36 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use authentication::Clients;
+pub use authentication::{
+    ClientError, ClientSecret, RegisteredClient, SecretError, SecretHash, TokenRequest, dangerous,
+};
 pub use builder::IssuerBuilder;
 pub(super) use builder::MAX_LIFETIME;
 use claims::Grant;
 pub(crate) use claims::details_of;
 pub use client::Client;
+pub(crate) use client::{ClientMethod, Holder};
 pub use introspection::IntrospectionBody;
 pub use keys::{KeyPhase, KeyStatus, MIN_PUBLICATION, RotationError, SigningKeys};
+pub use metadata::Endpoints;
 use narrowing::Ceiling;
 pub use wire::MAX_FORM_BYTES;
-pub(crate) use wire::{Form, token_response};
+pub(crate) use wire::{Form, Parameters, token_response};
 
 use super::assertion::Assertions;
 use super::exchange::{IssuedToken, Origin};
 use super::{AgentTrust, DelegationGrants, ExchangeError};
+use crate::binding::dpop::DpopVerifier;
 use crate::identity::{AgentId, IssuerId, ResourceId};
 use crate::jose::{Algorithm, Signer, TokenType, sign_compact};
 use crate::random::{Random, unique_id};
 use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
-use crate::state::RevocationStore;
 use crate::state::revocation::Subjects;
+use crate::state::{ReplayStore, RevocationStore};
 use crate::text::Secret;
 use crate::time::{Clock, Timestamp};
-use crate::token::{Keys, TokenVerifier, required};
+use crate::token::{Keys, TokenVerifier, WaitingRoom, required};
 
 /// Issues delegations: tokens that say which agent acts for which principal, where, and with what authority.
 ///
@@ -57,7 +66,16 @@ pub(super) struct Inner {
     pub(super) own_audience: ResourceId,
     pub(super) own_tokens: TokenVerifier,
     pub(super) keys: Arc<SigningKeys>,
+    pub(super) endpoints: Endpoints,
     pub(super) agents: AgentTrust,
+    /// Whether any agents were configured: workloads of trust domains, which need no registration.
+    pub(super) takes_svids: bool,
+    pub(super) clients: Clients,
+    pub(super) dpop: Option<DpopVerifier>,
+    /// The assertions of clients that have been used.
+    pub(super) used_client_assertions: Arc<dyn ReplayStore>,
+    /// Where assertions wait for newer keys of their client.
+    pub(super) waiting: WaitingRoom,
     pub(super) resources: BTreeMap<ResourceId, Resource>,
     /// Who may act for whom, beside what the tokens say.
     pub(super) grants: Option<Arc<dyn DelegationGrants>>,
@@ -171,9 +189,9 @@ impl Issuer {
         if authority.is_empty() {
             return Err(ExchangeError::ScopeEmpty);
         }
-        // A principal that is called like a workload would be taken for the agent itself.
-        if consent.principal.starts_with("spiffe:") {
-            return Err(ExchangeError::Malformed("the principal is called like a workload"));
+        // A principal that is called like a workload or a client would be taken for the agent itself.
+        if consent.principal.starts_with("spiffe:") || self.inner.clients.contains_key(&*consent.principal) {
+            return Err(ExchangeError::Malformed("the principal is called like a workload or a client"));
         }
         required(Some(&consent.principal), "sub").map_err(|_| {
             ExchangeError::Malformed("the principal's name is empty, too long, or has control characters")
@@ -217,7 +235,7 @@ impl Issuer {
             may_act: None,
             grant_id: None,
             txn: None,
-            holder: Some(client.holder),
+            holder: client.key()?,
             now,
             expires: now.plus(self.inner.lifetime).min(client.proven_until),
         })
@@ -259,6 +277,7 @@ impl Issuer {
                 may_act: grant.may_act.cloned(),
                 grant_id: grant.grant_id.map(Into::into),
                 audience: grant.audience.clone(),
+                holder: grant.holder,
             }),
         })
     }

@@ -44,7 +44,7 @@ impl Issuer {
             may_act: None,
             grant_id: Some(ground.grant_id()),
             txn: subject.reading.txn.as_deref(),
-            holder: Some(actor.holder),
+            holder: actor.holder,
             now,
             expires,
         })
@@ -68,7 +68,7 @@ impl Issuer {
     ) -> Result<VerifiedToken, ExchangeError> {
         let token = request.subject.0.reveal();
         match self.inner.own_tokens.verify(token, now) {
-            Ok(subject) if is_holder(&subject, client) => Ok(subject),
+            Ok(subject) if client.holds(subject.confirmation) => Ok(subject),
             Ok(_) => Err(ExchangeError::SubjectTokenNotHeld),
             Err(error) => self
                 .inner
@@ -86,15 +86,15 @@ impl Issuer {
         let Some(token) = &request.actor else {
             return Ok(Actor {
                 id: client.agent.clone(),
-                holder: client.holder,
+                holder: client.key()?,
                 expires: client.proven_until,
                 subjects: Subjects::of_agent(client.agent(), now),
             });
         };
         let token = self.inner.own_tokens.verify(token.0.reveal(), now).map_err(ExchangeError::ActorToken)?;
         let holder = match token.confirmation {
-            Confirmation::Certificate(certificate) => Holder::Certificate(certificate),
-            Confirmation::Key(key) => Holder::Key(key),
+            Confirmation::Certificate(certificate) => Some(Holder::Certificate(certificate)),
+            Confirmation::Key(key) => Some(Holder::Key(key)),
             Confirmation::Bearer => return Err(ExchangeError::ActorTokenUnsuitable),
         };
         if token.reading.actor_is_client && token.reading.mode == Mode::Autonomous {
@@ -145,22 +145,9 @@ impl Issuer {
 /// Who is to act with the new token, with which key, and for how long that is proven.
 pub(super) struct Actor {
     pub(super) id: AgentId,
-    holder: Holder,
+    /// None only for a client that may have tokens that are bound to no key.
+    holder: Option<Holder>,
     expires: Timestamp,
     /// What it can be revoked by.
     subjects: Subjects,
-}
-
-/// Whether `client` may use `token`: it is bound to no key, or to one that the client has shown to hold.
-pub(super) fn is_holder(token: &VerifiedToken, client: &Client) -> bool {
-    token.confirmation == Confirmation::Bearer || is_bound_to(token, client)
-}
-
-/// Whether `token` is bound to the key that `client` has shown to hold.
-pub(super) fn is_bound_to(token: &VerifiedToken, client: &Client) -> bool {
-    match (token.confirmation, client.holder) {
-        (Confirmation::Certificate(named), Holder::Certificate(shown))
-        | (Confirmation::Key(named), Holder::Key(shown)) => named == shown,
-        (Confirmation::Bearer | Confirmation::Certificate(_) | Confirmation::Key(_), _) => false,
-    }
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::authentication::TokenRequest;
 use super::claims::details_of;
+use super::client::Holder;
 use crate::delegation::assertion::{GRANT_JWT_BEARER, IdentityAssertion, JwtBearerRequest};
 use crate::delegation::exchange::AskedDetails;
 use crate::delegation::outbound::{GRANT_TOKEN_EXCHANGE, TYPE_ACCESS_TOKEN};
@@ -38,13 +40,23 @@ pub(crate) fn token_response(issued: &IssuedToken, resource: Option<&ResourceId>
     let response = Response {
         access_token: issued.token(),
         issued_token_type: TYPE_ACCESS_TOKEN,
-        token_type: "Bearer",
+        token_type: issued.token_type(),
         expires_in: issued.expires_in(),
         scope: issued.scopes(),
         authorization_details: details_of(issued.authority()),
         resource,
     };
     serde_json::to_string(&response).map_err(|_| ExchangeError::Unavailable)
+}
+
+impl IssuedToken {
+    /// How the token is sent (RFC 6749 §7.1, RFC 9449 §5). One that is bound to a certificate is sent as a bearer token.
+    fn token_type(&self) -> &'static str {
+        match self.origin.as_ref().and_then(|origin| origin.holder) {
+            Some(Holder::Key(_)) => "DPoP",
+            Some(Holder::Certificate(_)) | None => "Bearer",
+        }
+    }
 }
 
 /// What a token request asks for.
@@ -59,15 +71,7 @@ pub(crate) enum Form {
 
 impl Form {
     /// Reads a form; that of a grant by assertion only where the issuer `takes_assertions`.
-    pub(crate) fn parse(body: &[u8], takes_assertions: bool) -> Result<Self, ExchangeError> {
-        if body.len() > MAX_FORM_BYTES {
-            return Err(ExchangeError::Malformed("the form is longer than 65536 bytes"));
-        }
-        let pairs: Vec<_> = form_urlencoded::parse(body).take(MAX_PARAMETERS + 1).collect();
-        if pairs.len() > MAX_PARAMETERS {
-            return Err(ExchangeError::Malformed("more than 32 parameters"));
-        }
-        let parameters = Parameters(&pairs);
+    pub(crate) fn of(parameters: &Parameters<'_>, takes_assertions: bool) -> Result<Self, ExchangeError> {
         match parameters.one("grant_type")? {
             Some(GRANT_TOKEN_EXCHANGE) => parameters.exchange().map(Self::Exchange),
             Some(GRANT_CLIENT_CREDENTIALS) => parameters.audience().map(Self::OwnToken),
@@ -78,11 +82,26 @@ impl Form {
     }
 }
 
-/// The parameters of a token request. None may stand twice (RFC 6749 §3.2).
-struct Parameters<'a>(&'a [(Cow<'a, str>, Cow<'a, str>)]);
+/// The parameters of a request. None may stand twice (RFC 6749 §3.2).
+pub(crate) struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Parameters<'a> {
-    fn one(&self, name: &str) -> Result<Option<&'a str>, ExchangeError> {
+    pub(crate) fn read(request: &TokenRequest<'a>) -> Result<Self, ExchangeError> {
+        let body = request.body.filter(|body| body.len() <= MAX_FORM_BYTES);
+        let body =
+            body.ok_or(ExchangeError::Malformed("the form is longer than 65536 bytes, or did not arrive whole"))?;
+        if !request.is_form() && !body.is_empty() {
+            return Err(ExchangeError::Malformed("the body is not application/x-www-form-urlencoded"));
+        }
+        let pairs: Vec<_> = form_urlencoded::parse(body).take(MAX_PARAMETERS + 1).collect();
+        if pairs.len() > MAX_PARAMETERS {
+            return Err(ExchangeError::Malformed("more than 32 parameters"));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The value of a parameter. An empty one is as good as none (RFC 6749 §3.2).
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, ExchangeError> {
         let mut values = self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| &**value);
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(ExchangeError::Malformed("a parameter stands twice")),

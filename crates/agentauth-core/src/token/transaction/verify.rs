@@ -15,7 +15,7 @@ use crate::token::attempt::{Seat, WaitingRoom};
 use crate::token::checks::{Refused, check_kind, check_times, verify_signature};
 use crate::token::claims::{Claims, required};
 use crate::token::issuer::CheckedIssuer;
-use crate::token::{Held, KeyRefresh, Profile, Reading, TokenClaims, TokenError};
+use crate::token::{KeyRefresh, Profile, Reading, TokenClaims, TokenError};
 
 /// The levels of a context: far more than parameters of a call have. The token bounds its size.
 const MAX_CONTEXT_DEPTH: u8 = 16;
@@ -91,9 +91,8 @@ impl TransactionVerifier {
         let refused = |error: TokenError| TransactionHeld::Refused(error.into());
         let refresh = keys.and_then(|(keys, tried)| keys.refresh(tried)).ok_or_else(|| refused(error))?;
         match self.waiting.enter() {
-            Ok(seat) => Err(TransactionHeld::Pending(TransactionPending { refresh, _seat: seat })),
-            Err(Held::Refused(error)) => Err(refused(error)),
-            Err(Held::Pending(_)) => Err(refused(TokenError::TooManyWaiting)),
+            Some(seat) => Err(TransactionHeld::Pending(TransactionPending { refresh, _seat: seat })),
+            None => Err(refused(TokenError::TooManyWaiting)),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::profiles::{but, typed};
 use crate::support::certs::NOW;
 use crate::support::court::{ACCEPTED, CLERK, Key, LAWYER, RESOURCE, STS, authenticate, claims_of, encode, wait};
 use crate::support::office::{Office, RECORDS, code, resource};
+use crate::support::reception::answer;
 
 #[test]
 fn an_assertion_gets_a_token_for_one_resource_and_no_more_than_it_says() {
@@ -236,11 +237,10 @@ fn what_is_asked_for_chooses_and_does_not_add() {
         // Only the wire can leave out the resource.
         let form = if target.is_some() { form } else { form.replace("&resource=https%3A%2F%2Frecords.example", "") };
         let service = TokenService::new(embassy.office.issuer.clone(), embassy.office.court.records.clone()).unwrap();
-        let answer = wait(service.answer_form(Some(&embassy.office.lawyer), form.as_bytes()));
+        let answer = answer(&service, Some(&embassy.office.lawyer), &form);
         answer.map_or_else(
             |refusal| refusal.error.code().to_owned(),
             |body| {
-                let body: Value = serde_json::from_str(&body).unwrap();
                 assert_eq!(claims_of(body["access_token"].as_str().unwrap())["aud"], body["resource"]);
                 assert_eq!(body.get("refresh_token"), None);
                 format!("{} at {}", body["scope"].as_str().unwrap(), body["resource"].as_str().unwrap())
@@ -280,7 +280,7 @@ fn each_rule_for_the_form_of_an_assertion_is_its_own_refusal() {
     let service = TokenService::new(embassy.office.issuer.clone(), embassy.office.court.records.clone()).unwrap();
     let good = for_records(&embassy.assertion(json!({}))).to_form();
     let code = |form: &str| {
-        let answer = wait(service.answer_form(Some(&embassy.office.lawyer), form.as_bytes()));
+        let answer = answer(&service, Some(&embassy.office.lawyer), form);
         answer.map_or_else(|refusal| refusal.error.code(), |_| ACCEPTED)
     };
     for (form, expected) in [
@@ -293,7 +293,7 @@ fn each_rule_for_the_form_of_an_assertion_is_its_own_refusal() {
     ] {
         assert_eq!(code(&form), expected, "{:.400}", form.replace("eyJ", "..."));
     }
-    let unproven = wait(service.answer_form(None, good.as_bytes())).unwrap_err();
+    let unproven = answer(&service, None, &good).unwrap_err();
     assert_eq!(unproven.error.code(), "exchange_client_unauthenticated");
 }
 
@@ -328,8 +328,7 @@ fn details_are_granted_within_those_of_the_assertion() {
     // On the wire.
     let service = TokenService::new(embassy.office.issuer.clone(), embassy.office.court.records.clone()).unwrap();
     let form = for_records(&embassy.assertion(both())).details(within(&["7"])).to_form();
-    let body = wait(service.answer_form(Some(&embassy.office.lawyer), form.as_bytes())).unwrap();
-    let body: Value = serde_json::from_str(&body).unwrap();
+    let body = answer(&service, Some(&embassy.office.lawyer), &form).unwrap();
     assert_eq!(body["authorization_details"].to_string(), seven);
 }
 

@@ -2,10 +2,12 @@
 
 pub(crate) mod certs;
 pub(crate) mod court;
+
 pub(crate) mod doubles;
 pub(crate) mod dpop_client;
 pub(crate) mod office;
 pub(crate) mod prover;
+pub(crate) mod reception;
 pub(crate) mod statuses;
 pub(crate) mod svid_signer;
 

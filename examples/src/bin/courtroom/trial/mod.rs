@@ -60,7 +60,10 @@ pub(crate) async fn hold(world: &World) -> Result<(Vec<Act>, [Chain; 2]), Error>
     trial.what_has_passed_through_an_agent(&offline).await?;
     let tokens = [held.consent, held.passed_on, hops.clerks, hops.robots].join("\n");
     let exchanged = Chain { title: "The chain that the token service made", tokens };
-    let narrowed = Chain { title: "The chain that its holders made", tokens: offline.chain.reveal().to_owned() };
+    let narrowed = Chain {
+        title: "The chain that its holders made",
+        tokens: [&offline.consent, offline.chain.reveal()].join("\n"),
+    };
     Ok((trial.acts, [exchanged, narrowed]))
 }
 

@@ -1,7 +1,8 @@
 //! The same three hops with no server in the loop: the lawyer narrows its token for the clerk, the clerk for the robot.
 
+use agentauth_core::delegation::ExchangeRequest;
 use agentauth_core::delegation::chain::Chain;
-use agentauth_core::{Clock as _, SystemClock, SystemRandom};
+use agentauth_core::{Clock as _, SubjectToken, SystemClock, SystemRandom};
 use serde_json::json;
 
 use super::{Trial, pages, pages_of_the_case, record};
@@ -11,6 +12,8 @@ use crate::{Error, forgery};
 
 /// What the holders have made.
 pub(super) struct Offline {
+    /// Alice's consent, which is another one than before.
+    pub(super) consent: String,
     /// The lawyer's token, the link for the clerk, and the one for the robot.
     pub(super) chain: Chain,
 }
@@ -19,7 +22,10 @@ impl Trial<'_> {
     pub(super) async fn what_holders_pass_on(&mut self) -> Result<Offline, Error> {
         self.scene = "three hops, offline";
         let World { lawyer, clerk, robot, archive, .. } = self.world;
-        let lawyers = Chain::read(&self.world.root_for(lawyer, "archive:copy archive:read")?)?;
+        let consent = self.world.service.consent(&self.world.alices_consent()).await?;
+        let to_archive = ExchangeRequest::new(SubjectToken::new(consent.token()), archive.clone());
+        let root = lawyer.exchange_for_key(&to_archive).await?;
+        let lawyers = Chain::read(&root)?;
         let clerks = narrowed(&lawyers, lawyer, clerk, 20, 1)?;
         let robots = narrowed(&clerks, clerk, robot, 10, 0)?;
 
@@ -29,7 +35,7 @@ impl Trial<'_> {
         self.note("read 11 pages of it", robot, "alice", &answer, "delegated_with_other_arguments")?;
 
         self.what_chains_do_not_allow(&lawyers, &clerks, &robots).await?;
-        Ok(Offline { chain: robots })
+        Ok(Offline { consent: consent.token().to_owned(), chain: robots })
     }
 
     async fn what_chains_do_not_allow(&mut self, lawyers: &Chain, clerks: &Chain, robots: &Chain) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use crate::world::{ALICES_CASE, World};
 use crate::{Error, forgery};
 
 impl Trial<'_> {
-    /// Alice withdraws the consent from which the exchanged tokens descend.
+    /// Alice withdraws the consent from which the exchanged tokens descend, and not the other one.
     pub(super) async fn what_descends_from_a_grant(
         &mut self,
         held: &Held,

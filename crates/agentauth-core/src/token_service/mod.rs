@@ -1,15 +1,16 @@
 //! An issuer whose every answer is recorded, and its wire format (RFC 8693 §2, RFC 6749 §5).
 
+mod http;
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::agentauth::{NO_ID, Recording, RevocationFailure, keep_revocation};
 use crate::audit::{AuditKey, AuditSink, IssuedRecord, RECORD_VERSION, Record, RecordKind};
 use crate::delegation::{
-    Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, JwtBearerRequest, details_of,
-    token_response,
+    Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, JwtBearerRequest, Parameters,
+    TokenRequest, details_of,
 };
-use crate::identity::svid::X509Svid;
 use crate::identity::{PeerProof, ResourceId};
 use crate::policy::{Effect, Reason, ReasonKind};
 use crate::random::{SystemRandom, unique_id};
@@ -91,24 +92,39 @@ impl TokenService {
         self.conclude(Some(client), self.issuer.jwt_bearer(client, request).await).await
     }
 
-    /// Answers a token request that came as a form (RFC 8693 §2.1, RFC 6749 §4.4.2) from `client`, the verified
-    /// peer of the connection. Returns the JSON body of the answer.
+    /// Issues what a request to the token endpoint asks for (RFC 8693 §2.1, RFC 6749 §4.4.2), to the client that it proves
+    /// to come from ([`Issuer::authenticate`]). [`TokenService::answer`] is the answer as HTTP has it.
     ///
     /// # Errors
     /// [`TokenRefusal`]; its [`ExchangeError::oauth_error`] is what the client is told.
-    pub async fn answer_form(&self, client: Option<&X509Svid>, form: &[u8]) -> Result<String, TokenRefusal> {
-        let client = client.map(Client::from);
-        let form = Form::parse(form, !self.issuer.grant_profiles().is_empty());
-        let tells_resource = matches!(form, Ok(Form::Assertion(_)));
-        let issued = match (&client, form) {
-            (None, _) => self.conclude(None, Err(ExchangeError::ClientUnauthenticated)).await,
-            (Some(client), Ok(Form::Exchange(request))) => self.exchange(client, &request).await,
-            (Some(client), Ok(Form::OwnToken(audience))) => self.agent_token(client, &audience).await,
-            (Some(client), Ok(Form::Assertion(request))) => self.jwt_bearer(client, &request).await,
-            (Some(client), Err(error)) => self.conclude(Some(client), Err(error)).await,
-        }?;
-        let resource = issued.origin.as_ref().filter(|_| tells_resource).map(|origin| &origin.audience);
-        token_response(&issued, resource).map_err(|error| TokenRefusal { error, evaluation_id: NO_ID.into() })
+    pub async fn grant(&self, request: &TokenRequest<'_>) -> Result<IssuedToken, TokenRefusal> {
+        self.grant_of(request).await.map(|(issued, _)| issued)
+    }
+
+    /// As [`TokenService::grant`], and whether the client is to be told the resource (ID-JAG).
+    async fn grant_of(&self, request: &TokenRequest<'_>) -> Result<(IssuedToken, bool), TokenRefusal> {
+        let parameters = match Parameters::read(request) {
+            Ok(parameters) => parameters,
+            Err(error) => return Err(self.refuse(None, error).await),
+        };
+        let client = match self.issuer.authenticate_at_token_endpoint(request, &parameters).await {
+            Ok(client) => client,
+            Err(error) => return Err(self.refuse(None, error).await),
+        };
+        match Form::of(&parameters, !self.issuer.grant_profiles().is_empty()) {
+            Ok(Form::Exchange(request)) => self.exchange(&client, &request).await.map(|issued| (issued, false)),
+            Ok(Form::OwnToken(audience)) => self.agent_token(&client, &audience).await.map(|issued| (issued, false)),
+            Ok(Form::Assertion(request)) => self.jwt_bearer(&client, &request).await.map(|issued| (issued, true)),
+            Err(error) => Err(self.refuse(Some(&client), error).await),
+        }
+    }
+
+    /// Records that nothing is answered, and why.
+    async fn refuse(&self, client: Option<&Client>, error: ExchangeError) -> TokenRefusal {
+        match self.conclude(client, Err(error)).await {
+            Err(refusal) => refusal,
+            Ok(_) => TokenRefusal { error: ExchangeError::Unavailable, evaluation_id: NO_ID.into() },
+        }
     }
 
     /// Revokes, and records that: as [`AgentAuth::revoke`](crate::AgentAuth::revoke), in the issuer's store
@@ -153,6 +169,7 @@ impl TokenService {
             transaction: None,
             peer: None,
             peer_proof: None,
+            client: None,
             action: None,
             policy_version: None,
             approval: None,
@@ -172,8 +189,9 @@ impl TokenService {
             Err(_) => (NO_ID.into(), Err(ExchangeError::Unavailable)),
         };
         let mut record = self.record(RecordKind::Issuance, "issued", &id);
-        record.peer = client.and_then(|client| client.agent().spiffe_id().cloned());
+        record.peer = client.and_then(Client::svid).map(|svid| svid.id().clone());
         record.peer_proof = client.and_then(Client::svid).map(|_| PeerProof::MutualTls);
+        record.client = client.map(Client::record);
         match &answer {
             Ok(issued) => {
                 record.issued = issued.origin.as_ref().map(|origin| IssuedRecord {
