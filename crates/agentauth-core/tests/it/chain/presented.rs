@@ -254,6 +254,15 @@ fn a_chain_is_no_way_around_who_is_believed_here() {
     let mut tokens = bench.chain_for("spiffe://evil.example/agent");
     tokens.push(bench.cast.link_but(&tokens[1], 2, |_| {}));
     assert_eq!(bench.code(&auth, &tokens), "agent_untrusted");
+    // Where it would not, that is only what the lawyer calls it.
+    for chains in [ChainSettings::new(), ChainSettings::new().delegates_named_in(["court.example".parse().unwrap()])] {
+        let auth = bench.with(chains).build().unwrap();
+        bench.court.records.take();
+        assert_eq!(bench.code(&auth, &tokens), ACCEPTED);
+        let record = bench.court.records.only().delegation.clone().unwrap();
+        let AgentId::Named { issuer, .. } = &record.earlier_actors[0] else { panic!("{:?}", record.earlier_actors) };
+        assert_eq!(issuer.as_str(), bench.cast.agents[0].uri());
+    }
 }
 
 #[test]
