@@ -279,6 +279,26 @@ fn a_file_is_written_anew_without_what_has_ended() {
     }
 }
 
+/// A file that was written anew twice can have the number of the one that was read, and begin with other lines.
+#[test]
+fn a_file_with_the_number_of_the_old_one_is_read_from_its_beginning() {
+    let folder = Folder::new();
+    let (writer, reader) = (folder.store(), folder.store());
+    revoke(&writer, &token("a"));
+    assert_eq!(answer(&reader, "a", at(NOW)), "revoked");
+    revoke(&writer, &token("b"));
+    let text = fs::read_to_string(folder.file()).unwrap();
+    let (a, b) = text.split_once('\n').unwrap();
+    // As the store does it, and the other line first.
+    for text in [text.clone(), format!("{b}{a}\n")] {
+        let new = folder.0.join("revoked.jsonl.new");
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, folder.file()).unwrap();
+    }
+    assert_eq!(answer(&reader, "b", at(NOW + 2)), "revoked");
+    assert_eq!(answer(&reader, "a", at(NOW + 2)), "revoked");
+}
+
 /// Four writers, each with a store of its own as if in a process of its own, while others read and the file is written
 /// anew again and again.
 #[test]

@@ -3,6 +3,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::RevocationKey;
@@ -75,10 +76,12 @@ pub(super) fn stamp(path: &Path) -> Result<Stamp, Fault> {
 }
 
 /// What has been read of a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Progress {
     /// The file, when it was last looked at.
-    pub(super) seen: Option<Stamp>,
+    seen: Option<Stamp>,
+    /// The same file, open: as long as it is, no other one is given its number.
+    held: Option<Arc<File>>,
     /// How much of it was read: up to the end of its last whole line.
     pub(super) bytes: u64,
     pub(super) lines: u64,
@@ -98,7 +101,8 @@ impl Progress {
     /// is no line yet.
     pub(super) fn look(&mut self, path: &Path) -> Result<Look, Fault> {
         let found = stamp(path)?;
-        let Some(seen) = self.seen.filter(|seen| seen.identity == found.identity) else {
+        let seen = self.seen.filter(|seen| seen.identity == found.identity);
+        let Some((seen, file)) = seen.zip(self.held.clone()) else {
             return self.read_anew(path);
         };
         if found.len < self.bytes {
@@ -111,23 +115,23 @@ impl Progress {
             // As long as it was, and written to.
             return self.read_anew(path);
         }
-        let mut file = open(path, &found)?;
-        file.seek(SeekFrom::Start(self.bytes))?;
+        (&*file).seek(SeekFrom::Start(self.bytes))?;
         let mut added = Vec::new();
-        self.read_lines(file, |key, span| added.push((key, span)))?;
+        self.read_lines(&file, |key, span| added.push((key, span)))?;
         self.seen = Some(found);
         Ok(if added.is_empty() { Look::Unchanged } else { Look::Added(added) })
     }
 
     fn read_anew(&mut self, path: &Path) -> Result<Look, Fault> {
         let found = stamp(path)?;
+        let file = open(path, &found)?;
         let (mut entries, mut progress) = (Entries::default(), Self { seen: Some(found), ..Self::default() });
-        progress.read_lines(open(path, &found)?, |key, span| entries.insert(key, span))?;
-        *self = progress;
+        progress.read_lines(&file, |key, span| entries.insert(key, span))?;
+        *self = Self { held: Some(file.into()), ..progress };
         Ok(Look::Anew(entries))
     }
 
-    fn read_lines(&mut self, file: File, mut take: impl FnMut(RevocationKey, Span)) -> Result<(), Fault> {
+    fn read_lines(&mut self, file: &File, mut take: impl FnMut(RevocationKey, Span)) -> Result<(), Fault> {
         let room = MAX_FILE_BYTES.saturating_sub(self.bytes);
         let mut text = Vec::new();
         if file.take(room.saturating_add(1)).read_to_end(&mut text)? as u64 > room {

@@ -158,7 +158,7 @@ impl Shared {
             Err(fault) => {
                 self.epoch.store(UNAVAILABLE, Ordering::Release);
                 let bad = fault.is_of_content().then(|| disk::stamp(&self.path).ok()).flatten();
-                *reader = Reader { progress: Progress::default(), bad, ..*reader };
+                (reader.progress, reader.bad) = (Progress::default(), bad);
             }
         }
         self.looked.store(now.micros(), Ordering::Release);
