@@ -193,7 +193,7 @@ impl TokenVerifier {
             naming: issuer.naming.clone(),
             narrowing: None,
             confirmation: claims.cnf.as_ref().map_or(Ok(Confirmation::Bearer), Cnf::confirmation)?,
-            id: id.unwrap_or_else(|| digest_of(token)),
+            id: id.unwrap_or_else(|| digest_of(token, source)),
             lifetime,
             grant: grant.map(Into::into),
             issued: claims.iat.map(Timestamp::from_secs),
@@ -206,7 +206,12 @@ impl TokenVerifier {
     }
 }
 
-/// What stands for a token that has no identifier of its own.
-fn digest_of(token: &str) -> Box<str> {
+/// What stands for a token that has no identifier of its own. Of a JWT, that is what is signed: an ECDSA signature can be
+/// written in two ways, and whoever holds a token could make another of it.
+fn digest_of(token: &str, source: Source) -> Box<str> {
+    let token = match source {
+        Source::Token(_) => token.rsplit_once('.').map_or(token, |(signed, _)| signed),
+        Source::Answer { .. } => token,
+    };
     base64url::encode(digest(&SHA256, token.as_bytes()).as_ref()).into()
 }

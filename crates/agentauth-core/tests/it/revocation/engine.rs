@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use agentauth_core::audit::{AuditError, AuditKey, RecordKind};
+use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
 use agentauth_core::state::revocation::{RevocationKind, RevokeError};
 use agentauth_core::state::{MemoryRevocations, Revocation, RevocationStore};
 use agentauth_core::token::TokenVerifier;
@@ -16,7 +17,7 @@ use super::{agent, at, end, granted, kinds, others, sts};
 use crate::support::certs::NOW;
 use crate::support::court::{
     ACCEPTED, CLERK, Court, Failing, JUDGE, LAWYER, Oracle, RESOURCE, STS, authenticate, bound_to, caller, chain, code,
-    code_of, code_over, wait, with, without,
+    code_of, code_over, decode, encode, wait, with, without,
 };
 
 fn engine(court: &Court) -> (AgentAuth, Arc<MemoryRevocations>) {
@@ -240,4 +241,38 @@ fn a_grant_has_a_name_that_can_be_shown_and_stored() {
         assert_eq!(code(&auth, &court.key.mint(&with("grant_id", value.clone()))), expected, "{value}");
     }
     assert_eq!(caller(&auth, &court.key.mint(&granted())).delegation().depth(), 2);
+}
+
+/// Who holds a token can write an ECDSA signature in another way, without the key: that is the same token still.
+#[test]
+fn a_token_without_an_identifier_does_not_come_back_with_another_signature() {
+    let court = Court::new();
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let issuer = || TrustedIssuer::auth0(STS, key.public_key_set().unwrap());
+    let claims = json!({
+        "iss": STS, "sub": "alice", "aud": RESOURCE, "azp": "app", "iat": NOW, "exp": NOW + 300, "scope": "records:read",
+    });
+    let token = key.sign(TokenType::Jwt, claims.to_string().as_bytes()).unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let again = format!("{signed}.{}", encode(mirrored(&decode(signature))));
+    assert_ne!(token, again);
+    let auth = court.bare_engine().issuer(issuer()).revocations(MemoryRevocations::new()).build().unwrap();
+    assert_eq!([&token, &again].map(|token| code(&auth, token)), [ACCEPTED; 2]);
+    let verifier = TokenVerifier::new(ResourceId::new(RESOURCE).unwrap(), vec![issuer()]).unwrap();
+    wait(auth.revoke(&verifier.verify(&token, at(NOW)).unwrap().revocation())).unwrap();
+    assert_eq!([&token, &again].map(|token| code(&auth, token)), ["token_revoked"; 2]);
+}
+
+/// `s` and `n - s` do alike (P-256).
+fn mirrored(signature: &[u8]) -> Vec<u8> {
+    let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+    let order: Vec<u8> = (0..64).step_by(2).map(|at| u8::from_str_radix(&order[at..at + 2], 16).unwrap()).collect();
+    let mut mirrored = signature.to_vec();
+    let mut borrow = 0;
+    for at in (0..32).rev() {
+        let digit = i16::from(order[at]) - i16::from(signature[32 + at]) - borrow;
+        borrow = i16::from(digit < 0);
+        mirrored[32 + at] = u8::try_from(digit.rem_euclid(256)).unwrap();
+    }
+    mirrored
 }
