@@ -30,10 +30,11 @@ impl Caller {
             self.standing(auth.now()).await?;
         }
         // After the approval, since an action that only asks for one spends no use.
-        match grant {
-            Some(grant) => uses::count(auth, &self.inner.delegation, grant).await,
-            None => Ok(()),
-        }
+        let Some(grant) = grant else { return Ok(()) };
+        uses::count(auth, &self.inner.delegation, grant).await?;
+        // And whoever counts.
+        self.check_action(action, auth.now())?;
+        self.standing(auth.now()).await
     }
 
     /// Meets the conditions of an allow, or says which is not.
@@ -87,6 +88,7 @@ impl Caller {
         let act = Act {
             server: inner.auth.inner.resource.clone(),
             agent: inner.delegation.actor().clone(),
+            holders: inner.delegation.holders().to_vec(),
             principal: inner.delegation.principal().clone(),
             mode: inner.delegation.mode(),
             issuer: inner.delegation.issuer().clone(),

@@ -208,6 +208,8 @@ impl AgentAuth {
         evidence: &Evidence,
         now: Timestamp,
     ) -> Result<Presenter, Refusal> {
+        // What its holders say of it does not make a delegation of a token that was none.
+        let issued_as = token.reading.mode;
         let token = self.narrowed(token, credentials, evidence, now)?;
         let dpop = self.inner.dpop.as_ref();
         let proof = match (&credentials.proof, dpop) {
@@ -227,7 +229,7 @@ impl AgentAuth {
         }
         let agents = self.inner.agents.as_ref();
         let delegation = Delegation::accept(token, binding, evidence.peer.as_ref(), agents, &self.inner.actor_binding)?;
-        if self.inner.requires_delegation && delegation.mode() != Mode::OnBehalfOf {
+        if self.inner.requires_delegation && [issued_as, delegation.mode()] != [Mode::OnBehalfOf; 2] {
             return Err(DelegationError::Required(delegation.actor().clone()).into());
         }
         Ok(Presenter { delegation, proof, transaction: None })
@@ -271,14 +273,24 @@ impl AgentAuth {
         let transactions = self.inner.transactions.as_ref().ok_or(TransactionTokenError::Missing)?;
         let clock = &*self.inner.clock;
         let transaction = transactions.finish(&evidence.transaction, pending, clock).await?;
-        // Certificates and the token itself may have expired meanwhile.
-        let now = clock.now();
-        self.check_connection(evidence, now)?;
         let presenter = presenter?;
-        if presenter.delegation.is_over(now) {
+        self.check_still(evidence, &presenter.delegation, None)?;
+        Ok(presenter.within(transaction, &self.inner.implications))
+    }
+
+    /// Certificates, the token itself and the transaction may have expired while something was waited for.
+    fn check_still(
+        &self,
+        evidence: &Evidence,
+        delegation: &Delegation,
+        transaction: Option<&TransactionToken>,
+    ) -> Result<(), Refusal> {
+        let now = self.now();
+        self.check_connection(evidence, now)?;
+        if delegation.is_over(now) {
             return Err(DelegationError::Expired.into());
         }
-        Ok(presenter.within(transaction, &self.inner.implications))
+        Ok(transaction.map_or(Ok(()), |transaction| transaction.check_lifetime(now))?)
     }
 
     /// What was taken back does not count, however good it looks.
@@ -300,7 +312,9 @@ impl AgentAuth {
             Poll::Pending => {
                 let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
                 Authentication::asking(async move {
+                    let Presenter { delegation, transaction, .. } = &presenter;
                     let stands = standing.await;
+                    let stands = stands.and_then(|()| auth.check_still(&evidence, delegation, transaction.as_ref()));
                     awaited.over();
                     match stands {
                         Ok(()) => auth.use_proof(evidence, id, presenter, auth.now()).await,
@@ -332,9 +346,12 @@ impl AgentAuth {
             Poll::Pending => {
                 let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
                 Authentication::asking(async move {
-                    let used = using.await;
+                    let presented = used_by(using.await).and_then(|(delegation, transaction)| {
+                        auth.check_still(&evidence, &delegation, transaction.as_ref())?;
+                        Ok((delegation, transaction))
+                    });
                     awaited.over();
-                    auth.conclude(evidence, id, used_by(used), nonce, now).await
+                    auth.conclude(evidence, id, presented, nonce, now).await
                 })
             }
         }

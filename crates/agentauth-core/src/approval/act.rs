@@ -11,6 +11,8 @@ use crate::policy::Resource;
 pub(crate) struct Act {
     pub(crate) server: ResourceId,
     pub(crate) agent: AgentId,
+    /// Who has passed it on to the agent without its issuer, the latest first: the last is the one that the issuer named.
+    pub(crate) holders: Vec<AgentId>,
     pub(crate) principal: PrincipalId,
     pub(crate) mode: Mode,
     /// Who vouches for the delegation.
@@ -27,6 +29,7 @@ impl Act {
         let mut fields = Fields::of("agentauth approval: act, version 1");
         fields.text(self.server.as_str());
         fields.agent(&self.agent);
+        fields.agents(&self.holders);
         fields.principal(&self.principal);
         fields.text(match self.mode {
             Mode::Autonomous => "autonomous",
@@ -43,10 +46,17 @@ impl Act {
         fields.end()
     }
 
+    /// Whose room in a store it takes: that of the agent, or of the one whose delegate it only says it is. A holder makes
+    /// as many of those as it likes.
     pub(crate) fn digest_of_agent(&self) -> [u8; 32] {
         let mut fields = Fields::of("agentauth approval: agent, version 1");
-        fields.agent(&self.agent);
+        fields.agent(self.holders.last().unwrap_or(&self.agent));
         fields.end()
+    }
+
+    /// The agent, and those who have passed it on to it.
+    pub(super) fn agents(&self) -> impl Iterator<Item = &AgentId> {
+        std::iter::once(&self.agent).chain(&self.holders)
     }
 }
 
@@ -99,6 +109,11 @@ impl Fields {
         }
     }
 
+    fn agents(&mut self, agents: &[AgentId]) {
+        self.0.update(&u64::try_from(agents.len()).unwrap_or(u64::MAX).to_be_bytes());
+        agents.iter().for_each(|agent| self.agent(agent));
+    }
+
     fn principal(&mut self, principal: &PrincipalId) {
         self.text(match principal.kind() {
             PrincipalKind::Subject => "subject",
@@ -124,7 +139,7 @@ mod tests {
     use super::*;
 
     /// How many choices an act is made of.
-    const CHOICES: usize = 14;
+    const CHOICES: usize = 15;
 
     /// The act that these choices make: each has three outcomes, of which some are easily taken for others.
     fn act(choices: [usize; CHOICES]) -> Act {
@@ -143,6 +158,7 @@ mod tests {
             on,
             id,
             arguments,
+            holders,
         ] = choices;
         let names = ["a", "b", "ab"];
         let issuers = ["https://a", "https://b", "https://ab"].map(|text| IssuerId::new(text).unwrap());
@@ -159,6 +175,11 @@ mod tests {
                     issuer: issuers[agent_issuer].clone(),
                     name: format!("spiffe://td/{}", names[agent_name]).into(),
                 },
+            },
+            holders: {
+                let app = AgentId::Named { issuer: issuers[agent_issuer].clone(), name: "a".into() };
+                let holder = AgentId::Spiffe("spiffe://td/a".parse().unwrap());
+                [vec![], vec![app.clone()], vec![holder, app]][holders].clone()
             },
             principal: match tenant {
                 0 => principal,
@@ -185,7 +206,8 @@ mod tests {
             other[which] = (other[which] + by) % 3;
             let (one, other) = (act(one), act(other));
             prop_assert_eq!(one == other, one.digest() == other.digest(), "{:?} {:?}", one, other);
-            prop_assert_eq!(one.agent == other.agent, one.digest_of_agent() == other.digest_of_agent());
+            let asks = |act: &Act| act.agents().last().cloned();
+            prop_assert_eq!(asks(&one) == asks(&other), one.digest_of_agent() == other.digest_of_agent());
             prop_assert_eq!(one.server == other.server, digest_of_server(&one.server) == digest_of_server(&other.server));
         }
 

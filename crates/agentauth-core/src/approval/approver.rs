@@ -3,7 +3,8 @@
 use super::{Act, ApprovalError};
 use crate::identity::{Approver, MAX_NAME_BYTES, PrincipalId, PrincipalKind};
 
-/// An agent does not approve what it asks for, under whatever name; nor does any other that can be told to be one.
+/// An agent does not approve what it asks for, under whatever name; nor do those who have passed it on to the agent, and any
+/// other that can be told to be one.
 pub(crate) fn check(approver: &Approver, act: &Act) -> Result<(), ApprovalError> {
     let name = approver.name();
     if name.trim().is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
@@ -15,7 +16,8 @@ pub(crate) fn check(approver: &Approver, act: &Act) -> Result<(), ApprovalError>
     let has_no_human = |principal: &PrincipalId| principal.kind() != PrincipalKind::Subject;
     let is_no_human = matches!(approver, Approver::Principal(principal) if has_no_human(principal));
     let is_agents_account = has_no_human(&act.principal) && is(act.principal.subject());
-    if is_workload || is_no_human || is_agents_account || is(act.agent.name()) || is(&act.agent.to_string()) {
+    let is_agent = act.agents().any(|agent| is(agent.name()) || is(&agent.to_string()));
+    if is_workload || is_no_human || is_agents_account || is_agent {
         return Err(ApprovalError::ApproverIsAgent);
     }
     Ok(())
@@ -35,6 +37,7 @@ mod tests {
             let act = Act {
                 server: ResourceId::new("https://tools.example").unwrap(),
                 agent: AgentId::named_by(&issuer, "agent-1"),
+                holders: Vec::new(),
                 principal,
                 mode: Mode::AgentAccount,
                 issuer: issuer.clone(),

@@ -30,6 +30,8 @@ pub(crate) struct Asked<'a> {
 struct Written<'a> {
     server: &'a ResourceId,
     agent: &'a AgentId,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    holders: &'a [AgentId],
     principal: &'a PrincipalId,
     mode: Mode,
     issuer: &'a IssuerId,
@@ -48,6 +50,7 @@ pub(crate) fn asked(id: Arc<str>, asked: &Asked<'_>) -> Option<AskedApproval> {
     let written = Written {
         server: &act.server,
         agent: &act.agent,
+        holders: &act.holders,
         principal: &act.principal,
         mode: act.mode,
         issuer: &act.issuer,
@@ -76,6 +79,8 @@ pub(crate) fn asked(id: Arc<str>, asked: &Asked<'_>) -> Option<AskedApproval> {
 struct Read {
     server: Box<str>,
     agent: WrittenAgent,
+    #[serde(default)]
+    holders: Vec<WrittenAgent>,
     principal: WrittenPrincipal,
     mode: WrittenMode,
     issuer: Box<str>,
@@ -109,6 +114,7 @@ impl Read {
         let act = Act {
             server: ResourceId::new(&self.server).ok()?,
             agent: self.agent.read()?,
+            holders: self.holders.into_iter().map(WrittenAgent::read).collect::<Option<_>>()?,
             principal: self.principal.read()?,
             mode: match self.mode {
                 WrittenMode::Autonomous => Mode::Autonomous,

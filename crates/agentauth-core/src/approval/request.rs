@@ -61,6 +61,13 @@ impl ApprovalRequest {
         &self.act.agent
     }
 
+    /// Who has passed it on to the agent without its issuer, the latest first, if someone has. The name of each, and of the
+    /// agent, is the word of the next one; only the last was named by the issuer.
+    #[must_use]
+    pub fn holders(&self) -> &[AgentId] {
+        &self.act.holders
+    }
+
     /// On whose behalf.
     #[must_use]
     pub const fn principal(&self) -> &PrincipalId {
@@ -160,10 +167,11 @@ impl ApprovalRequest {
 impl fmt::Display for ApprovalRequest {
     /// Writes what is to be approved, for a human, in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Act { agent, principal, action, resource, arguments, .. } = &self.act;
+        let Act { agent, holders, principal, action, resource, arguments, .. } = &self.act;
+        let through: String = holders.iter().map(|holder| format!(", through {holder}")).collect();
         let on = |resource: &Resource| format!(" on {} `{}`", resource.kind(), resource.id());
         let resource = resource.as_ref().map_or_else(String::new, on);
-        let text = format!("{agent} wants, for {principal}: {action}{resource} with {arguments}");
+        let text = format!("{agent}{through} wants, for {principal}: {action}{resource} with {arguments}");
         text.chars().try_for_each(|c| match c {
             c if is_deceptive(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
             c => f.write_char(c),

@@ -135,6 +135,12 @@ impl Delegation {
         &self.token.reading.earlier
     }
 
+    /// Those of them that have passed it on without its issuer, which has named the last of these.
+    pub(crate) fn holders(&self) -> &[AgentId] {
+        let links = self.token.narrowing.as_ref().map_or(0, |narrowing| narrowing.links);
+        self.earlier_actors().get(..links).unwrap_or_default()
+    }
+
     pub(crate) const fn token(&self) -> &Arc<VerifiedToken> {
         &self.token
     }

@@ -60,7 +60,8 @@ pub struct AskedApproval {
     pub id: Arc<str>,
     /// The digest of what is to be done, by whom and for whom: the same act has the same digest.
     pub act: [u8; 32],
-    /// The digest of the agent that asks.
+    /// The digest of the agent whose share of the store it takes: the one that asks, or the one to which the issuer
+    /// delegated, where that has passed it on without it.
     pub agent: [u8; 32],
     /// The digest of the server where it asks.
     pub server: [u8; 32],

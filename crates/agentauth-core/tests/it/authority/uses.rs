@@ -3,16 +3,19 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Duration;
 
 use agentauth_core::policy::{PolicyError, Reason, ReasonKind};
 use agentauth_core::scope::AGENT_ACTION;
-use agentauth_core::state::{Debit, DebitAnswer, MemoryUseStore, UseStore};
-use agentauth_core::{Action, AgentAuth, Caller, Decision, ScopeImplications, Timestamp};
+use agentauth_core::state::{
+    Debit, DebitAnswer, MemoryRevocations, MemoryUseStore, Revocation, RevocationStore, UseStore,
+};
+use agentauth_core::{Action, AgentAuth, AgentId, Caller, Decision, ManualClock, ScopeImplications, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::certs::NOW;
-use crate::support::court::{ACCEPTED, Court, Oracle, caller, code_of, wait, with};
+use crate::support::court::{ACCEPTED, Court, LAWYER, Oracle, caller, code_of, wait, with};
 
 use DebitAnswer::{Debited, Exhausted, Unavailable};
 
@@ -129,6 +132,38 @@ fn a_use_is_spent_by_what_policy_permits_only() {
     }
     let auth = auth(&court, Arc::clone(&store));
     assert_eq!([(); 2].map(|()| decide(&caller(&auth, &token), "1")), [ACCEPTED, "uses_exhausted"]);
+}
+
+/// Counts at once, and says so later: when the clock has gone on, or something has been revoked.
+#[derive(Debug)]
+struct Slow(Arc<ManualClock>, u64, Option<Arc<MemoryRevocations>>);
+
+impl UseStore for Slow {
+    fn debit(&self, _: &[u8; 32], _: u32, _: Timestamp, now: Timestamp) -> Debit {
+        let (clock, by, revocations) = (self.0.clone(), self.1, self.2.clone());
+        Debit::later(async move {
+            clock.advance(Duration::from_secs(by));
+            if let Some(revocations) = revocations {
+                let lawyer = AgentId::Spiffe(LAWYER.parse().unwrap());
+                revocations.revoke(&Revocation::agent(lawyer), now).await.unwrap();
+            }
+            Debited
+        })
+    }
+}
+
+#[test]
+fn a_delegation_that_ends_while_its_uses_are_counted_is_over() {
+    for (by, revokes, expected) in
+        [(10, false, ACCEPTED), (3600, false, "delegation_expired"), (10, true, "agent_revoked")]
+    {
+        let court = Court::new();
+        let revocations = Arc::new(MemoryRevocations::new());
+        let slow = Slow(court.clock.clone(), by, revokes.then(|| revocations.clone()));
+        let engine = court.engine().policy(Oracle::permitting()).revocations(revocations).uses(slow);
+        let lawyer = caller(&engine.build().unwrap(), &court.key.mint(&claims("t", json!([uses(1, json!({}))]))));
+        assert_eq!(decide(&lawyer, "1"), expected);
+    }
 }
 
 fn at(secs: u64) -> Timestamp {

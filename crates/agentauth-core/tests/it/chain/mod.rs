@@ -5,6 +5,7 @@ mod forge;
 mod holder;
 mod presented;
 mod rules;
+mod together;
 
 use serde_json::Value;
 

@@ -20,18 +20,18 @@ use crate::support::court::{
     ACCEPTED, CLERK, Court, JUDGE, LAWYER, Oracle, RESOURCE, STS, authenticate, code_of, wait,
 };
 
-struct Bench {
-    court: Court,
-    cast: Cast,
+pub(super) struct Bench {
+    pub(super) court: Court,
+    pub(super) cast: Cast,
     proofs: Cell<u64>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { court: Court::new(), cast: Cast::new(), proofs: Cell::new(0) }
     }
 
-    fn with(&self, chains: ChainSettings) -> AgentAuthBuilder {
+    pub(super) fn with(&self, chains: ChainSettings) -> AgentAuthBuilder {
         self.court
             .bare_engine()
             .issuer(TrustedIssuer::rfc8693(STS, self.cast.issuer.key().public_key_set().unwrap()))
@@ -40,27 +40,27 @@ impl Bench {
             .chains(chains)
     }
 
-    fn auth(&self) -> AgentAuth {
+    pub(super) fn auth(&self) -> AgentAuth {
         self.with(ChainSettings::new()).build().unwrap()
     }
 
     /// A chain of one link, in which the delegate is called `name`.
-    fn chain_for(&self, name: &str) -> Vec<String> {
+    pub(super) fn chain_for(&self, name: &str) -> Vec<String> {
         let root = self.cast.root();
         let link = self.cast.link_but(&root, 1, |claims| claims["client_id"] = json!(name));
         vec![root, link]
     }
 
-    fn code(&self, auth: &AgentAuth, tokens: &[String]) -> &'static str {
+    pub(super) fn code(&self, auth: &AgentAuth, tokens: &[String]) -> &'static str {
         code_of(&authenticate(auth, self.evidence(auth, tokens)))
     }
 
     /// `GET /x` with a chain, and the proof of the agent that its last link is for.
-    fn evidence(&self, auth: &AgentAuth, tokens: &[String]) -> Evidence {
+    pub(super) fn evidence(&self, auth: &AgentAuth, tokens: &[String]) -> Evidence {
         auth.evidence(&Method::GET, &Uri::from_static("/x"), &self.headers(tokens, "agent-delegation"))
     }
 
-    fn headers(&self, tokens: &[String], name: &str) -> HeaderMap {
+    pub(super) fn headers(&self, tokens: &[String], name: &str) -> HeaderMap {
         let (ancestors, leaf) = presented(tokens);
         let mut headers = HeaderMap::new();
         headers.insert("authorization", format!("DPoP {leaf}").parse().unwrap());
@@ -285,8 +285,10 @@ fn a_link_makes_nothing_of_a_token_that_its_issuer_did_not_say() {
     assert_eq!((caller.mode(), caller.delegation().depth()), (Mode::ClientOnly, 2));
     let strict = engine().require_delegation().build().unwrap();
     assert_eq!(code_of(&below(&strict, "alice", "app")), "delegation_required");
-    // A client's own authority is its own to pass on. What it calls itself is not believed because of that.
-    let caller = below(&strict, LAWYER, LAWYER).unwrap();
+    // A client's own authority is its own to pass on, and does not become anybody else's. What it calls itself is not
+    // believed because of that.
+    assert_eq!(code_of(&below(&strict, LAWYER, LAWYER)), "delegation_required");
+    let caller = below(&auth, LAWYER, LAWYER).unwrap();
     assert_eq!((caller.mode(), caller.delegation().depth()), (Mode::OnBehalfOf, 2));
     bench.court.records.take();
     below(&auth, LAWYER, LAWYER).unwrap();

@@ -115,3 +115,17 @@ fn who_hangs_up_meanwhile_is_in_the_record() {
     }
     assert_eq!(court.records.only().code, "caller_gone");
 }
+
+/// The token was good when the store was asked, and has ended when it answers.
+#[test]
+fn a_token_that_ends_while_the_store_is_asked_is_over() {
+    let (court, store) = (Court::new(), Arc::new(Elsewhere::default()));
+    let auth = court.engine().revocations(store.clone()).build().unwrap();
+    let token = court.key.mint(&granted());
+    let say = store.hold();
+    let mut answer = pin!(auth.authenticate(Evidence::bearer(&token)));
+    assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    court.clock.advance(std::time::Duration::from_secs(3600));
+    say.send(RevocationAnswer::Clear).unwrap();
+    assert_eq!(code_of(&wait(answer)), "delegation_expired");
+}
