@@ -87,6 +87,11 @@ impl Delegation {
         self.narrowed.as_ref().unwrap_or(&self.token.authority)
     }
 
+    /// What may be passed on to whoever is called next: less than all of it, where someone delegated to the agent.
+    pub(crate) fn passed_on(&self) -> Authority {
+        if self.depth() > 0 { self.authority().passed_on() } else { self.authority().clone() }
+    }
+
     /// The same, with the scopes that `scopes` holds too.
     pub(crate) fn narrowed_to(mut self, scopes: &ScopeSet, implications: &ScopeImplications) -> Self {
         self.narrowed = Some(self.authority().within(scopes, implications));

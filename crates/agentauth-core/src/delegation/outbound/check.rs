@@ -16,7 +16,7 @@ pub(super) struct Limits<'a> {
     pub(super) hop: &'a NextHop,
     /// What the token service calls the audience.
     pub(super) audience: &'a str,
-    /// What was delegated to the caller. None where the agent delegates what it was given itself.
+    /// What was delegated to the caller, as far as it may be passed on. None where the agent delegates what it was given itself.
     pub(super) held: Option<&'a Authority>,
     pub(super) implications: &'a ScopeImplications,
     pub(super) types: &'a DetailTypes,

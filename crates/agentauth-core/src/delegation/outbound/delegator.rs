@@ -198,11 +198,12 @@ impl Shared {
         let issued = self.exchanger.exchange(&request).await?;
         // This agent's key may have been renewed meanwhile; the token is then bound to the new one.
         let current = self.exchanger.holder()?;
+        let held = inbound.caller.map(Delegation::passed_on);
         let limits = Limits {
             subject: inbound.subject,
             hop,
             audience: self.exchanger.audience_name(hop.audience()),
-            held: inbound.caller.map(Delegation::authority),
+            held: held.as_ref(),
             implications: &self.implications,
             types: &self.exchanger.detail_types(),
             holder: &current,

@@ -251,3 +251,21 @@ fn details_are_compared_as_scopes_are() {
         }
     }
 }
+
+/// What may be passed on so many times is passed on once less, whatever the token service makes of it.
+#[test]
+fn what_is_not_to_be_passed_on_goes_no_further() {
+    let court = Court::new();
+    let depth =
+        |times: u32| Authority::new(ScopeSet::none(), [Grant::new("records:list").unwrap().depth(times)]).unwrap();
+    for (held, asked, expected) in
+        [(0, 0, "answer_beyond_caller"), (1, 1, "answer_beyond_caller"), (1, 0, ACCEPTED), (2, 1, ACCEPTED)]
+    {
+        let inbound = court.key.mint(&with("authorization_details", depth(held).to_details()));
+        let caller = crate::support::court::caller(&court.auth(), &inbound);
+        let body = set(answer("opaque", 300), "authorization_details", depth(asked).to_details());
+        let sts = Sts::new(&court, move |_| body.to_string());
+        let hop = NextHop::new(resource(RECORDS), depth(asked)).unwrap();
+        assert_eq!(code_of(&delegated(&caller, &sts.delegator().build(), &hop)), expected, "{held} {asked}");
+    }
+}
