@@ -278,7 +278,8 @@ impl Caller {
             Poll::Pending => {
                 let caller = self.clone();
                 Recorded::asking(async move {
-                    let stands = standing.await;
+                    // Whoever was asked may have taken their time.
+                    let stands = standing.await.and_then(|()| caller.check_standing(caller.inner.auth.now()));
                     caller.conclude(record, stands.err()).await
                 })
             }

@@ -49,6 +49,7 @@ impl Caller {
         self.check_standing(now).map_err(|_| OutboundError::CallerEnded)?;
         // What is kept for a caller is no longer its own once anything that it came from has been revoked.
         self.standing(now).await.map_err(|_| OutboundError::CallerEnded)?;
+        self.check_standing(inner.auth.now()).map_err(|_| OutboundError::CallerEnded)?;
         let credentials = inner.evidence.credentials.as_ref().ok().and_then(Option::as_ref);
         let subject = &credentials.ok_or(OutboundError::NoSubject)?.token;
         let token = delegator.delegate_from(Inbound { subject, caller: Some(&inner.delegation) }, hop).await?;

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::identity::ResourceId;
@@ -7,7 +9,7 @@ use crate::time::Timestamp;
 
 /// What someone wants to do, as far as delegated authority can tell: which action, on what, with which arguments, at which
 /// server, when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[must_use]
 pub struct Wanted<'a> {
     pub(super) action: &'a Scope,
@@ -68,6 +70,17 @@ impl<'a> Wanted<'a> {
     /// The names of the arguments that are given.
     pub fn argument_names(&self) -> impl Iterator<Item = &'a str> {
         self.arguments.and_then(Value::as_object).into_iter().flat_map(|members| members.keys().map(String::as_str))
+    }
+}
+
+impl fmt::Debug for Wanted<'_> {
+    /// Shows no arguments: their values may be anybody's secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted")
+            .field("action", &self.action)
+            .field("audience", &self.audience)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
     }
 }
 

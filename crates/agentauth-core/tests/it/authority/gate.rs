@@ -198,3 +198,13 @@ fn a_token_that_is_kept_keeps_its_authority() {
     assert!(std::ptr::eq(verify().authority(), verify().authority()));
     assert_eq!(verify().authority().to_details(), json!([motion()]));
 }
+
+/// A type of one's own is given what is wanted, and may log it.
+#[test]
+fn what_is_wanted_shows_no_argument() {
+    let (pay, shop) = ("pay".parse().unwrap(), agentauth_core::ResourceId::new("https://shop.example").unwrap());
+    let arguments = serde_json::json!({"pin": "s3cret"});
+    let wanted = agentauth_core::scope::Wanted::new(&pay, &shop, agentauth_core::Timestamp::from_secs(0));
+    let shown = format!("{:?}", wanted.on("account", "17").with(&arguments));
+    assert!(shown.contains("pay") && shown.contains("17") && !shown.contains("s3cret"), "{shown}");
+}

@@ -13,7 +13,7 @@ use agentauth_core::{Action, Evidence, Timestamp};
 use futures_channel::oneshot;
 
 use super::granted;
-use crate::support::court::{ACCEPTED, Court, Oracle, authenticate, caller, code_of, wait};
+use crate::support::court::{ACCEPTED, Court, LAWYER, Oracle, authenticate, bound_to, caller, code_of, wait};
 
 /// Gives the answers that the test sends; while there is none, it answers [`RevocationAnswer::Unavailable`] at once.
 #[derive(Debug, Default)]
@@ -128,4 +128,26 @@ fn a_token_that_ends_while_the_store_is_asked_is_over() {
     court.clock.advance(std::time::Duration::from_secs(3600));
     say.send(RevocationAnswer::Clear).unwrap();
     assert_eq!(code_of(&wait(answer)), "delegation_expired");
+}
+
+#[test]
+fn a_caller_that_ends_while_the_store_is_asked_is_over() {
+    let asks: [fn(&agentauth_core::Caller) -> agentauth_core::Recorded<()>; 2] =
+        [|caller| caller.require_scopes(&"records:read".parse().unwrap()), agentauth_core::Caller::require_binding];
+    for ask in asks {
+        let (court, store) = (Court::new(), Arc::new(Elsewhere::default()));
+        let auth = court.engine().revocations(store.clone()).build().unwrap();
+        *store.says.lock().unwrap() = Some(RevocationAnswer::Clear);
+        let lawyer = court.peer(LAWYER);
+        let mut claims = granted();
+        claims["cnf"] = bound_to(&lawyer)["cnf"].clone();
+        let evidence = Evidence::bearer(&court.key.mint(&claims)).with_peer(Some(lawyer));
+        let kept = authenticate(&auth, evidence).unwrap();
+        let say = store.hold();
+        let mut answer = pin!(ask(&kept));
+        assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        court.clock.advance(std::time::Duration::from_secs(3600));
+        say.send(RevocationAnswer::Clear).unwrap();
+        assert_eq!(code_of(&wait(answer)), "delegation_expired");
+    }
 }
