@@ -40,7 +40,8 @@ pub trait ApprovalStore: Send + Sync + fmt::Debug {
     /// [`ApprovalsUnavailable`].
     async fn find(&self, id: &str) -> Result<Option<StoredApproval>, ApprovalsUnavailable>;
 
-    /// The requests of `server` that are pending and not over, those that end first at the front, at most `limit`.
+    /// The requests of `server` that are pending and not over, those that end first at the front, at most `limit`. Where there
+    /// are more, no agent should be able to keep those of others from being listed.
     ///
     /// # Errors
     /// [`ApprovalsUnavailable`].

@@ -28,6 +28,9 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 /// How many forgotten requests one call drops at most: each adds one at most, and no call waits for long.
 const DROPPED_PER_CALL: usize = 8;
 
+/// One agent has this part of what is listed, as long as others wait: who asks first and often does not hide them.
+const SHARES: usize = 4;
+
 /// Remembers requests for approval in the memory of this process, and forgets them at its end: what was approved must then
 /// be approved again.
 ///
@@ -196,8 +199,16 @@ impl ApprovalStore for MemoryApprovalStore {
         let waits = |entry: &&StoredApproval| {
             entry.state == ApprovalState::Pending && entry.asked.expires > now && entry.asked.server == *server
         };
-        let by_end = shelf.ends.iter().filter_map(|(_, act)| shelf.entries.get(act));
-        Ok(by_end.filter(waits).take(limit).cloned().collect())
+        let by_end = shelf.ends.iter().filter_map(|(_, act)| shelf.entries.get(act)).filter(waits);
+        let mut listed = HashMap::<[u8; 32], usize>::new();
+        let (first, more): (Vec<_>, Vec<_>) = by_end.partition(|entry| {
+            let of_agent = listed.entry(entry.asked.agent).or_default();
+            *of_agent = of_agent.saturating_add(1);
+            *of_agent <= limit.div_ceil(SHARES)
+        });
+        let mut found: Vec<_> = first.into_iter().chain(more).take(limit).cloned().collect();
+        found.sort_by_key(|stored| stored.asked.expires);
+        Ok(found)
     }
 }
 

@@ -184,3 +184,28 @@ fn what_is_long_over_is_dropped() {
     let again = asked(4, 1, 0, 1010);
     assert_eq!(present(&again, 1000), ApprovalStanding::Pending { id: again.id.clone() });
 }
+
+/// What one agent asks for first, and often, does not keep humans from seeing what others ask for.
+#[test]
+fn one_agent_does_not_fill_the_list_while_others_wait() {
+    let store = MemoryApprovalStore::with_capacity(100, 90);
+    let now = Timestamp::from_secs(0);
+    // Of the first agent until 39, of the second from 40 on.
+    for act in 0..40 {
+        let request = AskedApproval { agent: [0; 32], ..asked(act.into(), act, 0, 10) };
+        assert!(matches!(wait(store.present(&request, now)), ApprovalStanding::Pending { .. }));
+    }
+    let listed = |limit| wait(store.pending(&[0; 32], limit, now)).unwrap();
+    assert_eq!((listed(8).len(), listed(100).len()), (8, 40), "nobody else waits");
+    for act in 40..43 {
+        let request = AskedApproval { agent: [1; 32], ..asked(act.into(), act, 0, 20) };
+        assert!(matches!(wait(store.present(&request, now)), ApprovalStanding::Pending { .. }));
+    }
+    for (limit, others) in [(1, 0), (4, 1), (8, 2), (16, 3), (100, 3)] {
+        let listed = listed(limit);
+        assert_eq!(listed.len(), limit.min(43));
+        assert!(listed.is_sorted_by_key(|stored| stored.asked.expires));
+        let found = listed.iter().filter(|stored| stored.asked.agent == [1; 32]).count();
+        assert!(found >= others, "{found} of {limit}");
+    }
+}
