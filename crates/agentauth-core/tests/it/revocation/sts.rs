@@ -6,11 +6,13 @@ use agentauth_core::audit::RecordKind;
 use agentauth_core::delegation::{Client, ExchangeError};
 use agentauth_core::state::revocation::{RevocationAnswer, RevocationKind, RevokeError, Revoked, Subjects, Wait};
 use agentauth_core::state::{MemoryRevocations, Revocation, RevocationStore};
-use agentauth_core::{AgentAuth, PrincipalId, Timestamp, TokenService, TrustedIssuer};
+use agentauth_core::{AgentAuth, IssuerId, PrincipalId, Timestamp, TokenService, TrustedIssuer};
 use serde_json::json;
 
-use super::{agent, end, sts};
-use crate::support::court::{ACCEPTED, CLERK, JUDGE, LAWYER, STS, chain, code_over, wait};
+use super::{agent, at, end, sts};
+use crate::assertion::{Embassy, IDP, for_records};
+use crate::support::certs::NOW;
+use crate::support::court::{ACCEPTED, CLERK, JUDGE, LAWYER, STS, chain, claims_of, code_over, wait};
 use crate::support::office::{Office, RECORDS, code, request, request_for, resource, set};
 
 fn office() -> (Office, Arc<MemoryRevocations>) {
@@ -53,6 +55,43 @@ fn an_agent_that_is_revoked_is_given_nothing() {
     assert_eq!(code(&office.agent_token(&office.clerk, &resource(STS))), ACCEPTED);
     let subject = office.mint(&office.subject());
     assert_eq!(office.code(&office.lawyer, &request(&subject, RECORDS)), "agent_revoked");
+}
+
+/// Nor on an assertion: of a principal by either name, to a client, or in place of what was issued on it before.
+#[test]
+fn nothing_is_issued_on_an_assertion_of_what_was_revoked() {
+    let idp = || IssuerId::new(IDP).unwrap();
+    let descent = |embassy: &Embassy, assertion: &str| {
+        let issued = embassy.ask(&embassy.office.lawyer, &for_records(assertion)).unwrap();
+        claims_of(issued.token())["grant_id"].as_str().unwrap().to_owned()
+    };
+    for (revocation, expected) in [
+        (Some(Revocation::agent(agent(LAWYER))), "agent_revoked"),
+        (Some(Revocation::principal(PrincipalId::new(sts(), "alice"))), "principal_revoked"),
+        (
+            Some(Revocation::principal(PrincipalId::new(sts(), "alice")).of_tokens_issued_before(at(NOW))),
+            "principal_revoked",
+        ),
+        (Some(Revocation::principal(PrincipalId::new(idp(), "U1"))), "principal_revoked"),
+        (Some(Revocation::token(idp(), "jag-1", end())), "token_revoked"),
+        (Some(Revocation::issuer(idp())), "issuer_revoked"),
+        (Some(Revocation::issuer(sts())), "issuer_revoked"),
+        // All that was issued on it.
+        (None, "grant_revoked"),
+        (Some(Revocation::agent(agent(CLERK))), ACCEPTED),
+        (Some(Revocation::principal(PrincipalId::new(sts(), "U1"))), ACCEPTED),
+    ] {
+        let store = Arc::new(MemoryRevocations::new());
+        let embassy = Embassy::revoking(store.clone());
+        let assertion = embassy.assertion(json!({}));
+        let descent = descent(&embassy, &assertion);
+        let revocation = revocation.unwrap_or_else(|| Revocation::grant(sts(), &descent, end()));
+        wait(store.revoke(&revocation, embassy.office.issuer.now())).unwrap();
+        embassy.office.court.at(NOW + 1);
+        assert_eq!(embassy.code(&assertion), expected, "{revocation:?}");
+    }
+    let silent = Embassy::revoking(Silent);
+    assert_eq!(silent.code(&silent.assertion(json!({}))), "revocation_unavailable");
 }
 
 #[derive(Debug)]
@@ -133,4 +172,21 @@ fn a_client_takes_back_what_is_its_own() {
     assert_eq!(wait(silent.issuer.introspect(&lawyer, &token)), Err(ExchangeError::Unavailable));
     let service = TokenService::new(silent.issuer.clone(), silent.court.records.clone()).unwrap();
     assert_eq!(wait(service.revoke_token(&lawyer, &token)), Err(ExchangeError::Unavailable));
+}
+
+/// Who may take back its own tokens cannot fill the store so that nobody can revoke it.
+#[test]
+fn a_client_that_takes_back_much_can_still_be_revoked() {
+    let store = Arc::new(MemoryRevocations::with_capacity(16));
+    let office = Office::with(|builder| builder.revocations(store.clone()));
+    let service = TokenService::new(office.issuer.clone(), office.court.records.clone()).unwrap();
+    let rogue = Client::from(&*office.lawyer);
+    let take_back = || {
+        let own = office.agent_token(&office.lawyer, &resource(STS))?;
+        wait(service.revoke_token(&rogue, own.token()))
+    };
+    let taken = (0..32).filter(|_| take_back() == Ok(())).count();
+    assert_eq!(taken, 14);
+    wait(service.revoke(&Revocation::agent(agent(LAWYER)))).unwrap();
+    assert_eq!(code(&office.agent_token(&office.lawyer, &resource(STS))), "agent_revoked");
 }
