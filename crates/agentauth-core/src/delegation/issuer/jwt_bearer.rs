@@ -7,8 +7,9 @@ use super::{ExchangeError, Issuer};
 use crate::delegation::assertion::{Asserted, GRANT_JWT_BEARER, GRANT_PROFILE_ID_JAG, JwtBearerRequest};
 use crate::delegation::outbound::GRANT_TOKEN_EXCHANGE;
 use crate::delegation::{AssertionError, IssuedToken};
-use crate::identity::{AgentId, ResourceId};
+use crate::identity::{AgentId, PrincipalId, ResourceId};
 use crate::scope::Authority;
+use crate::state::revocation::Subjects;
 use crate::token::required;
 
 impl Issuer {
@@ -28,11 +29,16 @@ impl Issuer {
         let actors = self.actors(&asserted, client)?;
         let target = target(&asserted, request.resource.as_ref())?;
         let authority = self.grantable(&asserted, client, request, &target)?;
+        let holder = client.key()?;
         let subject = self.local_subject(&asserted, client).await?;
+        let grant_id = asserted.grant_id();
 
         // Keys, subjects: either may have taken its time.
         let now = self.now();
         self.recheck(client, now)?;
+        let client_itself = Subjects::of_agent(client.agent(), now);
+        let here = self.subjects_here(&asserted, &subject, &grant_id);
+        self.check_revoked([&client_itself, asserted.token.subjects(), &here], now).await?;
         let expires = asserted.token.lifetime.expires.min(client.proven_until).min(now.plus(self.inner.lifetime));
         if expires.secs() <= now.secs() {
             return Err(ExchangeError::NoLifetime);
@@ -45,9 +51,9 @@ impl Issuer {
             authority,
             actors: &actors,
             may_act: None,
-            grant_id: Some(&asserted.grant_id()),
+            grant_id: Some(&grant_id),
             txn: asserted.token.reading.txn.as_deref(),
-            holder: client.key()?,
+            holder,
             now,
             expires,
         })
@@ -69,6 +75,13 @@ impl Issuer {
             (None, [without_assertions @ .., _]) => without_assertions,
             _ => ALL,
         }
+    }
+
+    /// What revokes here all that is issued on the assertion, which is as old as the assertion is.
+    fn subjects_here(&self, asserted: &Asserted<'_>, subject: &str, grant_id: &str) -> Subjects {
+        let (issuer, issued) = (&self.inner.id, asserted.token.subjects().issued());
+        let principal = PrincipalId::new(issuer.clone(), subject);
+        Subjects::of_token(issuer, grant_id, issued).in_grant(issuer, grant_id).for_principal(&principal)
     }
 
     /// Who the token says acts: the client, where the assertion's issuer is believed to say so.
@@ -162,8 +175,8 @@ mod tests {
     use super::*;
     use crate::delegation::issuer::client::{ClientMethod, Holder};
     use crate::delegation::{AgentTrust, AssertionIssuer, IdentityAssertion, KnownSubjects};
+    use crate::identity::IssuerId;
     use crate::identity::svid::TrustBundles;
-    use crate::identity::{IssuerId, PrincipalId};
     use crate::jose::{Algorithm, SigningKey, TokenType, base64url};
     use crate::time::{ManualClock, Timestamp};
 

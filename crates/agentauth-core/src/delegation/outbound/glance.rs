@@ -9,7 +9,7 @@ use super::AnswerError;
 use super::Holder;
 use crate::binding::Binding;
 use crate::jose::json::{self, JsonError, Members, Texts, Value};
-use crate::jose::{CompactJws, TokenType, base64url};
+use crate::jose::{TokenType, base64url};
 use crate::scope::{MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH, ScopeSet};
 use crate::text::Excerpt;
 use crate::time::Timestamp;
@@ -32,14 +32,15 @@ pub(super) struct Glance {
 }
 
 impl Glance {
-    /// Reads a JWT. `None` for an opaque or encrypted token.
+    /// Reads a JWT, however it is signed: what it is for is not only said in algorithms that are known here. `None` for an
+    /// opaque or encrypted token.
     ///
     /// # Errors
-    /// [`AnswerError::Malformed`] for a JWT whose claims cannot be read in one way only.
+    /// [`AnswerError::Malformed`] for a JWT whose header or claims cannot be read in one way only.
     pub(super) fn of(token: &str) -> Result<Option<Self>, AnswerError> {
-        let Ok(jws) = CompactJws::parse(token) else { return Ok(None) };
-        let syntax = |_| AnswerError::Malformed(JsonError::Syntax);
-        let payload = jws.unverified_payload().map_err(syntax)?;
+        let Some((header, payload)) = take_apart(token) else { return Ok(None) };
+        let header: Header<'_> = json::read(&header).map_err(AnswerError::Malformed)?;
+        let payload = base64url::decode(payload).map_err(|_| AnswerError::Malformed(JsonError::Syntax))?;
         let claims: Claims<'_> = json::read(&payload).map_err(AnswerError::Malformed)?;
         let named = [&claims.scope, &claims.scp].into_iter().flatten();
         let named: Vec<&str> = named.flat_map(Texts::as_slice).map(|scope| &**scope).collect();
@@ -47,7 +48,7 @@ impl Glance {
         let scopes =
             scopes.transpose().map_err(|_| AnswerError::Malformed(JsonError::WrongType(Excerpt::of("scope"))))?;
         Ok(Some(Self {
-            kind: jws.token_type(),
+            kind: header.typ.map_or(TokenType::Absent, |typ| TokenType::from_typ(&typ)),
             audiences: claims.aud.as_slice().iter().map(|audience| (**audience).into()).collect(),
             expires: claims.exp.map(Timestamp::from_secs),
             scopes,
@@ -74,6 +75,33 @@ impl Glance {
             (Some(Cnf::Key(found)), Holder::Dpop(key)) if found == key.thumbprint().as_bytes() => Ok(Binding::Dpop),
             _ => Err(AnswerError::WrongBinding),
         }
+    }
+}
+
+/// The header, which is a JSON object, and the encoded payload of a JWS. Receivers that are less strict than this library
+/// take padding.
+fn take_apart(token: &str) -> Option<(Vec<u8>, &str)> {
+    let mut parts = token.split('.').map(|part| part.trim_end_matches('='));
+    let (Some(header), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
+    let header = base64url::decode(header).ok()?;
+    let is_object = serde_json::from_slice::<serde_json::Map<_, _>>(&header).is_ok();
+    is_object.then_some((header, payload))
+}
+
+#[derive(Default)]
+struct Header<'p> {
+    typ: Option<Cow<'p, str>>,
+}
+
+impl<'p> Members<'p> for Header<'p> {
+    fn member<A: MapAccess<'p>>(&mut self, name: &str, value: Value<'_, 'p, A>) -> Result<(), A::Error> {
+        match name {
+            "typ" => self.typ = Some(value.text()?),
+            _ => value.skip()?,
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::{
     AssertedSubject, AssertionIssuer, Client, GRANT_PROFILE_ID_JAG, IdentityAssertion, IssuerError, JwtBearerRequest,
     SubjectMapping, SubjectsUnavailable,
@@ -17,7 +18,7 @@ use crate::profiles::{but, typed};
 use crate::support::certs::NOW;
 use crate::support::court::{ACCEPTED, CLERK, Key, LAWYER, RESOURCE, STS, authenticate, claims_of, encode, wait};
 use crate::support::office::{Office, RECORDS, code, resource};
-use crate::support::reception::answer;
+use crate::support::reception::{APP, Letter, Reception, answer};
 
 #[test]
 fn an_assertion_gets_a_token_for_one_resource_and_no_more_than_it_says() {
@@ -155,6 +156,19 @@ fn an_assertion_counts_once_for_the_client_that_it_names() {
     assert_eq!(embassy.code(&assertion), "assertion_replayed");
     embassy.office.court.at(NOW + 330);
     assert_eq!(embassy.code(&assertion), "token_expired");
+
+    // Nor does its own client, where the token could be bound to no key.
+    let reception = Reception::with(|builder| {
+        builder.resource(RECORDS, "records:read").dpop(Dpop::new(STS)).identity_assertions_from(embassy.issuer())
+    });
+    let assertion = embassy.assertion(json!({"client_id": APP}));
+    let present = |letter: Letter| {
+        let letter = letter.without("grant_type").without("resource");
+        let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+        reception.code(&letter.field("grant_type", grant).field("assertion", &assertion))
+    };
+    assert_eq!(present(reception.asserted().unproven()), "exchange_binding_required");
+    assert_eq!(present(reception.asserted()), ACCEPTED);
 
     let embassy = Embassy::with(AssertionIssuer::reusable);
     let assertion = embassy.assertion(json!({}));

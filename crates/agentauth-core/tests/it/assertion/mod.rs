@@ -9,6 +9,7 @@ use agentauth_core::delegation::{
     AssertionIssuer, ExchangeError, IdentityAssertion, IssuedToken, JwtBearerRequest, KnownSubjects,
 };
 use agentauth_core::identity::svid::X509Svid;
+use agentauth_core::state::RevocationStore;
 use agentauth_core::{IssuerId, PrincipalId};
 use serde_json::{Value, json};
 
@@ -36,6 +37,18 @@ impl Embassy {
         let idp = Key::new();
         let issuer = settings(AssertionIssuer::new(IDP, idp.key_set(), subjects()));
         Self { office: Office::with(|builder| builder.identity_assertions_from(issuer)), idp }
+    }
+
+    /// Remembers in `store` what is revoked, and takes an assertion more than once.
+    pub(crate) fn revoking(store: impl RevocationStore + 'static) -> Self {
+        let idp = Key::new();
+        let issuer = AssertionIssuer::new(IDP, idp.key_set(), subjects()).delegates().reusable();
+        Self { office: Office::with(|builder| builder.identity_assertions_from(issuer).revocations(store)), idp }
+    }
+
+    /// The identity provider, for another server.
+    pub(crate) fn issuer(&self) -> AssertionIssuer {
+        AssertionIssuer::new(IDP, self.idp.key_set(), subjects())
     }
 
     /// The good assertion, changed by `changes`: a member that is null is left out.

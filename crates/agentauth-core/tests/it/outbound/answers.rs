@@ -79,6 +79,55 @@ fn each_rule_for_a_new_token_has_its_code() {
     }
 }
 
+/// The next server may take tokens that this library verifies nowhere: they say as much of themselves as any other.
+#[test]
+fn a_token_says_whom_it_is_for_however_it_is_signed() {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    let court = Court::new();
+    let long = json!({"alg": "EdDSA", "typ": "at+jwt", "x5c": ["A".repeat(3000)]});
+    let headers = [
+        json!({"alg": "EdDSA", "typ": "at+jwt"}),
+        json!({"alg": "HS256", "typ": "at+jwt"}),
+        json!({"alg": "ES256K"}),
+        json!({"alg": "none"}),
+        json!({"alg": "EdDSA", "kid": "k".repeat(300)}),
+        json!({"alg": "EdDSA", "crit": ["exp"]}),
+        json!({"typ": "JWT"}),
+        long,
+    ];
+    let token = |header: &Value, claims: &Value, end: &str| {
+        let [header, claims] = [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
+        answer(&format!("{header}.{claims}.AAAA{end}"), 300).to_string()
+    };
+    let code = |body: String| outcome(&court, &Holder::Unknown, "records:read", "records:read", body);
+    let vast = set(onward(), "roles", "r".repeat(20_000));
+    for header in &headers {
+        for claims in [onward(), vast.clone()] {
+            for end in ["", "="] {
+                assert_eq!(code(token(header, &claims, end)), ACCEPTED, "{header:.80}");
+                for (name, value, expected) in [
+                    ("aud", json!("https://mail.example"), "answer_wrong_audience"),
+                    ("scope", json!("records:read records:seal"), "answer_widened"),
+                    ("nonce", json!("n"), "answer_wrong_kind"),
+                    ("exp", json!(NOW), "answer_expired"),
+                    ("cnf", json!({"jkt": encode([7; 32])}), "answer_wrong_binding"),
+                ] {
+                    let found = code(token(header, &set(claims.clone(), name, value), end));
+                    assert_eq!(found, expected, "{header:.80} {name} {end}");
+                }
+            }
+        }
+    }
+    let id_jag = json!({"alg": "HS256", "typ": "oauth-id-jag+jwt"});
+    assert_eq!(code(token(&id_jag, &onward(), "")), "answer_wrong_kind");
+    assert_eq!(code(answer("e30.e31.AAAA", 300).to_string()), "json_malformed");
+    // Encrypted, or no JSON: opaque.
+    for opaque in ["e30.e30.e30.e30.e30", "a.b", "W10.W10.AAAA", "e30"] {
+        assert_eq!(code(answer(opaque, 300).to_string()), ACCEPTED, "{opaque}");
+    }
+}
+
 /// Standards §1.8 row 3: Keycloak grants scopes that the subject token does not hold.
 #[test]
 fn a_token_service_cannot_give_more_than_the_caller_has() {

@@ -6,11 +6,13 @@ use agentauth_core::audit::RecordKind;
 use agentauth_core::delegation::{Client, ExchangeError};
 use agentauth_core::state::revocation::{RevocationAnswer, RevocationKind, RevokeError, Revoked, Subjects, Wait};
 use agentauth_core::state::{MemoryRevocations, Revocation, RevocationStore};
-use agentauth_core::{AgentAuth, PrincipalId, Timestamp, TokenService, TrustedIssuer};
+use agentauth_core::{AgentAuth, IssuerId, PrincipalId, Timestamp, TokenService, TrustedIssuer};
 use serde_json::json;
 
-use super::{agent, end, sts};
-use crate::support::court::{ACCEPTED, CLERK, JUDGE, LAWYER, STS, chain, code_over, wait};
+use super::{agent, at, end, sts};
+use crate::assertion::{Embassy, IDP, for_records};
+use crate::support::certs::NOW;
+use crate::support::court::{ACCEPTED, CLERK, JUDGE, LAWYER, STS, chain, claims_of, code_over, wait};
 use crate::support::office::{Office, RECORDS, code, request, request_for, resource, set};
 
 fn office() -> (Office, Arc<MemoryRevocations>) {
@@ -53,6 +55,43 @@ fn an_agent_that_is_revoked_is_given_nothing() {
     assert_eq!(code(&office.agent_token(&office.clerk, &resource(STS))), ACCEPTED);
     let subject = office.mint(&office.subject());
     assert_eq!(office.code(&office.lawyer, &request(&subject, RECORDS)), "agent_revoked");
+}
+
+/// Nor on an assertion: of a principal by either name, to a client, or in place of what was issued on it before.
+#[test]
+fn nothing_is_issued_on_an_assertion_of_what_was_revoked() {
+    let idp = || IssuerId::new(IDP).unwrap();
+    let descent = |embassy: &Embassy, assertion: &str| {
+        let issued = embassy.ask(&embassy.office.lawyer, &for_records(assertion)).unwrap();
+        claims_of(issued.token())["grant_id"].as_str().unwrap().to_owned()
+    };
+    for (revocation, expected) in [
+        (Some(Revocation::agent(agent(LAWYER))), "agent_revoked"),
+        (Some(Revocation::principal(PrincipalId::new(sts(), "alice"))), "principal_revoked"),
+        (
+            Some(Revocation::principal(PrincipalId::new(sts(), "alice")).of_tokens_issued_before(at(NOW))),
+            "principal_revoked",
+        ),
+        (Some(Revocation::principal(PrincipalId::new(idp(), "U1"))), "principal_revoked"),
+        (Some(Revocation::token(idp(), "jag-1", end())), "token_revoked"),
+        (Some(Revocation::issuer(idp())), "issuer_revoked"),
+        (Some(Revocation::issuer(sts())), "issuer_revoked"),
+        // All that was issued on it.
+        (None, "grant_revoked"),
+        (Some(Revocation::agent(agent(CLERK))), ACCEPTED),
+        (Some(Revocation::principal(PrincipalId::new(sts(), "U1"))), ACCEPTED),
+    ] {
+        let store = Arc::new(MemoryRevocations::new());
+        let embassy = Embassy::revoking(store.clone());
+        let assertion = embassy.assertion(json!({}));
+        let descent = descent(&embassy, &assertion);
+        let revocation = revocation.unwrap_or_else(|| Revocation::grant(sts(), &descent, end()));
+        wait(store.revoke(&revocation, embassy.office.issuer.now())).unwrap();
+        embassy.office.court.at(NOW + 1);
+        assert_eq!(embassy.code(&assertion), expected, "{revocation:?}");
+    }
+    let silent = Embassy::revoking(Silent);
+    assert_eq!(silent.code(&silent.assertion(json!({}))), "revocation_unavailable");
 }
 
 #[derive(Debug)]
