@@ -223,6 +223,27 @@ async fn an_identity_assertion_takes_two_steps() {
     }
 }
 
+/// A hop without scopes asks for its details, and takes no answer that does not speak of them.
+#[tokio::test]
+async fn an_identity_assertion_is_not_exchanged_for_everything() {
+    let grant = agentauth_core::scope::Grant::new("records:list").unwrap().below("case", "2026").unwrap();
+    let details = Authority::new(scopes(""), [grant]).unwrap();
+    let hop = NextHop::new(resource(RECORDS), details.clone()).unwrap();
+    let silent = json!({"access_token": "opaque", "token_type": "Bearer", "expires_in": 60});
+    let mut granting = silent.clone();
+    granting["authorization_details"] = details.to_details();
+    for (answer, expected) in [(silent, "answer_incomplete"), (granting, "accepted")] {
+        let script = Script::new([says(200, None, &issued("the.id.jag", ID_JAG, "N_A")), says(200, None, &answer)]);
+        let endpoint = || Uri::from_static(ENDPOINT);
+        let exchanger = IdJagExchanger::new(script.clone(), endpoint(), IssuerId::new(STS).unwrap(), endpoint());
+        let delegator = Delegator::builder(exchanger.clock(clock())).clock(clock()).build();
+        let token = delegator.delegate(&SubjectToken::new("a.b.c"), &hop).await;
+        assert_eq!(token.as_ref().map_or_else(OutboundError::code, |_| "accepted"), expected);
+        let asked: Value = serde_json::from_str(value(&script.asked()[1], "authorization_details")).unwrap();
+        assert_eq!(asked, details.to_details());
+    }
+}
+
 #[derive(Debug)]
 struct NoIdentity;
 

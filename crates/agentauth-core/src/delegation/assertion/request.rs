@@ -4,7 +4,7 @@
 use crate::delegation::exchange::{AskedDetails, IssuedToken, SubjectToken};
 use crate::delegation::outbound::{Answer, AnswerError, GRANT_TOKEN_EXCHANGE, TYPE_ACCESS_TOKEN};
 use crate::identity::{IssuerId, ResourceId};
-use crate::scope::{Authority, ScopeSet};
+use crate::scope::{Authority, DetailTypes, ScopeSet};
 use crate::text::Secret;
 use crate::time::Timestamp;
 
@@ -194,7 +194,7 @@ impl JwtBearerRequest {
     }
 
     /// Reads the server's answer to this request, and checks that it is what was asked for: an access token, and no
-    /// broader than what was asked for, or than the provider said.
+    /// broader than what was asked for, or than the provider said. Details of other types than the built-in one are broader.
     ///
     /// # Errors
     /// [`AnswerError`].
@@ -205,8 +205,10 @@ impl JwtBearerRequest {
         let issued = answer.issued_token_type.as_deref().unwrap_or(TYPE_ACCESS_TOKEN);
         answer.check_kind("Bearer", issued, TYPE_ACCESS_TOKEN)?;
         let scopes = answer.granted(self.bound())?;
+        let types = DetailTypes::new();
+        let authority = answer.authority(scopes, self.scopes.as_ref(), self.details.as_ref(), &types)?;
         let (expires, lifetime_secs) = answer.expires(now);
-        Ok(IssuedToken { token, authority: Authority::of_scopes(scopes), expires, lifetime_secs, origin: None })
+        Ok(IssuedToken { token, authority, expires, lifetime_secs, origin: None })
     }
 
     /// What the answer must stay within, as far as that is known.

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use super::{Holder, StsProfile};
+use crate::delegation::exchange::AskedDetails;
 use crate::delegation::{ExchangeRequest, IssuedToken};
 use crate::jose::JsonError;
 use crate::jose::json::{self, Members, Value};
-use crate::scope::{MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH, ScopeSet};
+use crate::scope::{Authority, DetailTypes, MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH, ScopeSet};
 use crate::text::Excerpt;
 use crate::time::Timestamp;
 
@@ -118,7 +119,7 @@ pub(in crate::delegation) struct Answer<'de> {
     expires_in: Option<u64>,
     error: Option<Cow<'de, str>>,
     /// RFC 9396 §7.
-    pub(super) details: Option<serde_json::Value>,
+    details: Option<serde_json::Value>,
 }
 
 impl<'de> Answer<'de> {
@@ -171,6 +172,36 @@ impl<'de> Answer<'de> {
             Some(asked) if !granted.is_subset_of(asked) => Err(AnswerError::Widened { asked: asked.clone(), granted }),
             _ => Ok(granted),
         }
+    }
+
+    /// The whole of what was granted, where the scopes were `scopes` and the details are of these types: no details beyond what
+    /// was asked for, if anything was.
+    pub(in crate::delegation) fn authority(
+        &self,
+        scopes: ScopeSet,
+        asked_scopes: Option<&ScopeSet>,
+        asked_details: Option<&AskedDetails>,
+        types: &DetailTypes,
+    ) -> Result<Authority, AnswerError> {
+        // What is not understood is more than was asked for.
+        let granted = self.details.as_ref().map(|details| types.read_strictly(details)).transpose();
+        let granted = granted.map_err(|_| AnswerError::DetailsWidened)?;
+        // No scope was asked for, which a service that knows no details takes for all.
+        if asked_scopes.is_some_and(ScopeSet::is_empty) && self.scope.is_none() && granted.is_none() {
+            return Err(AnswerError::Missing("authorization_details"));
+        }
+        let known = match asked_details {
+            Some(AskedDetails::Known(known)) => Some(known),
+            _ => None,
+        };
+        let asked = Authority::of_scopes(asked_scopes.cloned().unwrap_or_default());
+        let asked = known.into_iter().fold(asked, Authority::and);
+        let has_asked = asked_scopes.is_some() || asked_details.is_some();
+        if has_asked && granted.as_ref().is_some_and(|granted| !granted.is_within(&asked)) {
+            return Err(AnswerError::DetailsWidened);
+        }
+        // An answer that says nothing of details grants those that were asked for.
+        Ok(granted.as_ref().or(known).into_iter().fold(Authority::of_scopes(scopes), Authority::and))
     }
 
     /// When what was issued ends, and how many seconds that is from `now`.

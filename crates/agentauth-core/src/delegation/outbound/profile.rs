@@ -2,10 +2,9 @@
 
 use super::Holder;
 use super::answer::{Answer, AnswerError, GRANT_TOKEN_EXCHANGE, TYPE_ACCESS_TOKEN};
-use crate::delegation::exchange::AskedDetails;
 use crate::delegation::{ExchangeRequest, IdJagRequest, IdentityAssertion, IssuedToken, JwtBearerRequest};
 use crate::identity::{IssuerId, ResourceId};
-use crate::scope::{Authority, DetailTypes, ScopeSet};
+use crate::scope::DetailTypes;
 use crate::text::Secret;
 use crate::time::Timestamp;
 
@@ -184,24 +183,13 @@ impl StsProfile {
             Holder::Dpop(_) => answer.check_kind("DPoP", issued, TYPE_ACCESS_TOKEN)?,
             _ => answer.check_kind("Bearer", issued, TYPE_ACCESS_TOKEN)?,
         }
-        // What is not understood is more than was asked for.
-        let details = answer.details.as_ref().map(|details| self.details.read_strictly(details));
-        let details = details.transpose().map_err(|_| AnswerError::DetailsWidened)?;
         let below = if is_exchange { String::new() } else { self.scopes_below(request.audience()) };
-        let scopes = answer.granted_below(&below, request.scopes.as_ref())?;
-        // No scope was asked for, which a service that knows no details takes for all.
-        let asked_none = request.scopes.as_ref().is_some_and(ScopeSet::is_empty);
-        if asked_none && answer.scope.is_none() && details.is_none() {
-            return Err(AnswerError::Missing("authorization_details"));
+        let asks_for_all = self.dialect == Dialect::OnBehalfOf { default_scopes: true } && request.scopes.is_some();
+        if asks_for_all && answer.scope.is_none() {
+            return Err(AnswerError::Missing("scope"));
         }
-        // An answer that says nothing of details grants those that were asked for.
-        let details = match (&details, &request.details) {
-            (Some(granted), _) => Some(granted),
-            (None, Some(AskedDetails::Known(asked))) => Some(asked),
-            (None, _) => None,
-        };
-        let authority = Authority::of_scopes(scopes);
-        let authority = details.into_iter().fold(authority, Authority::and);
+        let scopes = answer.granted_below(&below, request.scopes.as_ref())?;
+        let authority = answer.authority(scopes, request.scopes.as_ref(), request.details.as_ref(), &self.details)?;
         let (expires, lifetime_secs) = answer.expires(now);
         Ok(IssuedToken { token, authority, expires, lifetime_secs, origin: None })
     }
@@ -244,7 +232,8 @@ impl ExchangeRequest {
     /// The second step: [`JwtBearerRequest`].
     #[must_use]
     pub fn jwt_bearer_request(&self, assertion: IdentityAssertion) -> JwtBearerRequest {
-        let request = JwtBearerRequest::new(assertion, self.audience.clone());
+        let mut request = JwtBearerRequest::new(assertion, self.audience.clone());
+        request.details.clone_from(&self.details);
         self.scopes.iter().cloned().fold(request, JwtBearerRequest::scopes)
     }
 }

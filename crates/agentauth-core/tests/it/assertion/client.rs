@@ -1,6 +1,7 @@
 //! The client's side: what is sent to whom, and which answers are taken.
 
 use agentauth_core::delegation::{AnswerError, IdJagRequest, IdentityAssertion, JwtBearerRequest, SubjectKind};
+use agentauth_core::scope::{Authority, Grant, ScopeSet};
 use agentauth_core::{IssuerId, ResourceId, SubjectToken, Timestamp};
 use serde_json::{Value, json};
 
@@ -130,4 +131,35 @@ fn an_access_token_is_taken_only_within_what_the_assertion_holds() {
         ("2YotnFZFEjr1zCsicMWpAA", "chat.history chat.read".into())
     );
     assert_eq!(issued.expires().secs(), NOW + 300);
+}
+
+/// What scopes cannot say is compared as scopes are, here as at other token services.
+#[test]
+fn details_that_an_assertion_gets_are_those_that_were_asked_for() {
+    let below = |path: &str| {
+        let grant = Grant::new("chat.list").unwrap().below("room", path).unwrap();
+        Authority::new(ScopeSet::none(), [grant]).unwrap()
+    };
+    let (held, asked) = (below("2026"), below("2026/17"));
+    let at_chat = || JwtBearerRequest::new(IdentityAssertion::new("eyJ.the.jag"), chat());
+    let none = || at_chat().scopes(ScopeSet::none());
+    let good = json!({"token_type": "Bearer", "access_token": "2YotnFZFEjr1zCsicMWpAA", "expires_in": 300});
+    for (request, granted, expected) in [
+        (at_chat().details(asked.clone()), asked.to_details(), ACCEPTED),
+        (at_chat().details(held.clone()), asked.to_details(), ACCEPTED),
+        (none().details(asked.clone()), asked.to_details(), ACCEPTED),
+        (at_chat(), held.to_details(), ACCEPTED),
+        (at_chat().details(asked.clone()), held.to_details(), "answer_widened"),
+        (at_chat().scopes("chat.read".parse().unwrap()), held.to_details(), "answer_widened"),
+        (at_chat(), json!([{"type": "payment"}]), "answer_widened"),
+        // A server that knows no details takes no scope for all.
+        (none().details(asked.clone()), Value::Null, "answer_incomplete"),
+    ] {
+        let body = but(&good, json!({"authorization_details": granted})).to_string();
+        let answer = request.read_answer(body.as_bytes(), Timestamp::from_secs(NOW));
+        assert_eq!(answer.as_ref().map_or_else(AnswerError::code, |_| ACCEPTED), expected, "{body}");
+        if let Ok(issued) = answer {
+            assert_eq!(issued.authority().to_details(), granted);
+        }
+    }
 }

@@ -99,6 +99,39 @@ fn what_entra_answers_is_compared_like_any_answer() {
     }
 }
 
+/// RFC 6749 §5.1: silence means what was asked for, and that was all that there is.
+#[test]
+fn an_answer_that_is_silent_on_scopes_is_no_answer_where_all_was_asked_for() {
+    let at = agentauth_core::Timestamp::from_secs(NOW);
+    let (named, all) = (StsProfile::entra_on_behalf_of(), StsProfile::entra_on_behalf_of().with_default_scopes());
+    let body = json!({"token_type": "Bearer", "expires_in": 300, "access_token": "x"});
+    for (profile, scope, expected) in [
+        (&named, Value::Null, ACCEPTED),
+        (&all, json!("Records.Read"), ACCEPTED),
+        (&all, Value::Null, "answer_incomplete"),
+    ] {
+        let body = set(body.clone(), "scope", scope).to_string();
+        let answer = profile.read_answer(&request(GRAPH, "Records.Read"), &Holder::Unknown, body.as_bytes(), at);
+        assert_eq!(answer.as_ref().map_or_else(|error| error.code(), |_| ACCEPTED), expected, "{body}");
+    }
+}
+
+/// Also for those who read an answer without a delegator.
+#[test]
+fn details_beyond_those_that_were_asked_for_are_not_read() {
+    let at = agentauth_core::Timestamp::from_secs(NOW);
+    let grant = agentauth_core::scope::Grant::new("records:list").unwrap();
+    let details = Authority::new(agentauth_core::ScopeSet::none(), [grant.below("case", "2026").unwrap()]).unwrap();
+    let body = set(answer("opaque", 300), "authorization_details", details.to_details()).to_string();
+    let read = |request: &ExchangeRequest| {
+        request.read_answer(body.as_bytes(), at).map_or_else(|error| error.code(), |_| ACCEPTED)
+    };
+    assert_eq!(read(&request(RECORDS, "records:read").details(details.clone())), ACCEPTED);
+    assert_eq!(read(&request(RECORDS, "records:list")), ACCEPTED, "the scope of that name holds them");
+    assert_eq!(read(&request(RECORDS, "records:read")), "answer_widened");
+    assert_eq!(read(&ExchangeRequest::new(SubjectToken::new("inbound"), resource(RECORDS))), ACCEPTED);
+}
+
 #[test]
 fn an_rfc_8693_answer_says_what_was_issued() {
     let body = json!({"token_type": "Bearer", "expires_in": 300, "access_token": "x", "scope": "a"}).to_string();
