@@ -4,11 +4,15 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use super::{Revocation, RevocationAnswer, RevocationKey, RevokeError, Subjects};
+use super::{Revocation, RevocationAnswer, RevocationKey, RevocationKind, RevokeError, Subjects};
 use crate::time::Timestamp;
 
 /// How long what has ended is kept, in seconds: clocks of processes that share it may differ, and one may be put back.
 const GRACE: u64 = 3600;
+
+/// One part in so many of a store is for agents, principals and issuers alone: clients may take back their own tokens, and
+/// must not keep anybody from revoking them by it.
+const SHARE_OF_WHOLES: usize = 8;
 
 /// For how long, and for which tokens, something is revoked. In whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +95,10 @@ impl Entries {
         if self.spans.get(key).is_some_and(|spans| spans.iter().any(|known| known.covers(span))) {
             return Ok(false);
         }
+        let capacity = match key.kind {
+            RevocationKind::Token | RevocationKind::Grant => capacity - capacity / SHARE_OF_WHOLES,
+            RevocationKind::Agent | RevocationKind::Principal | RevocationKind::Issuer => capacity,
+        };
         if self.len >= capacity {
             self.drop_ended(now);
         }

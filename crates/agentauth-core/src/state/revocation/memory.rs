@@ -7,13 +7,14 @@ use super::entries::{Entries, Span};
 use super::{Revocation, RevocationAnswer, RevocationStore, RevokeError, Subjects};
 use crate::time::Timestamp;
 
-/// Revocations by default. Full, they take about 30 MB. Only who may revoke can add to them.
+/// Revocations by default. Full, they take about 30 MB. Clients that take back their own tokens add to them.
 pub(super) const DEFAULT_CAPACITY: usize = 256 * 1024;
 
 /// Remembers what is revoked in the memory of this process, and forgets it at its end.
 ///
 /// Once [`RevocationStore::revoke`] has returned, nobody whom it concerns is let through. What counts still is never
-/// dropped: a store that is full refuses to revoke more, which is the moment to revoke a whole agent or issuer instead.
+/// dropped: a store that is full refuses to revoke more, which is the moment to revoke a whole agent or issuer instead. For
+/// those, an eighth of it is kept free.
 pub struct MemoryRevocations {
     entries: RwLock<Entries>,
     epoch: AtomicU64,

@@ -173,3 +173,20 @@ fn a_client_takes_back_what_is_its_own() {
     let service = TokenService::new(silent.issuer.clone(), silent.court.records.clone()).unwrap();
     assert_eq!(wait(service.revoke_token(&lawyer, &token)), Err(ExchangeError::Unavailable));
 }
+
+/// Who may take back its own tokens cannot fill the store so that nobody can revoke it.
+#[test]
+fn a_client_that_takes_back_much_can_still_be_revoked() {
+    let store = Arc::new(MemoryRevocations::with_capacity(16));
+    let office = Office::with(|builder| builder.revocations(store.clone()));
+    let service = TokenService::new(office.issuer.clone(), office.court.records.clone()).unwrap();
+    let rogue = Client::from(&*office.lawyer);
+    let take_back = || {
+        let own = office.agent_token(&office.lawyer, &resource(STS))?;
+        wait(service.revoke_token(&rogue, own.token()))
+    };
+    let taken = (0..32).filter(|_| take_back() == Ok(())).count();
+    assert_eq!(taken, 14);
+    wait(service.revoke(&Revocation::agent(agent(LAWYER)))).unwrap();
+    assert_eq!(code(&office.agent_token(&office.lawyer, &resource(STS))), "agent_revoked");
+}
