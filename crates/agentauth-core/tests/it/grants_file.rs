@@ -200,6 +200,21 @@ fn what_is_wrong_with_the_file_is_said_with_its_line() {
     assert_eq!(details.open().unwrap_err().to_string(), "member `type` stands twice in one object");
 }
 
+/// A limit whose value went missing where the file was made is no limit that was left out.
+#[test]
+fn a_limit_that_is_null_is_not_one_that_is_left_out() {
+    for name in ["scope", "authorization_details", "audiences", "expires", "max_depth"] {
+        let more = format!(",\n\"{name}\": null");
+        let good = entry("grant:1", &more);
+        let good = if name == "scope" { good.replace(&format!("\"scope\": \"{SCOPES}\","), "") } else { good };
+        let error = Register::new(&text(&good)).open().unwrap_err();
+        assert_eq!(error.code(), "grants_file_malformed", "{name}");
+        assert!(error.to_string().starts_with("invalid type: null, expected"), "{name}: {error}");
+    }
+    let tenant = entry("grant:1", "").replace("\"sub\": \"alice\"", "\"sub\": \"alice\", \"tenant\": null");
+    assert_eq!(Register::new(&text(&tenant)).open().unwrap_err().code(), "grants_file_malformed");
+}
+
 #[test]
 fn what_is_wrong_is_in_the_refusal_for_the_operator() {
     let register = Register::new(&text(&entry("grant:1", "")));

@@ -101,15 +101,15 @@ struct Entry {
     id: Parsed<Id>,
     principal: Principal,
     agent: Agent,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stated")]
     scope: Option<Parsed<ScopeSet>>,
-    #[serde(default)]
-    authorization_details: Option<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stated")]
+    authorization_details: Option<Details>,
+    #[serde(default, deserialize_with = "stated")]
     audiences: Option<Vec<Parsed<ResourceId>>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stated")]
     expires: Option<Parsed<Timestamp>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stated")]
     max_depth: Option<u8>,
 }
 
@@ -118,7 +118,7 @@ struct Entry {
 struct Principal {
     iss: Parsed<IssuerId>,
     sub: Parsed<Name>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stated")]
     tenant: Option<Parsed<Name>>,
 }
 
@@ -129,6 +129,23 @@ struct NamedAgent {
     sub: Parsed<Name>,
 }
 
+/// What is there: null is not what was left out, which would be no limit.
+fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Any details but null.
+struct Details(Value);
+
+impl<'de> Deserialize<'de> for Details {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Null => Err(de::Error::invalid_type(de::Unexpected::Unit, &"an array of authorization details")),
+            details => Ok(Self(details)),
+        }
+    }
+}
+
 enum Fault {
     Details(DetailError),
     Grant(GrantsError),
@@ -137,7 +154,7 @@ enum Fault {
 impl Entry {
     fn grant(self, types: &DetailTypes) -> Result<DelegationGrant, Fault> {
         let scopes = self.scope.map(|scope| scope.0).unwrap_or_default();
-        let details = self.authorization_details.map(|details| types.read_strictly(&details)).transpose();
+        let details = self.authorization_details.map(|details| types.read_strictly(&details.0)).transpose();
         let details = details.map_err(Fault::Details)?.unwrap_or_default();
         let principal = PrincipalId::new(self.principal.iss.0, &self.principal.sub.0.0);
         let principal = match self.principal.tenant {
