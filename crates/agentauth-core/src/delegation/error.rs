@@ -137,8 +137,9 @@ pub enum ExchangeError {
         /// What the subject token holds.
         held: ScopeSet,
     },
-    /// The `authorization_details` that were asked for are not understood.
-    #[error("the authorization_details that were asked for are refused: {0}")]
+    /// The `authorization_details` that were asked for are not understood, or those that are to be granted are more than a
+    /// server reads.
+    #[error("the authorization_details are refused: {0}")]
     Details(DetailError),
     /// The `authorization_details` that were asked for are more than the subject token holds.
     #[error("more was asked for in authorization_details than the subject token holds")]

@@ -258,3 +258,23 @@ fn the_uses_of_a_consent_are_not_multiplied_by_exchanges() {
     office.court.at(NOW + 299);
     assert_eq!(file(&lawyers(), &office.lawyer), "uses_exhausted");
 }
+
+/// What no server would read is not issued: neither a consent, nor what several limits together make of one.
+#[test]
+fn no_token_has_more_details_than_a_server_reads() {
+    let cases = |count: usize, length: usize| {
+        let case = |number: usize| motions(&format!("{number}-{}", "c".repeat(length)), 500);
+        details((0..count).map(case))
+    };
+    let most = cases(64, 20).to_details().to_string();
+    for (length, expected) in [(10, ACCEPTED), (most.len() / 64, "json_oversize")] {
+        let office = Office::new();
+        let consent = Consent::new("alice", spiffe(LAWYER), ScopeSet::none()).details(cases(40, length));
+        let consent = wait(office.issuer.consent(&consent));
+        assert_eq!(crate::support::office::code(&consent), expected, "{length}");
+        let Ok(consent) = consent else { continue };
+        let issued = office.exchange(&office.lawyer, &request(consent.token(), RESOURCE)).unwrap();
+        let evidence = Evidence::bearer(issued.token()).with_peer(Some(office.lawyer.clone()));
+        authenticate(&office.server(RESOURCE), evidence).unwrap();
+    }
+}

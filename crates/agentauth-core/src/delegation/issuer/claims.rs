@@ -1,12 +1,14 @@
 //! The claims of a token that is issued.
 
 use serde::Serialize;
+use serde::de::MapAccess;
 use serde_json::Value;
 
 use super::client::Holder;
 use crate::identity::{AgentId, IssuerId, ResourceId};
 use crate::jose::base64url;
-use crate::scope::{Authority, ScopeSet};
+use crate::jose::json::{self, Members, Value as Member};
+use crate::scope::{Authority, DetailError, MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH, ScopeSet};
 use crate::time::Timestamp;
 
 /// All that goes into a token.
@@ -96,6 +98,24 @@ impl Grant<'_> {
             }),
         }
     }
+}
+
+/// Whether servers read the details in these claims: what has more of them, or deeper ones, is a token that none takes.
+pub(super) fn check_details(claims: &[u8]) -> Result<(), DetailError> {
+    #[derive(Default)]
+    struct Details;
+
+    impl<'de> Members<'de> for Details {
+        fn member<A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, 'de, A>) -> Result<(), A::Error> {
+            match name {
+                "authorization_details" => value.tree(MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH).map(drop),
+                _ => value.skip(),
+            }
+        }
+    }
+
+    json::read::<Details>(claims)?;
+    Ok(())
 }
 
 /// What scopes cannot say, if there is anything.

@@ -24,8 +24,8 @@ pub use authentication::{
 };
 pub use builder::IssuerBuilder;
 pub(super) use builder::MAX_LIFETIME;
-use claims::Grant;
 pub(crate) use claims::details_of;
+use claims::{Grant, check_details};
 pub use client::Client;
 pub(crate) use client::{ClientMethod, Holder};
 pub use introspection::IntrospectionBody;
@@ -183,7 +183,7 @@ impl Issuer {
     ///
     /// # Errors
     /// [`ExchangeError::ScopeEmpty`], [`ExchangeError::Malformed`] if the principal's name could not stand in a
-    /// token, [`ExchangeError::Unavailable`].
+    /// token, [`ExchangeError::Details`] if there are more details than a server reads, [`ExchangeError::Unavailable`].
     pub async fn consent(&self, consent: &Consent) -> Result<IssuedToken, ExchangeError> {
         let authority = Authority::of_scopes(consent.scopes.clone()).and(&consent.details);
         if authority.is_empty() {
@@ -264,6 +264,9 @@ impl Issuer {
         }
         let id = unique_id(&*self.inner.random)?;
         let payload = serde_json::to_vec(&grant.claims(&self.inner.id, &id)).map_err(|_| ExchangeError::Unavailable)?;
+        if grant.authority.has_details() {
+            check_details(&payload).map_err(ExchangeError::Details)?;
+        }
         let token = self.sign(TokenType::AccessToken, &payload).await?;
         Ok(IssuedToken {
             token: Secret::new(token),

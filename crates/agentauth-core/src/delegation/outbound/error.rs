@@ -19,7 +19,7 @@ pub enum OutboundError {
     /// The request goes to another server, or another part of it, than the token is for.
     #[error("the request to {uri} was not sent: its delegation is for {audience} only")]
     WrongAudience {
-        /// Where the request was to go.
+        /// Where the request was to go, without user information and query.
         uri: Uri,
         /// What the delegation is for.
         audience: ResourceId,

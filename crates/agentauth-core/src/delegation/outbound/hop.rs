@@ -61,8 +61,7 @@ impl NextHop {
 
     /// What of it scopes cannot say, if there is anything.
     pub(super) fn details(&self) -> Option<Authority> {
-        let has_details = !self.authority.is_within(&Authority::of_scopes(self.authority.scopes().clone()));
-        has_details.then(|| self.authority.clone())
+        self.authority.has_details().then(|| self.authority.clone().without_scopes())
     }
 
     /// Whether a request to `uri` reaches the server: its origin, byte for byte, and a path at or below its own.

@@ -9,7 +9,20 @@ pub(super) fn check_target(uri: &Uri, audience: &ResourceId) -> Result<(), Outbo
     if reaches(uri, audience) {
         return Ok(());
     }
-    Err(OutboundError::WrongAudience { uri: uri.clone(), audience: audience.clone() })
+    Err(OutboundError::WrongAudience { uri: shown(uri), audience: audience.clone() })
+}
+
+/// `uri` without user information and query, which may hold what is not to be shown.
+fn shown(uri: &Uri) -> Uri {
+    let path = uri.path();
+    let shown = match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => {
+            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        _ => path.to_owned(),
+    };
+    shown.parse().unwrap_or_default()
 }
 
 /// Whether a request to `uri` reaches `audience`: the same scheme and authority, byte for byte, and a path at or
@@ -36,6 +49,23 @@ fn climbs(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_shows_where_the_request_was_to_go_and_no_secret() {
+        let audience = ResourceId::new("https://a.example").unwrap();
+        for (uri, expected) in [
+            ("https://b.example/x?key=s3cret", "https://b.example/x"),
+            ("https://me:s3cret@b.example:8443/x", "https://b.example:8443/x"),
+            ("/x?key=s3cret", "/x"),
+            ("b.example:443", "/"),
+            ("*", "*"),
+        ] {
+            let refused = check_target(&uri.parse().unwrap(), &audience).unwrap_err();
+            assert!(!format!("{refused} {refused:?}").contains("s3cret"), "{refused}");
+            let OutboundError::WrongAudience { uri, .. } = refused else { panic!("{refused:?}") };
+            assert_eq!(uri.to_string(), expected);
+        }
+    }
 
     #[test]
     fn a_delegation_goes_to_its_audience_only() {

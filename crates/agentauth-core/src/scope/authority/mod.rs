@@ -181,6 +181,16 @@ impl Authority {
         self.scopes.is_empty() && self.limited.is_none()
     }
 
+    /// Whether it holds anything that scopes cannot say.
+    pub(crate) const fn has_details(&self) -> bool {
+        self.limited.is_some()
+    }
+
+    /// What scopes cannot say, by itself.
+    pub(crate) fn without_scopes(self) -> Self {
+        Self { scopes: ScopeSet::none(), ..self }
+    }
+
     /// What scopes cannot say, as `authorization_details` (RFC 9396 §2): an array, empty where there is nothing.
     #[must_use]
     pub fn to_details(&self) -> Value {

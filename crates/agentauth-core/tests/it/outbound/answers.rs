@@ -319,3 +319,17 @@ fn what_is_not_to_be_passed_on_goes_no_further() {
         assert_eq!(code_of(&delegated(&caller, &sts.delegator().build(), &hop)), expected, "{held} {asked}");
     }
 }
+
+/// Who is told of fewer scopes has fewer, also where nothing is said of the details beside them.
+#[test]
+fn what_an_answer_is_silent_on_adds_nothing_to_what_it_says() {
+    let court = Court::new();
+    let grant = Grant::new("records:list").unwrap().below("case", "2026").unwrap();
+    let asked = Authority::new("records:read records:seal".parse().unwrap(), [grant]).unwrap();
+    let body = set(answer("opaque", 300), "scope", "records:read").to_string();
+    let sts = Sts::new(&court, move |_| body.clone());
+    let hop = NextHop::new(resource(RECORDS), asked.clone()).unwrap();
+    let token = wait(sts.delegator().build().delegate(&SubjectToken::new("the consent"), &hop)).unwrap();
+    assert_eq!(token.authority().scopes().to_string(), "records:read");
+    assert_eq!(token.authority().to_details(), asked.to_details());
+}
