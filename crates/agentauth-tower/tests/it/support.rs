@@ -83,7 +83,7 @@ impl Court {
         Issuer::builder(STS, self.key())
             .agents(self.trust.clone())
             .clock(clock())
-            .resource_operated_by(TOOLS, SCOPES, TOOL_SERVER.parse().unwrap())
+            .resource_operated_by(TOOLS, SCOPES, TOOL_SERVER.parse::<SpiffeId>().unwrap())
             .resource(RECORDS, "records:read records:seal")
             .build()
             .unwrap()
