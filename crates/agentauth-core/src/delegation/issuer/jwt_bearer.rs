@@ -7,8 +7,9 @@ use super::{ExchangeError, Issuer};
 use crate::delegation::assertion::{Asserted, GRANT_JWT_BEARER, GRANT_PROFILE_ID_JAG, JwtBearerRequest};
 use crate::delegation::outbound::GRANT_TOKEN_EXCHANGE;
 use crate::delegation::{AssertionError, IssuedToken};
-use crate::identity::{AgentId, ResourceId};
+use crate::identity::{AgentId, PrincipalId, ResourceId};
 use crate::scope::Authority;
+use crate::state::revocation::Subjects;
 use crate::token::required;
 
 impl Issuer {
@@ -37,6 +38,11 @@ impl Issuer {
         if expires.secs() <= now.secs() {
             return Err(ExchangeError::NoLifetime);
         }
+        let grant_id = asserted.grant_id();
+        let here = Subjects::of_agent(client.agent(), now)
+            .in_grant(&self.inner.id, &grant_id)
+            .for_principal(&PrincipalId::new(self.inner.id.clone(), &subject));
+        self.check_revoked([asserted.token.subjects(), &here], now).await?;
         assertions.use_once(&asserted, now).await?;
         self.issue(Grant {
             subject: &subject,
@@ -45,7 +51,7 @@ impl Issuer {
             authority,
             actors: &actors,
             may_act: None,
-            grant_id: Some(&asserted.grant_id()),
+            grant_id: Some(&grant_id),
             txn: asserted.token.reading.txn.as_deref(),
             holder: client.key()?,
             now,
