@@ -2,7 +2,7 @@ use std::fmt;
 
 use agentauth_core::identity::svid::SvidError;
 use agentauth_core::policy::ArgumentsError;
-use agentauth_core::{Evidence, ScopeError};
+use agentauth_core::{Evidence, OutboundError, ScopeError};
 use agentauth_tower::refuse;
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -20,6 +20,8 @@ enum Kind {
     Arguments(ArgumentsError),
     /// The agent at the other end of the connection is not good any more, or shows no certificate.
     Connection(SvidError),
+    /// Nothing could be passed on to the next server.
+    Outbound(OutboundError),
     /// The server's own mistake.
     Server(&'static str),
 }
@@ -40,6 +42,7 @@ impl Rejection {
             Kind::Refused(rejection) => rejection.code(),
             Kind::Arguments(error) => error.code(),
             Kind::Connection(error) => error.code(),
+            Kind::Outbound(error) => error.code(),
             Kind::Server(_) => "server_error",
         }
     }
@@ -73,12 +76,21 @@ impl From<ScopeError> for Rejection {
     }
 }
 
+impl From<OutboundError> for Rejection {
+    /// Nothing could be passed on. A caller whose credentials have ended meanwhile is answered 401; where the token service
+    /// cannot answer at the moment, 503; where it or the next server has refused, 502; all else is this server's mistake.
+    fn from(error: OutboundError) -> Self {
+        Self(Kind::Outbound(error))
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Refused(rejection) => rejection.fmt(f),
             Kind::Arguments(error) => error.fmt(f),
             Kind::Connection(error) => error.fmt(f),
+            Kind::Outbound(error) => error.fmt(f),
             Kind::Server(text) => f.write_str(text),
         }
     }
@@ -95,11 +107,30 @@ impl IntoResponse for Rejection {
                 tracing::debug!(code = error.code(), %error, "a connection is not its agent's any more");
                 json(StatusCode::UNAUTHORIZED, r#"{"error":"unauthenticated"}"#)
             }
+            Kind::Outbound(error) => {
+                let (status, body) = outbound(&error);
+                tracing::warn!(code = error.code(), %error, "nothing was passed on to the next server");
+                json(status, body)
+            }
             Kind::Server(text) => {
                 tracing::error!("{text}");
                 json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"server_error"}"#)
             }
         }
+    }
+}
+
+/// What a caller is told: not which server was to be asked, nor what it has answered.
+const fn outbound(error: &OutboundError) -> (StatusCode, &'static str) {
+    match error {
+        OutboundError::CallerEnded => (StatusCode::UNAUTHORIZED, r#"{"error":"unauthenticated"}"#),
+        OutboundError::Busy | OutboundError::Unreachable(_) | OutboundError::Identity(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"temporarily_unavailable"}"#)
+        }
+        OutboundError::Answer(_) | OutboundError::Refused { .. } | OutboundError::Inner(_) => {
+            (StatusCode::BAD_GATEWAY, r#"{"error":"bad_gateway"}"#)
+        }
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"server_error"}"#),
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agentauth_axum::{AgentAuthLayer, Caller, Rejection, RequireScopesLayer};
 use agentauth_core::audit::RecordKind;
+use agentauth_core::delegation::AnswerError;
 use agentauth_core::policy::{Agents, Arguments, Limit, Principals, Resources, Rule, Rules};
 use agentauth_core::state::MemoryApprovalStore;
-use agentauth_core::{Action, AgentAuth};
-use axum::body::{Body, Bytes};
+use agentauth_core::{Action, AgentAuth, OutboundError};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{Request, StatusCode};
@@ -42,6 +44,29 @@ async fn file_motion(
             Ok((StatusCode::CREATED, format!("filed: {}", motion.title)))
         })
         .await
+}
+
+/// What a handler answers that could not pass anything on: each with the status of whose fault it is, and one word.
+#[tokio::test]
+async fn what_cannot_be_passed_on_is_answered_by_whose_fault_it_is() {
+    let refused = || OutboundError::Answer(AnswerError::WrongKind);
+    for (error, status, word) in [
+        (OutboundError::CallerEnded, 401, "unauthenticated"),
+        (OutboundError::Busy, 503, "temporarily_unavailable"),
+        (OutboundError::unreachable("10.0.0.7 is down"), 503, "temporarily_unavailable"),
+        (OutboundError::inner("10.0.0.7 is down"), 502, "bad_gateway"),
+        (refused(), 502, "bad_gateway"),
+        (OutboundError::NotConfigured, 500, "server_error"),
+        (OutboundError::NoScopes, 500, "server_error"),
+    ] {
+        let code = error.code();
+        let rejection = Rejection::from(error);
+        assert_eq!(rejection.code(), code);
+        let response = rejection.into_response();
+        assert_eq!(response.status(), status, "{code}");
+        let body = to_bytes(response.into_body(), 1024).await.unwrap();
+        assert_eq!(body, format!(r#"{{"error":"{word}"}}"#), "{code}");
+    }
 }
 
 async fn who(caller: Option<Caller>) -> String {

@@ -16,6 +16,8 @@ use crate::token::anatomy::{Anatomy, Problem};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Made {
+    /// That cannot be told: there are no claims in it.
+    Unreadable,
     /// It lets the named agent ask for tokens (`may_act`).
     Consent,
     /// An issuer has made it.
@@ -47,13 +49,14 @@ pub(super) struct Hop {
 impl Hop {
     pub(super) fn of(token: &str) -> Self {
         let Anatomy { header, claims, problems, .. } = Anatomy::of(token);
-        let empty = Map::new();
+        let (empty, is_readable) = (Map::new(), claims.is_some());
         let claims = claims.as_ref().unwrap_or(&empty);
         let typ = header.as_ref().and_then(|header| text(header, "typ")).unwrap_or_default();
         let agents = actors(claims.get("act"));
         let may_act = actors(claims.get("may_act")).into_iter().next();
         let client = text(claims, "client_id").or_else(|| text(claims, "azp")).map(str::to_owned);
         let made = match (TokenType::from_typ(typ), &may_act) {
+            _ if !is_readable => Made::Unreadable,
             (TokenType::AgentDelegation, _) => Made::ByHolder,
             (_, Some(_)) if agents.is_empty() => Made::Consent,
             _ => Made::Issued,
@@ -117,6 +120,9 @@ impl Hop {
     /// What a server, or the issuer, would refuse in it below `parent`.
     pub(super) fn faults(&self, parent: &Self) -> Vec<String> {
         let mut faults = Vec::new();
+        if Made::Unreadable == self.made {
+            return faults;
+        }
         if self.principal != parent.principal {
             faults.push("it is for another principal than the one before".to_owned());
         }
@@ -147,7 +153,7 @@ impl Hop {
             Made::ByHolder if self.audience.iter().any(|audience| !parent.audience.contains(audience)) => {
                 faults.push("it is for a server that the one before is not for".into());
             }
-            Made::ByHolder => {}
+            Made::ByHolder | Made::Unreadable => {}
             Made::Consent => faults.push("a consent begins a chain, and this one stands inside".into()),
             Made::Issued => {
                 let root =

@@ -158,23 +158,26 @@ impl Drawn {
             Made::Consent => "may act, by the principal's consent",
             Made::Issued => "acts, by the issuer's word",
             Made::ByHolder => "acts, by the word of the agent above",
+            Made::Unreadable => "this cannot be read as a token",
         };
         writeln!(out, "{}{}   {}", look.branch(depth), look.title(&shown(&self.agent)), look.dim(how))?;
         let indent = depth.saturating_add(1).saturating_mul(3);
         let mut line = |label: &str, text: &str| writeln!(out, "{:indent$}{label:<9} {}", "", shown(text));
-        line("at", &self.audience.join(" "))?;
-        line("lasts", &self.ends)?;
-        for (place, words) in self.authority_in_words.iter().enumerate() {
-            line(if place == 0 { "may" } else { "" }, words)?;
-        }
-        if self.authority_in_words.is_empty() {
-            line("may", "nothing")?;
-        }
-        for (place, reason) in self.narrower.iter().enumerate() {
-            line(if place == 0 { "narrower" } else { "" }, reason)?;
-        }
-        if self.narrower.is_empty() && self.faults.is_empty() && !self.is_first {
-            line("narrower", "no, the same as above")?;
+        if self.made != Made::Unreadable {
+            line("at", &self.audience.join(" "))?;
+            line("lasts", &self.ends)?;
+            for (place, words) in self.authority_in_words.iter().enumerate() {
+                line(if place == 0 { "may" } else { "" }, words)?;
+            }
+            if self.authority_in_words.is_empty() {
+                line("may", "nothing")?;
+            }
+            for (place, reason) in self.narrower.iter().enumerate() {
+                line(if place == 0 { "narrower" } else { "" }, reason)?;
+            }
+            if self.narrower.is_empty() && self.faults.is_empty() && !self.is_first {
+                line("narrower", "no, the same as above")?;
+            }
         }
         for fault in &self.faults {
             writeln!(out, "{:indent$}{} {}", "", look.mark(Mark::Failed), shown(fault))?;

@@ -10,7 +10,10 @@ use crate::scope::{Authority, ScopeSet};
 
 impl Caller {
     /// Passes on a part of what was delegated, to be used at `audience` and nowhere else: what is named with
-    /// [`DelegateTo::scopes`]. Awaiting it exchanges the caller's token, by the delegator that the engine was built with.
+    /// [`DelegateTo::scopes`] or [`DelegateTo::authority`]. Awaiting it exchanges the caller's token, by the delegator that
+    /// the engine was built with ([`AgentAuthBuilder::delegate_through`](crate::AgentAuthBuilder::delegate_through)).
+    ///
+    /// It answers [`OutboundError`]: also if `audience` or the scopes are malformed, and if none are named.
     ///
     /// ```
     /// # async fn handle(caller: agentauth_core::Caller) -> Result<(), agentauth_core::OutboundError> {
@@ -68,7 +71,7 @@ pub struct DelegateTo<'c> {
 }
 
 impl DelegateTo<'_> {
-    /// What the next server is to be told: these scopes, joined by spaces, and no others. At least one must be named.
+    /// What the next server is to be told: these scopes, joined by spaces, and nothing else. At least one must be named.
     pub fn scopes(mut self, scopes: &str) -> Self {
         let scopes = scopes.parse::<ScopeSet>();
         self.authority = scopes.map(|scopes| Some(Authority::of_scopes(scopes))).map_err(Into::into);
@@ -81,7 +84,7 @@ impl DelegateTo<'_> {
         self
     }
 
-    /// What the next server is to be told, where it is at hand as an [`Authority`].
+    /// What the next server is to be told, where it is at hand as an [`Authority`]: in place of scopes that were named before.
     pub fn authority(mut self, authority: Authority) -> Self {
         self.authority = Ok(Some(authority));
         self

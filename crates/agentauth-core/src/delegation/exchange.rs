@@ -141,6 +141,15 @@ impl IssuedToken {
         &self.authority
     }
 
+    /// What takes it back with all that descends from it ([`Revocation::grant`](crate::state::Revocation::grant)): the
+    /// `grant_id` of its tokens, which is the `jti` of the consent. `None` of an agent's own token, and of what another
+    /// issuer has made.
+    #[must_use]
+    pub fn grant_id(&self) -> Option<&str> {
+        let origin = self.origin.as_ref()?;
+        origin.grant_id.as_deref().or_else(|| origin.may_act.is_some().then_some(&*origin.id))
+    }
+
     /// When the token ends.
     #[must_use]
     pub const fn expires(&self) -> Timestamp {

@@ -15,7 +15,7 @@ use agentauth_core::identity::svid::{TrustBundles, X509Svid};
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
 use agentauth_core::{
     AgentAuth, AgentAuthBuilder, AgentTrust, Caller, Evidence, Issuer, ManualClock, Random, RandomUnavailable,
-    ResourceId, SubjectToken, Timestamp, TokenService, TrustedIssuer,
+    ResourceId, SpiffeId, SubjectToken, Timestamp, TokenService, TrustedIssuer,
 };
 use http::request::Parts;
 use http::{Request, Response};
@@ -83,7 +83,7 @@ impl Court {
         Issuer::builder(STS, self.key())
             .agents(self.trust.clone())
             .clock(clock())
-            .resource_operated_by(TOOLS, SCOPES, TOOL_SERVER.parse().unwrap())
+            .resource_operated_by(TOOLS, SCOPES, TOOL_SERVER.parse::<SpiffeId>().unwrap())
             .resource(RECORDS, "records:read records:seal")
             .build()
             .unwrap()

@@ -41,7 +41,7 @@ pub(crate) fn record(lines: &[Value]) {
     for line in lines {
         println!(
             "{:<12} {:<14} {:<6} {:<30} {:<22} {}",
-            text(line, "/time").get(11..23).unwrap_or_default(),
+            text(line, "/time").trim_end_matches('Z').chars().skip(11).take(12).collect::<String>(),
             text(line, "/kind"),
             text(line, "/effect"),
             text(line, "/code"),

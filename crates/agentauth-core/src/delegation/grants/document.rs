@@ -90,13 +90,13 @@ fn last_line_with(text: &str, id: &str) -> usize {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with grants, an array")]
 struct Document {
     grants: Vec<Entry>,
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a grant, which is an object")]
 struct Entry {
     id: Parsed<Id>,
     principal: Principal,
@@ -114,7 +114,7 @@ struct Entry {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with iss and sub")]
 struct Principal {
     iss: Parsed<IssuerId>,
     sub: Parsed<Name>,

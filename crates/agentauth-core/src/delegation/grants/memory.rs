@@ -7,6 +7,22 @@ use super::{DelegationGrant, DelegationGrants, GrantsError, GrantsUnavailable};
 use crate::identity::{AgentId, PrincipalId};
 
 /// Grants in the memory of this process, at most 65536, gone with it. Clones share them.
+///
+/// ```
+/// use agentauth_core::delegation::{DelegationGrant, MemoryGrants};
+/// use agentauth_core::{Authority, IssuerId, PrincipalId, SpiffeId};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let alice = PrincipalId::new(IssuerId::new("https://sts.example.com")?, "alice");
+/// let lawyer: SpiffeId = "spiffe://court.example/agent/lawyer".parse()?;
+/// let may = Authority::of_scopes("motions:file records:read".parse()?);
+///
+/// let grants = MemoryGrants::new(); // a clone is for the issuer: IssuerBuilder::grants(grants.clone())
+/// grants.add(DelegationGrant::new("grant:alice-lawyer", alice, lawyer, may)?.max_depth(2))?;
+/// assert!(grants.remove("grant:alice-lawyer"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct MemoryGrants(Arc<RwLock<Table>>);
 

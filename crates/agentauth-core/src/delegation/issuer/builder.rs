@@ -10,7 +10,7 @@ use crate::binding::dpop::Dpop;
 use crate::delegation::assertion::Assertions;
 use crate::delegation::{AgentTrust, AssertionIssuer, DelegationGrants, IssuerError};
 use crate::identity::svid::TrustBundles;
-use crate::identity::{AgentId, IssuerId, ResourceId, SpiffeId, SpiffePattern};
+use crate::identity::{AgentId, IssuerId, ResourceId, SpiffePattern};
 use crate::jose::Signer;
 use crate::random::{Random, SystemRandom};
 use crate::scope::{Authority, DetailTypes, ScopeImplications, ScopeSet};
@@ -116,8 +116,9 @@ impl IssuerBuilder {
     }
 
     /// As [`IssuerBuilder::resource`], for a server that is itself an agent: `operator` may exchange the tokens
-    /// that were sent to this server for tokens to the next one.
-    pub fn resource_operated_by(mut self, id: &str, scopes: &str, operator: SpiffeId) -> Self {
+    /// that were sent to this server for tokens to the next one. A registered client without a SPIFFE ID is
+    /// [`AgentId::named_by`] this issuer.
+    pub fn resource_operated_by(mut self, id: &str, scopes: &str, operator: impl Into<AgentId>) -> Self {
         let operator = Some(operator.into());
         self.resources.push(NewResource { id: id.to_owned(), scopes: scopes.to_owned(), operator });
         self
@@ -133,6 +134,10 @@ impl IssuerBuilder {
     /// Who may act for whom, beside what tokens say: with it, a principal's token that names no actor can be exchanged by
     /// an agent to which the principal has given a grant. Asked at each exchange. Without it, only consents count
     /// ([`Issuer::consent`]).
+    ///
+    /// Such a token is made where principals log in, with the issuer's key: an access token (`typ` `at+jwt`) whose `iss` and
+    /// `aud` are this issuer, whose `sub` is the principal and `client_id` where they logged in, without `act` and `may_act`.
+    /// [`Issuer`] logs nobody in, and makes none.
     pub fn grants(mut self, grants: impl DelegationGrants + 'static) -> Self {
         self.grants = Some(Arc::new(grants));
         self

@@ -30,6 +30,11 @@ impl Issuer {
         let client_itself = Subjects::of_agent(client.agent(), now);
         self.check_revoked([&client_itself, subject.subjects(), &actor.subjects], now).await?;
         let ground = self.ground(&subject, &actor, client, request, now).await?;
+        if subject.grant.as_deref() != Some(ground.grant_id()) {
+            // The first token under a grant is made from one that does not carry its id.
+            let under = subject.subjects().clone().in_grant(&self.inner.id, ground.grant_id());
+            self.check_revoked([&under], now).await?;
+        }
 
         let actors = self.extend_chain(&subject, &actor, ground.grant())?;
         let authority = self.narrow(&subject, &actor, ground.grant(), request)?;

@@ -23,7 +23,7 @@ pub(in crate::delegation) const TYPE_ACCESS_TOKEN: &str = "urn:ietf:params:oauth
 #[non_exhaustive]
 pub enum AnswerError {
     /// The service refused.
-    #[error("the token service refused: {0}")]
+    #[error("the token service refused with {0}; its own record has the reason")]
     Refused(Excerpt),
     /// The answer, or the token in it, is not what it must be in form (RFC 8693 §2.2.1).
     #[error("the token service's answer is refused: {0}")]

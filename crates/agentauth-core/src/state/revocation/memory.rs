@@ -10,7 +10,8 @@ use crate::time::Timestamp;
 /// Revocations by default. Full, they take about 30 MB. Clients that take back their own tokens add to them.
 pub(super) const DEFAULT_CAPACITY: usize = 256 * 1024;
 
-/// Remembers what is revoked in the memory of this process, and forgets it at its end.
+/// Remembers what is revoked in the memory of this process, and forgets it at its end. To be shared by an issuer and
+/// servers in one process, it goes into an `Arc`.
 ///
 /// Once [`RevocationStore::revoke`] has returned, nobody whom it concerns is let through. What counts still is never
 /// dropped: a store that is full refuses to revoke more, which is the moment to revoke a whole agent or issuer instead. For

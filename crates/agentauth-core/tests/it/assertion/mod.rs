@@ -6,7 +6,7 @@ mod client;
 use std::sync::Arc;
 
 use agentauth_core::delegation::{
-    AssertionIssuer, ExchangeError, IdentityAssertion, IssuedToken, JwtBearerRequest, KnownSubjects,
+    AssertionIssuer, ExchangeError, IdentityAssertion, IssuedToken, IssuerBuilder, JwtBearerRequest, KnownSubjects,
 };
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::state::RevocationStore;
@@ -34,9 +34,17 @@ impl Embassy {
     }
 
     pub(crate) fn with(settings: impl FnOnce(AssertionIssuer) -> AssertionIssuer) -> Self {
+        Self::at(settings, |builder| builder)
+    }
+
+    /// As [`Embassy::with`], of an issuer with these settings.
+    pub(crate) fn at(
+        settings: impl FnOnce(AssertionIssuer) -> AssertionIssuer,
+        of_issuer: impl FnOnce(IssuerBuilder) -> IssuerBuilder,
+    ) -> Self {
         let idp = Key::new();
         let issuer = settings(AssertionIssuer::new(IDP, idp.key_set(), subjects()));
-        Self { office: Office::with(|builder| builder.identity_assertions_from(issuer)), idp }
+        Self { office: Office::with(|builder| of_issuer(builder.identity_assertions_from(issuer))), idp }
     }
 
     /// Remembers in `store` what is revoked, and takes an assertion more than once.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agentauth_core::audit::RecordKind;
-use agentauth_core::delegation::{Client, ExchangeError};
+use agentauth_core::delegation::{Client, Consent, ExchangeError, MemoryGrants};
 use agentauth_core::state::revocation::{RevocationAnswer, RevocationKind, RevokeError, Revoked, Subjects, Wait};
 use agentauth_core::state::{MemoryRevocations, Revocation, RevocationStore};
 use agentauth_core::{AgentAuth, IssuerId, PrincipalId, Timestamp, TokenService, TrustedIssuer};
@@ -13,7 +13,7 @@ use super::{agent, at, end, sts};
 use crate::assertion::{Embassy, IDP, for_records};
 use crate::support::certs::NOW;
 use crate::support::court::{ACCEPTED, CLERK, JUDGE, LAWYER, STS, chain, claims_of, code_over, wait};
-use crate::support::office::{Office, RECORDS, code, request, request_for, resource, set};
+use crate::support::office::{Office, RECORDS, SCOPES, code, grant, request, request_for, resource, set, spiffe};
 
 fn office() -> (Office, Arc<MemoryRevocations>) {
     let store = Arc::new(MemoryRevocations::new());
@@ -46,10 +46,30 @@ fn nothing_is_issued_from_what_was_revoked() {
     }
 }
 
+/// Another organisation's word does not bring back what was revoked here, nor count once its provider is revoked.
+/// The consent, or the principal's own token, is no token under the grant yet.
+#[test]
+fn nothing_is_issued_under_a_grant_that_was_revoked() {
+    let grants = MemoryGrants::new();
+    grants.add(grant("grant:1")).unwrap();
+    let store = Arc::new(MemoryRevocations::new());
+    let office = Office::with(|builder| builder.revocations(store.clone()).grants(grants));
+    let consent = wait(office.issuer.consent(&Consent::new("alice", spiffe(LAWYER), SCOPES.parse().unwrap()))).unwrap();
+    let consented = consent.grant_id().unwrap();
+    for (subject, grant) in [(consent.token(), consented), (&office.users_token(), "grant:1")] {
+        let request = request(subject, RECORDS);
+        let issued = office.exchange(&office.lawyer, &request).unwrap();
+        assert_eq!((issued.grant_id(), &claims_of(issued.token())["grant_id"]), (Some(grant), &json!(grant)));
+        wait(store.revoke(&Revocation::grant(sts(), grant, end()), office.issuer.now())).unwrap();
+        assert_eq!(office.code(&office.lawyer, &request), "grant_revoked");
+    }
+}
+
 #[test]
 fn an_agent_that_is_revoked_is_given_nothing() {
     let (office, store) = office();
-    assert_eq!(code(&office.agent_token(&office.lawyer, &resource(STS))), ACCEPTED);
+    let own = office.agent_token(&office.lawyer, &resource(STS));
+    assert_eq!((code(&own), own.unwrap().grant_id()), (ACCEPTED, None));
     wait(store.revoke(&Revocation::agent(agent(LAWYER)), office.issuer.now())).unwrap();
     assert_eq!(code(&office.agent_token(&office.lawyer, &resource(STS))), "agent_revoked");
     assert_eq!(code(&office.agent_token(&office.clerk, &resource(STS))), ACCEPTED);
