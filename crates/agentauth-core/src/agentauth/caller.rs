@@ -251,6 +251,7 @@ impl Caller {
         let delegation = &self.inner.delegation;
         let request = AuthzRequest {
             agent: delegation.actor(),
+            holders: delegation.holders(),
             principal: delegation.principal(),
             mode: delegation.mode(),
             issuer: delegation.issuer(),

@@ -49,7 +49,6 @@ impl Caller {
     pub async fn delegate_through(&self, delegator: &Delegator, hop: &NextHop) -> Result<OutboundToken, OutboundError> {
         let inner = &*self.inner;
         let now = inner.auth.now();
-        self.check_standing(now).map_err(|_| OutboundError::CallerEnded)?;
         // What is kept for a caller is no longer its own once anything that it came from has been revoked.
         self.standing(now).await.map_err(|_| OutboundError::CallerEnded)?;
         self.check_standing(inner.auth.now()).map_err(|_| OutboundError::CallerEnded)?;

@@ -47,6 +47,8 @@ impl PolicyError {
 #[derive(Debug)]
 pub struct AuthzRequest<'a> {
     pub(crate) agent: &'a AgentId,
+    /// Who has passed it on to the agent without its issuer: for what denies, and nothing else.
+    pub(crate) holders: &'a [AgentId],
     pub(crate) principal: &'a PrincipalId,
     pub(crate) mode: Mode,
     pub(crate) issuer: &'a IssuerId,

@@ -90,7 +90,8 @@ impl Rule {
         Self::new(id, Effect::Allow)
     }
 
-    /// A rule that denies, whatever other rules allow.
+    /// A rule that denies, whatever other rules allow. It is also for those that its agents have passed authority on to offline
+    /// (feature `unstable-chain`).
     pub fn deny(id: &str) -> Self {
         Self::new(id, Effect::Deny)
     }
@@ -339,7 +340,11 @@ impl CompleteRule {
     /// Whether this rule is about this agent acting for this principal, in this capacity.
     fn is_about(&self, request: &AuthzRequest<'_>) -> bool {
         match self.effect {
-            Effect::Deny => self.principals.covers(request.principal) && self.agents.covers(request.agent),
+            Effect::Deny => {
+                // A holder could call a key of its own by any name: what is denied to it is denied to its delegates.
+                let mut agents = std::iter::once(request.agent).chain(request.holders);
+                self.principals.covers(request.principal) && agents.any(|agent| self.agents.covers(agent))
+            }
             Effect::Allow => {
                 self.principals.contains(request.principal)
                     && self.agents.contains(request.agent)

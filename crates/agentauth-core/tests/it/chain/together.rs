@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::ChainSettings;
-use agentauth_core::policy::{ApprovalTerms, Reason, ReasonKind};
+use agentauth_core::policy::{Agents, ApprovalTerms, Principals, Reason, ReasonKind, Resources, Rule, Rules};
 use agentauth_core::state::{MemoryApprovalStore, Remember, ReplayAnswer, ReplayStore};
-use agentauth_core::{Action, AgentAuth, Caller, Decision, ManualClock, Timestamp};
+use agentauth_core::{Action, AgentAuth, Caller, Decision, ManualClock, SpiffeId, Timestamp};
 use serde_json::json;
 
 use super::presented::Bench;
-use crate::support::court::{ACCEPTED, Oracle, RESOURCE, authenticate, code_of, wait};
+use crate::support::court::{ACCEPTED, CLERK, LAWYER, Oracle, RESOURCE, authenticate, code_of, wait};
 
 /// An engine whose policy wants a human for everything.
 fn engine(bench: &Bench, store: MemoryApprovalStore) -> AgentAuth {
@@ -60,6 +60,28 @@ fn a_holder_does_not_approve_what_it_asks_for_under_another_name() {
     assert!(request.to_string().contains("through clerk"), "{request}");
     wait(approvals.approve(id, "dana")).unwrap();
     assert_eq!(ask(&caller), ACCEPTED);
+}
+
+/// Nobody is told who it was that passed authority on, but for what denies: an agent does not slip past its name by passing
+/// it on to itself.
+#[test]
+fn who_is_denied_is_denied_through_others_too() {
+    let bench = Bench::new();
+    let rule = |rule: Rule| rule.principals(Principals::any()).action("records:read").resources(Resources::any());
+    let allow = || rule(Rule::allow("anybody").agents(Agents::any()));
+    let denied = |agents: Agents| {
+        let rules = Rules::new([allow(), rule(Rule::deny("not-them").agents(agents))]).unwrap();
+        let auth = bench.with(ChainSettings::new()).policy(rules).build().unwrap();
+        [0, 1, 3].map(|links| ask(&authenticate(&auth, bench.evidence(&auth, &bench.cast.chain(links))).unwrap()))
+    };
+    assert_eq!(denied(Agents::exactly(LAWYER.parse::<SpiffeId>().unwrap())), ["policy_forbidden"; 3]);
+    assert_eq!(denied(Agents::below("spiffe://court.example/agent").unwrap()), ["policy_forbidden"; 3]);
+    assert_eq!(denied(Agents::exactly(CLERK.parse::<SpiffeId>().unwrap())), [ACCEPTED; 3]);
+    // It is no ground to allow anything.
+    let lawyers = rule(Rule::allow("lawyers").agents(Agents::exactly(LAWYER.parse::<SpiffeId>().unwrap())));
+    let auth = bench.with(ChainSettings::new()).policy(Rules::new([lawyers]).unwrap()).build().unwrap();
+    let caller = authenticate(&auth, bench.evidence(&auth, &bench.cast.chain(1))).unwrap();
+    assert_eq!(ask(&caller), "actor_unauthorized");
 }
 
 /// Says that it has not seen anything, an hour later.
