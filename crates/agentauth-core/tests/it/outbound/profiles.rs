@@ -112,7 +112,11 @@ fn an_answer_that_is_silent_on_scopes_is_no_answer_where_all_was_asked_for() {
     ] {
         let body = set(body.clone(), "scope", scope).to_string();
         let answer = profile.read_answer(&request(GRAPH, "Records.Read"), &Holder::Unknown, body.as_bytes(), at);
-        assert_eq!(answer.as_ref().map_or_else(|error| error.code(), |_| ACCEPTED), expected, "{body}");
+        assert_eq!(
+            answer.as_ref().map_or_else(agentauth_core::delegation::AnswerError::code, |_| ACCEPTED),
+            expected,
+            "{body}"
+        );
     }
 }
 
