@@ -5,6 +5,7 @@ pub mod approval;
 pub mod audit;
 pub mod binding;
 pub mod delegation;
+mod digest;
 mod disk;
 mod evidence;
 pub mod identity;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::cache::TokenDigest;
 use super::checks::Refused;
 use super::introspection::{Introspecting, Introspection};
 use super::issuer::CheckedIssuer;
 use super::status::{KnownLists, StatusCheck, StatusPlace};
 use super::verified::{Basis, Lifetime};
 use super::{KeyRefresh, StatusListError, TokenError, TokenVerifier, VerifiedToken};
+use crate::digest::Digest;
 use crate::jose::MAX_TOKEN_BYTES;
 use crate::time::{Clock, Timestamp};
 
@@ -188,7 +188,7 @@ impl TokenVerifier {
     /// Longer tokens are refused, and are not worth hashing.
     fn ticket(&self, token: &str) -> Option<Ticket> {
         let cache = self.cache.as_ref().filter(|_| token.len() <= MAX_TOKEN_BYTES)?;
-        Some(Ticket { digest: TokenDigest::of(token)?, epoch: cache.epoch() })
+        Some(Ticket { digest: Digest::of(token.as_bytes()), epoch: cache.epoch() })
     }
 
     fn look_up(&self, ticket: Option<&Ticket>, now: Timestamp) -> Option<Arc<VerifiedToken>> {
@@ -230,7 +230,7 @@ impl TokenVerifier {
 
 /// A place in the cache for a token that is being verified.
 struct Ticket {
-    digest: TokenDigest,
+    digest: Digest,
     epoch: u64,
 }
 

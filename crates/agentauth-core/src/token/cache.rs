@@ -2,57 +2,18 @@
 
 use std::any::Any;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use super::VerifiedToken;
+use crate::digest::{ByDigest, Digest};
 
 /// How many verified tokens are kept unless set otherwise, each with what the record says of it: 12 MB as tokens are;
 /// 250 MB at the very worst, for which an issuer must sign as many tokens of the largest size.
 pub(crate) const DEFAULT_CAPACITY: usize = 10_000;
-
-/// The SHA-256 of a whole token. Only its exact bytes find an entry again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TokenDigest([u8; 32]);
-
-impl TokenDigest {
-    #[inline]
-    pub(super) fn of(token: &str) -> Option<Self> {
-        digest(&SHA256, token.as_bytes()).as_ref().try_into().ok().map(Self)
-    }
-}
-
-impl std::hash::Hash for TokenDigest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    }
-}
-
-/// A digest is evenly spread as it is, and nobody can put one in without a token that verifies.
-#[derive(Debug, Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -72,16 +33,16 @@ impl Keepsake {
     }
 }
 
-/// A bounded cache of verified tokens. Refusals are not kept, and proofs of possession are not either: each request
+/// A bounded cache of verified tokens, each known by the SHA-256 of its exact bytes. Refusals are not kept, and proofs of possession are not either: each request
 /// shows its own.
 pub(super) struct TokenCache {
-    entries: Cache<TokenDigest, Entry, UnitWeighter, BuildHasherDefault<AsIs>>,
+    entries: Cache<Digest, Entry, UnitWeighter, ByDigest>,
     epoch: AtomicU64,
 }
 
 impl TokenCache {
     pub(super) fn new(capacity: usize) -> Self {
-        let hasher = BuildHasherDefault::default();
+        let hasher = ByDigest::default();
         let lifecycle = DefaultLifecycle::default();
         // Its shards, of 32 entries at least, are of one size: the capacity is rounded up to a multiple of their number.
         Self {
@@ -94,7 +55,7 @@ impl TokenCache {
     #[inline]
     pub(super) fn get(
         &self,
-        digest: &TokenDigest,
+        digest: &Digest,
         is_good: impl FnOnce(&VerifiedToken) -> bool,
     ) -> Option<Arc<VerifiedToken>> {
         let entry = self.entries.get(digest)?;
@@ -107,7 +68,7 @@ impl TokenCache {
     }
 
     /// Keeps a token that was verified in `epoch`, which was read before its verification began.
-    pub(super) fn insert(&self, digest: TokenDigest, token: Arc<VerifiedToken>, epoch: u64) {
+    pub(super) fn insert(&self, digest: Digest, token: Arc<VerifiedToken>, epoch: u64) {
         self.entries.insert(digest, Entry { token, epoch });
     }
 

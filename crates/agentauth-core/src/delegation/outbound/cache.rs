@@ -1,11 +1,9 @@
 //! Delegations that were exchanged already.
 
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use smallvec::SmallVec;
@@ -13,6 +11,7 @@ use smallvec::SmallVec;
 use super::hop::NextHop;
 use super::{Holder, OutboundToken};
 use crate::delegation::Delegation;
+use crate::digest::{ByDigest, Digest};
 use crate::identity::{AgentId, PrincipalId};
 use crate::text::Secret;
 use crate::time::Timestamp;
@@ -28,8 +27,8 @@ pub(super) type Parts = SmallVec<[u8; 2048]>;
 
 /// What a delegation is known by: a SHA-256 over all that it depends on, each part with its length before it. The token
 /// service is not among it, since each has a cache of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key([u8; 32]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key(Digest);
 
 impl Key {
     /// Of a delegation to `hop` that is exchanged from `subject`, whose caller is `caller`, and is of use to `holder`.
@@ -55,16 +54,7 @@ impl Key {
                 }
             }
         }
-        let mut key = [0; 32];
-        key.copy_from_slice(digest(&SHA256, &parts).as_ref());
-        Self(key)
-    }
-}
-
-impl std::hash::Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+        Self(Digest::of(&parts))
     }
 }
 
@@ -92,26 +82,6 @@ fn append_principal(parts: &mut Parts, principal: &PrincipalId) {
     append(parts, principal.subject().as_bytes());
 }
 
-/// A SHA-256 is evenly spread as it is.
-#[derive(Debug, Default)]
-pub(super) struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
-
 #[derive(Clone)]
 struct Entry {
     token: OutboundToken,
@@ -122,13 +92,13 @@ struct Entry {
 
 /// A bounded cache of delegations. What was refused is not kept.
 pub(super) struct DelegationCache {
-    entries: Cache<Key, Entry, UnitWeighter, BuildHasherDefault<AsIs>>,
+    entries: Cache<Key, Entry, UnitWeighter, ByDigest>,
     epoch: AtomicU64,
 }
 
 impl DelegationCache {
     pub(super) fn new(capacity: usize) -> Self {
-        let (hasher, lifecycle) = (BuildHasherDefault::default(), DefaultLifecycle::default());
+        let (hasher, lifecycle) = (ByDigest::default(), DefaultLifecycle::default());
         let entries = Cache::with(capacity, capacity as u64, UnitWeighter, hasher, lifecycle);
         Self { entries, epoch: AtomicU64::new(0) }
     }
