@@ -7,8 +7,8 @@ use serde::de::MapAccess;
 use super::{Holder, StsProfile};
 use crate::delegation::exchange::AskedDetails;
 use crate::delegation::{ExchangeRequest, IssuedToken};
-use crate::jose::JsonError;
 use crate::jose::json::{self, Members, Value};
+use crate::jose::{JsonError, MAX_TOKEN_BYTES};
 use crate::scope::{Authority, DetailTypes, MAX_DETAILS_BYTES, MAX_DETAILS_DEPTH, ScopeSet};
 use crate::text::Excerpt;
 use crate::time::Timestamp;
@@ -132,9 +132,12 @@ impl<'de> Answer<'de> {
         }
     }
 
-    /// What was issued, in characters that a header can carry.
+    /// What was issued, in characters that a header can carry, and no more of them than servers look at.
     pub(in crate::delegation) fn token(&self) -> Result<&str, AnswerError> {
         let token = self.access_token.as_deref().ok_or(AnswerError::Missing("access_token"))?;
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(AnswerError::Malformed(JsonError::Oversize));
+        }
         let is_token68 = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if token.is_empty() || !token.bytes().all(is_token68) {
             return Err(AnswerError::Malformed(JsonError::WrongType(Excerpt::of("access_token"))));

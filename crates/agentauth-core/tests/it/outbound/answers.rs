@@ -101,27 +101,28 @@ fn a_token_says_whom_it_is_for_however_it_is_signed() {
         answer(&format!("{header}.{claims}.AAAA{end}"), 300).to_string()
     };
     let code = |body: String| outcome(&court, &Holder::Unknown, "records:read", "records:read", body);
-    let vast = set(onward(), "roles", "r".repeat(20_000));
     for header in &headers {
-        for claims in [onward(), vast.clone()] {
-            for end in ["", "="] {
-                assert_eq!(code(token(header, &claims, end)), ACCEPTED, "{header:.80}");
-                for (name, value, expected) in [
-                    ("aud", json!("https://mail.example"), "answer_wrong_audience"),
-                    ("scope", json!("records:read records:seal"), "answer_widened"),
-                    ("nonce", json!("n"), "answer_wrong_kind"),
-                    ("exp", json!(NOW), "answer_expired"),
-                    ("cnf", json!({"jkt": encode([7; 32])}), "answer_wrong_binding"),
-                ] {
-                    let found = code(token(header, &set(claims.clone(), name, value), end));
-                    assert_eq!(found, expected, "{header:.80} {name} {end}");
-                }
+        for end in ["", "="] {
+            assert_eq!(code(token(header, &onward(), end)), ACCEPTED, "{header:.80}");
+            for (name, value, expected) in [
+                ("aud", json!("https://mail.example"), "answer_wrong_audience"),
+                ("scope", json!("records:read records:seal"), "answer_widened"),
+                ("nonce", json!("n"), "answer_wrong_kind"),
+                ("exp", json!(NOW), "answer_expired"),
+                ("cnf", json!({"jkt": encode([7; 32])}), "answer_wrong_binding"),
+            ] {
+                let found = code(token(header, &set(onward(), name, value), end));
+                assert_eq!(found, expected, "{header:.80} {name} {end}");
             }
         }
     }
     let id_jag = json!({"alg": "HS256", "typ": "oauth-id-jag+jwt"});
     assert_eq!(code(token(&id_jag, &onward(), "")), "answer_wrong_kind");
     assert_eq!(code(answer("e30.e31.AAAA", 300).to_string()), "json_malformed");
+    // No server takes what is longer, and many of them would fill the memory.
+    for (length, expected) in [(16 * 1024, ACCEPTED), (16 * 1024 + 1, "json_oversize")] {
+        assert_eq!(code(answer(&"a".repeat(length), 300).to_string()), expected);
+    }
     // Encrypted, or no JSON: opaque.
     for opaque in ["e30.e30.e30.e30.e30", "a.b", "W10.W10.AAAA", "e30"] {
         assert_eq!(code(answer(opaque, 300).to_string()), ACCEPTED, "{opaque}");
