@@ -188,7 +188,6 @@ pub(super) fn hash_of(signing_input: &str) -> [u8; 32] {
     hash
 }
 
-/// RFC 9278 §3.
 /// What stands in a root, beyond what makes it a good access token.
 #[derive(Default)]
 pub(super) struct RootClaims<'c> {
