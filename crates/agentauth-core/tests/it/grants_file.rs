@@ -126,6 +126,12 @@ fn what_is_wrong_with_the_file_is_said_with_its_line() {
         (text(""), ACCEPTED, ""),
         ("{".into(), malformed, "EOF while parsing an object at line 1 column 1"),
         (String::new(), malformed, "EOF while parsing a value at line 1 column 0"),
+        ("[]".into(), malformed, "invalid type: sequence, expected an object with grants, an array at line 1 column 0"),
+        (
+            r#"{"grants": [[]]}"#.into(),
+            malformed,
+            "invalid type: sequence, expected a grant, which is an object at line 1 column 12",
+        ),
         (r#"{"grant": []}"#.into(), malformed, "unknown field `grant`, expected `grants` at line 1 column 8"),
         (
             with("\"scope\"", "\"scopes\""),

@@ -66,11 +66,12 @@ impl GrantsFileError {
 pub(super) fn read(bytes: &[u8], types: &DetailTypes) -> Result<Table, GrantsFileError> {
     let malformed = |text: String| GrantsFileError::Malformed(text.into());
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("the file is not UTF-8".into()))?;
-    let document: Document = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
+    let Object(document): Object<Document> =
+        serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
     // What the types above do not look into, such as details, is to be as strict.
     json::check(bytes).map_err(|error| malformed(error.to_string()))?;
     let mut table = Table::default();
-    for entry in document.grants {
+    for Object(entry) in document.grants {
         let id = entry.id.0.0.clone();
         let line = || last_line_with(text, &id);
         let grant = entry.grant(types).map_err(|error| match error {
@@ -90,16 +91,16 @@ fn last_line_with(text: &str, id: &str) -> usize {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with grants, an array")]
+#[serde(deny_unknown_fields)]
 struct Document {
-    grants: Vec<Entry>,
+    grants: Vec<Object<Entry>>,
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a grant, which is an object")]
+#[serde(deny_unknown_fields)]
 struct Entry {
     id: Parsed<Id>,
-    principal: Principal,
+    principal: Object<Principal>,
     agent: Agent,
     #[serde(default, deserialize_with = "stated")]
     scope: Option<Parsed<ScopeSet>>,
@@ -114,7 +115,7 @@ struct Entry {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with iss and sub")]
+#[serde(deny_unknown_fields)]
 struct Principal {
     iss: Parsed<IssuerId>,
     sub: Parsed<Name>,
@@ -127,6 +128,45 @@ struct Principal {
 struct NamedAgent {
     iss: Parsed<IssuerId>,
     sub: Parsed<Name>,
+}
+
+/// An object, and not the array of its values that serde takes for one.
+struct Object<T>(T);
+
+trait Form {
+    const EXPECTED: &'static str;
+}
+
+impl Form for Document {
+    const EXPECTED: &'static str = "an object with grants, an array";
+}
+
+impl Form for Entry {
+    const EXPECTED: &'static str = "a grant, which is an object";
+}
+
+impl Form for Principal {
+    const EXPECTED: &'static str = "an object with iss and sub";
+}
+
+impl<'de, T: Deserialize<'de> + Form> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de> + Form> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(T::EXPECTED)
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
 }
 
 /// What is there: null is not what was left out, which would be no limit.
@@ -156,8 +196,8 @@ impl Entry {
         let scopes = self.scope.map(|scope| scope.0).unwrap_or_default();
         let details = self.authorization_details.map(|details| types.read_strictly(&details.0)).transpose();
         let details = details.map_err(Fault::Details)?.unwrap_or_default();
-        let principal = PrincipalId::new(self.principal.iss.0, &self.principal.sub.0.0);
-        let principal = match self.principal.tenant {
+        let principal = PrincipalId::new(self.principal.0.iss.0, &self.principal.0.sub.0.0);
+        let principal = match self.principal.0.tenant {
             Some(tenant) => principal.in_tenant(&tenant.0.0),
             None => principal,
         };
