@@ -22,6 +22,7 @@
 
 mod backoff;
 mod builder;
+mod client_assertions;
 mod endpoint;
 mod error;
 mod follow;
@@ -40,6 +41,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 pub use builder::WorkloadApiBuilder;
+pub use client_assertions::JwtSvidAssertions;
 pub use endpoint::SPIFFE_ENDPOINT_SOCKET;
 pub use error::WorkloadApiError;
 pub use jwt_svids::OwnJwtSvid;

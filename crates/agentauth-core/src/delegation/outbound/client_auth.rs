@@ -39,7 +39,8 @@ enum Method {
 
 /// Makes the assertions that a client authenticates with: a new one for each request, since each counts once.
 ///
-/// A workload's JWT-SVIDs are such assertions, with the token service's issuer identifier as their one audience.
+/// A workload's JWT-SVIDs are such assertions, with the token service's issuer identifier as their one audience:
+/// `JwtSvidAssertions` of `agentauth-spiffe`.
 #[async_trait]
 pub trait ClientAssertions: Send + Sync + fmt::Debug {
     /// An assertion for the next request.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentauth_core::{ManualClock, SpiffeId, Timestamp};
+use agentauth_core::delegation::outbound::ClientAuth;
+use agentauth_core::{IssuerId, ManualClock, SpiffeId, Timestamp};
 use agentauth_spiffe::WorkloadApi;
-use agentauth_spiffe::workload_api::OwnJwtSvid;
+use agentauth_spiffe::workload_api::{JwtSvidAssertions, OwnJwtSvid};
+use http::HeaderMap;
 use tonic::Code;
 
 use super::{DOMAIN, becomes, builder, code, ready, state};
@@ -251,4 +253,18 @@ async fn with_an_identity_its_jwt_svids_are_gone() {
     push(&[(&lawyer, "")]);
     changes.next().await.unwrap();
     assert_eq!(code(api.jwt_svid_of(&of_judge, &[TOOLS]).await), "workload_api_unavailable", "it is forgotten");
+}
+
+#[tokio::test]
+async fn a_jwt_svid_is_a_client_assertion_for_one_token_service() {
+    const STS: &str = "https://sts.example";
+    let (mock, api, _, _) = office();
+    let sts = IssuerId::new(STS).unwrap();
+    let svid = api.jwt_svid_of(&JUDGE.parse().unwrap(), &[STS]).await.unwrap();
+    let auth = ClientAuth::assertions(JwtSvidAssertions::new(api, sts).of(JUDGE.parse().unwrap()));
+    let (mut form, mut headers) = ("grant_type=x".to_owned(), HeaderMap::new());
+    auth.authenticate(&mut form, &mut headers).await.unwrap();
+    let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-spiffe";
+    let expected = format!("grant_type=x&client_assertion_type={kind}&client_assertion={}", svid.token());
+    assert_eq!((form, headers.len(), fetches(&mock)), (expected, 0, 1));
 }
