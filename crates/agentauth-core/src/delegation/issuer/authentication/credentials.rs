@@ -12,7 +12,6 @@ use crate::delegation::issuer::{ExchangeError, Parameters};
 use crate::identity::forwarded::XFCC;
 use crate::identity::forwarded::client_certificate::{CLIENT_CERT, CLIENT_CERT_CHAIN};
 use crate::identity::svid::X509Svid;
-use crate::text::Excerpt;
 
 /// RFC 7523 §2.2.
 const TYPE_JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -72,7 +71,7 @@ fn assertion<'r>(parameters: &'r Parameters<'_>) -> Result<Option<Shown<'r>>, Ex
         (None, None) => Ok(None),
         (Some(token), Some(TYPE_JWT)) => Ok(Some(Shown::Assertion(token))),
         (Some(token), Some(TYPE_JWT_SVID)) => Ok(Some(Shown::JwtSvid(token))),
-        (Some(_), Some(other)) => Err(ClientError::AssertionType(Excerpt::of(other)).into()),
+        (Some(_), Some(_)) => Err(ClientError::AssertionType.into()),
         _ => Err(ExchangeError::Malformed("client_assertion and its type must stand together")),
     }
 }

@@ -1,6 +1,5 @@
 use crate::identity::svid::JwtSvidError;
 use crate::jose::JoseError;
-use crate::text::Excerpt;
 
 /// Why a client has not proven who it is. Outside, it is told `invalid_client` whichever it was: a client that does not
 /// exist looks like one whose proof is wrong.
@@ -26,9 +25,9 @@ pub enum ClientError {
     /// `client_id` is not the client that has proven itself.
     #[error("client_id names another client than the one that has proven itself")]
     IdMismatch,
-    /// `client_assertion_type` is not one that is supported.
-    #[error("client_assertion_type `{0}` is not supported; jwt-bearer and jwt-spiffe are")]
-    AssertionType(Excerpt),
+    /// `client_assertion_type` is not one that is supported. Not shown: it may be the assertion, in the wrong place.
+    #[error("client_assertion_type is not one that is supported: jwt-bearer or jwt-spiffe")]
+    AssertionType,
     /// No such client is registered.
     #[error("no such client is registered")]
     Unknown,
@@ -96,7 +95,7 @@ impl ClientError {
             Self::BasicMalformed => "client_basic_malformed",
             Self::IdMissing => "client_id_missing",
             Self::IdMismatch => "client_id_mismatch",
-            Self::AssertionType(_) => "client_assertion_type_unsupported",
+            Self::AssertionType => "client_assertion_type_unsupported",
             Self::Unknown => "client_unknown",
             Self::MethodNotRegistered => "client_method_not_registered",
             Self::SecretWrong => "client_secret_wrong",
