@@ -118,7 +118,7 @@ impl PolicyEngine for ScopesSuffice {
         Ok(Decision::allow(Reason::new(ReasonKind::Permitted, text).of_policy("scopes-suffice")))
     }
 
-    fn version(&self) -> &str {
-        "scopes-suffice-1"
+    fn version(&self) -> std::sync::Arc<str> {
+        "scopes-suffice-1".into()
     }
 }

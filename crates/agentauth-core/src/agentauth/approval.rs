@@ -81,9 +81,9 @@ impl Caller {
     ) -> Result<AskedApproval, Refusal> {
         let Self { inner } = self;
         let policy_version = record.policy_version.as_deref().unwrap_or_default();
-        if inner.auth.inner.policy.version() != policy_version {
+        if &*inner.auth.inner.policy.version() != policy_version {
             let text = "the policy was replaced while it was asked".into();
-            return Err(Refusal::Policy { kind: ReasonKind::PolicyFailed, text });
+            return Err(Refusal::Policy { kind: ReasonKind::PolicyFailed, text, public: None });
         }
         let act = Act {
             server: inner.auth.inner.resource.clone(),

@@ -11,7 +11,7 @@ use crate::binding::{Binding, BindingError};
 use crate::delegation::{Delegation, DelegationError, Mode, SubjectToken};
 use crate::evidence::Evidence;
 use crate::identity::{AgentId, Peer, PrincipalId};
-use crate::policy::{Action, AuthzRequest, Decision, Effect, Reason, ReasonKind, Resource};
+use crate::policy::{Action, AuthzRequest, CallerFacts, Decision, Effect, Reason, ReasonKind, Resource};
 use crate::rejection::{Refusal, Rejection};
 use crate::scope::{Grant, NotDelegated, ScopeSet, Wanted};
 use crate::state::revocation::Wait;
@@ -141,9 +141,10 @@ impl Caller {
         let refusal = match standing {
             Err(refusal) => Some(refusal),
             Ok(()) => {
-                record.policy_version = Some(auth.inner.policy.version().into());
+                // Asked for before, so that an engine that changes meanwhile and does not say so is taken for the older.
+                let version = auth.inner.policy.version();
                 let decision = self.decide(&action, now).await;
-                record.reasons = decision.reasons().to_vec();
+                record.decided(&decision, version);
                 match decision.effect() {
                     Effect::Deny => Some(Refusal::of_decision(&decision)),
                     Effect::Allow => match self.settle(&decision, &action, &mut record).await {
@@ -247,9 +248,10 @@ impl Caller {
         self.inner.auth.standing(self.inner.delegation.token(), self.peer(), now)
     }
 
-    async fn decide<A>(&self, action: &Action<A>, now: Timestamp) -> Decision {
+    fn facts(&self) -> CallerFacts<'_> {
         let delegation = &self.inner.delegation;
-        let request = AuthzRequest {
+        CallerFacts {
+            server: &self.inner.auth.inner.resource,
             agent: delegation.actor(),
             holders: delegation.holders(),
             principal: delegation.principal(),
@@ -257,6 +259,12 @@ impl Caller {
             issuer: delegation.issuer(),
             depth: delegation.depth(),
             authority: delegation.authority(),
+        }
+    }
+
+    async fn decide<A>(&self, action: &Action<A>, now: Timestamp) -> Decision {
+        let request = AuthzRequest {
+            caller: self.facts(),
             action: action.name.as_str(),
             resource: action.resource.as_ref(),
             arguments: &action.arguments,

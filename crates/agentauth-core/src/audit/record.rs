@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::binding::Binding;
 use crate::delegation::{Delegation, Mode};
 use crate::identity::{AgentId, Approver, IssuerId, Peer, PeerProof, PrincipalId, ResourceId, SpiffeId};
-use crate::policy::{Effect, Reason, Resource};
+use crate::policy::{Decision, Effect, Obligation, PolicyFault, Reason, Resource, WouldFlip};
 use crate::random::{Random, RandomUnavailable, hex};
 use crate::scope::ScopeSet;
 use crate::state::revocation::{Revocation, RevocationKind, RevocationTarget};
@@ -66,7 +66,16 @@ pub struct Record {
     pub action: Option<ActionRecord>,
     /// Which version of the policies answered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy_version: Option<Box<str>>,
+    pub policy_version: Option<Arc<str>>,
+    /// What an allow was on condition of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<Obligation>,
+    /// Policies that could not be evaluated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policy_errors: Vec<PolicyFault>,
+    /// What only rehearses and would have decided otherwise: none of it was in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub would_flip: Vec<WouldFlip>,
     /// The human's approval that was asked for, given, denied or used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalRecord>,
@@ -104,10 +113,22 @@ impl Record {
             client: None,
             action: None,
             policy_version: None,
+            obligations: Vec::new(),
+            policy_errors: Vec::new(),
+            would_flip: Vec::new(),
             approval: None,
             issued: None,
             revocation: None,
         }
+    }
+
+    /// Notes what the policy has said, whose `version` it is unless it says another.
+    pub(crate) fn decided(&mut self, decision: &Decision, version: Arc<str>) {
+        self.policy_version = Some(decision.version().cloned().unwrap_or(version));
+        self.reasons = decision.reasons().to_vec();
+        self.obligations = decision.obligations().to_vec();
+        self.policy_errors = decision.errors().to_vec();
+        self.would_flip = decision.would_flip().to_vec();
     }
 
     /// Notes who is at the other end, and how that is known.

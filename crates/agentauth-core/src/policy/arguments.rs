@@ -108,11 +108,13 @@ impl Arguments {
         self.value.get(name)
     }
 
-    pub(crate) const fn as_json(&self) -> &Value {
+    /// The arguments as a JSON object.
+    #[must_use]
+    pub const fn as_json(&self) -> &Value {
         &self.value
     }
 
-    /// The arguments as a JSON object.
+    /// The arguments as a JSON object of its own.
     #[must_use]
     pub fn to_json(&self) -> Value {
         self.value.clone()

@@ -1,7 +1,12 @@
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::engine::PolicyError;
 use super::{ApprovalTerms, Obligation};
+
+/// What a caller is told is a sentence.
+pub const MAX_PUBLIC_TEXT_BYTES: usize = 512;
 
 /// A policy engine's answer: allow or deny, always with reasons. An allow can be on conditions, its obligations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -11,6 +16,41 @@ pub struct Decision {
     reasons: Vec<Reason>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     obligations: Vec<Obligation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<PolicyFault>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    would_flip: Vec<WouldFlip>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<Arc<str>>,
+}
+
+/// A policy that could not be evaluated. Whatever else is said, the action is denied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PolicyFault {
+    /// The policy, if it is one policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Box<str>>,
+    /// What went wrong, for the operator.
+    pub text: Box<str>,
+}
+
+/// What only rehearses: a policy or an engine in shadow mode that would have decided otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WouldFlip {
+    /// The policy, or the name of the engine.
+    pub policy: Box<str>,
+    /// What the answer would be, were it in force.
+    pub to: Effect,
+}
+
+impl WouldFlip {
+    /// With `policy` in force, the answer would be `to`.
+    #[must_use]
+    pub fn new(policy: impl Into<Box<str>>, to: Effect) -> Self {
+        Self { policy: policy.into(), to }
+    }
 }
 
 /// Allow or deny.
@@ -24,13 +64,15 @@ pub enum Effect {
     Deny,
 }
 
-/// One ground of a decision, for the operator. Callers are told none of it.
+/// One ground of a decision, for the operator. Callers are told none of it but its public text, if it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {
     kind: ReasonKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<Box<str>>,
     text: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public: Option<Box<str>>,
 }
 
 /// What kind of ground it is.
@@ -52,6 +94,12 @@ pub enum ReasonKind {
     ArgumentOutsideLimit,
     /// No policy engine is configured.
     NoPolicy,
+    /// An argument is unknown, of another type, or cannot be compared exactly.
+    ArgumentRefused,
+    /// The policies' schema does not have the action, or not for this principal and resource.
+    NotInSchema,
+    /// A policy could not be evaluated: what it would have forbidden is not known.
+    PolicyErred,
     /// The policy engine failed.
     PolicyFailed,
 }
@@ -68,6 +116,9 @@ impl ReasonKind {
             Self::ActorNotAuthorized => "actor_unauthorized",
             Self::ArgumentOutsideLimit => "argument_outside_limit",
             Self::NoPolicy => "policy_none",
+            Self::ArgumentRefused => "argument_refused",
+            Self::NotInSchema => "policy_not_in_schema",
+            Self::PolicyErred => "policy_erred",
             Self::PolicyFailed => "policy_failed",
         }
     }
@@ -77,7 +128,20 @@ impl Reason {
     /// A reason with a sentence for the operator.
     #[must_use]
     pub fn new(kind: ReasonKind, text: impl Into<Box<str>>) -> Self {
-        Self { kind, policy: None, text: text.into() }
+        Self { kind, policy: None, text: text.into(), public: None }
+    }
+
+    /// With a sentence that the caller is told if this decides for a denial: at most
+    /// [`MAX_PUBLIC_TEXT_BYTES`] of it, and no control characters.
+    #[must_use]
+    pub fn telling(mut self, public: &str) -> Self {
+        let mut end = public.len().min(MAX_PUBLIC_TEXT_BYTES);
+        while !public.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        let told = public.get(..end).unwrap_or_default();
+        self.public = Some(told.chars().filter(|c| !c.is_control()).collect::<String>().into());
+        self
     }
 
     /// Names the policy that is the ground.
@@ -104,17 +168,34 @@ impl Reason {
     pub fn text(&self) -> &str {
         &self.text
     }
+
+    /// The sentence for the caller, if there is one.
+    #[must_use]
+    pub fn public_text(&self) -> Option<&str> {
+        self.public.as_deref()
+    }
 }
 
 impl Decision {
     /// Allows, for `reason`.
     pub fn allow(reason: Reason) -> Self {
-        Self { effect: Effect::Allow, reasons: vec![reason], obligations: Vec::new() }
+        Self::new(Effect::Allow, reason)
     }
 
     /// Denies, for `reason`.
     pub fn deny(reason: Reason) -> Self {
-        Self { effect: Effect::Deny, reasons: vec![reason], obligations: Vec::new() }
+        Self::new(Effect::Deny, reason)
+    }
+
+    fn new(effect: Effect, reason: Reason) -> Self {
+        Self {
+            effect,
+            reasons: vec![reason],
+            obligations: Vec::new(),
+            errors: Vec::new(),
+            would_flip: Vec::new(),
+            version: None,
+        }
     }
 
     /// Adds another reason, less important than those before it.
@@ -145,6 +226,43 @@ impl Decision {
         self
     }
 
+    /// Says that `policy` could not be evaluated, which makes this a denial.
+    pub fn with_error(mut self, policy: Option<&str>, text: impl Into<Box<str>>) -> Self {
+        self.effect = Effect::Deny;
+        self.errors.push(PolicyFault { policy: policy.map(Into::into), text: text.into() });
+        self
+    }
+
+    /// Says that it would be otherwise, were something in force that only rehearses.
+    pub fn with_flip(mut self, flip: WouldFlip) -> Self {
+        self.would_flip.push(flip);
+        self
+    }
+
+    /// Says of which version of the policies this is.
+    pub fn of_version(mut self, version: Arc<str>) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Which policies could not be evaluated.
+    #[must_use]
+    pub fn errors(&self) -> &[PolicyFault] {
+        &self.errors
+    }
+
+    /// What only rehearses and would have decided otherwise.
+    #[must_use]
+    pub fn would_flip(&self) -> &[WouldFlip] {
+        &self.would_flip
+    }
+
+    /// Of which version of the policies this is, if it says so.
+    #[must_use]
+    pub fn version(&self) -> Option<&Arc<str>> {
+        self.version.as_ref()
+    }
+
     /// What must be met before an allow counts.
     #[must_use]
     pub fn obligations(&self) -> &[Obligation] {
@@ -170,7 +288,11 @@ impl Decision {
 
     /// The kind of the ground that decided for a denial.
     pub(crate) fn ground_of_denial(&self) -> ReasonKind {
-        match self.reasons.first().map(Reason::kind) {
+        let first = self.reasons.first().map(Reason::kind);
+        if !self.errors.is_empty() && !matches!(first, Some(ReasonKind::Forbidden)) {
+            return ReasonKind::PolicyErred;
+        }
+        match first {
             None | Some(ReasonKind::Permitted | ReasonKind::Refused) => ReasonKind::NotPermitted,
             Some(kind) => kind,
         }

@@ -20,13 +20,13 @@ impl Nearest {
         Decision::deny(match self {
             Self::NoPair => {
                 // The usual reason, where a rule names both of them.
-                let hint = match request.mode {
+                let hint = match request.mode() {
                     Mode::ClientOnly => ": nobody delegated, and only a rule with even_client_only covers that",
                     Mode::Impersonation => " by impersonation, which only a rule with even_impersonation covers",
                     Mode::AgentAccount => " as its account, which only a rule with even_agent_account covers",
                     Mode::OnBehalfOf | Mode::Autonomous => "",
                 };
-                let text = format!("no rule lets {} act for {}{hint}", request.agent, request.principal);
+                let text = format!("no rule lets {} act for {}{hint}", request.agent(), request.principal());
                 Reason::new(ReasonKind::ActorNotAuthorized, text)
             }
             Self::Pair => {

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::text::Excerpt;
+
 /// The longest time for which a request for approval, and the approval, can count: a week has a weekend in it, and what was
 /// true longer ago is no ground to act on.
 pub const MAX_APPROVAL_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -26,6 +28,64 @@ pub struct ApprovalTerms {
     lifetime: Duration,
 }
 
+/// An obligation that a policy file states and that means nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObligationError {
+    /// Its terms cannot be read.
+    #[error("`{terms}` is not how {name} is stated; write {example}")]
+    Terms {
+        /// The obligation.
+        name: &'static str,
+        /// What stands there.
+        terms: Excerpt,
+        /// What could stand there.
+        example: &'static str,
+    },
+}
+
+impl Obligation {
+    /// Reads the obligation called `name` as policy files state it; one that is not known here is [`Obligation::Unknown`], which
+    /// refuses the action.
+    ///
+    /// | name | terms |
+    /// |---|---|
+    /// | `approval` | for how long it counts: `90s`, `30m`, `8h`, `7d` |
+    ///
+    /// # Errors
+    /// [`ObligationError`] if its terms cannot be read.
+    pub fn read(name: &str, terms: &str) -> Result<Self, ObligationError> {
+        match name {
+            "approval" => {
+                let lifetimes = MIN_APPROVAL_LIFETIME..=MAX_APPROVAL_LIFETIME;
+                let lifetime = read_duration(terms).filter(|lifetime| lifetimes.contains(lifetime));
+                let error = || ObligationError::Terms {
+                    name: "an approval",
+                    terms: Excerpt::of(terms),
+                    example: "for how long it counts, from 1s to 7d, such as 8h",
+                };
+                Ok(Self::Approval(ApprovalTerms::within(lifetime.ok_or_else(error)?)))
+            }
+            unknown => Ok(Self::Unknown(unknown.into())),
+        }
+    }
+}
+
+/// A number and its unit: `90s`, `30m`, `8h`, `7d`.
+pub(super) fn read_duration(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        _ => return None,
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u64 = if plain { digits.parse().ok()? } else { return None };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
 impl ApprovalTerms {
     /// The action must be approved and done within `lifetime` after it was first asked for, and within
     /// [`MAX_APPROVAL_LIFETIME`] in any case.
@@ -45,5 +105,22 @@ impl Serialize for ApprovalTerms {
     /// Writes the lifetime in seconds.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.lifetime.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_obligation_is_read_as_policy_files_state_it() {
+        let approval = |seconds| Obligation::Approval(ApprovalTerms::within(Duration::from_secs(seconds)));
+        for (terms, seconds) in [("1s", 1), ("90s", 90), ("30m", 1800), ("8h", 28_800), ("7d", 604_800)] {
+            assert_eq!(Obligation::read("approval", terms), Ok(approval(seconds)), "{terms}");
+        }
+        for terms in ["", "h", "8", "0s", "8d", "-1h", "+1h", "1.5h", "1 h", "1H", "18446744073709551615d", "é"] {
+            assert!(matches!(Obligation::read("approval", terms), Err(ObligationError::Terms { .. })), "{terms}");
+        }
+        assert_eq!(Obligation::read("aproval", "8h"), Ok(Obligation::Unknown("aproval".into())));
     }
 }

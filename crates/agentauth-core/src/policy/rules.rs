@@ -1,6 +1,7 @@
 //! The built-in rules: for those who need no policy language.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -247,7 +248,7 @@ struct CompleteRule {
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<CompleteRule>,
-    version: Box<str>,
+    version: Arc<str>,
 }
 
 impl Rules {
@@ -264,7 +265,7 @@ impl Rules {
             complete.push(rule.complete()?);
         }
         // The debug form spells out every part of every rule, so it changes whenever what is permitted does.
-        let version = hex(digest(&SHA256, format!("{complete:?}").as_bytes()).as_ref());
+        let version = Arc::from(hex(digest(&SHA256, format!("{complete:?}").as_bytes()).as_ref()));
         Ok(Self { rules: complete, version })
     }
 
@@ -305,8 +306,8 @@ impl PolicyEngine for Rules {
         Ok(self.answer(request))
     }
 
-    fn version(&self) -> &str {
-        &self.version
+    fn version(&self) -> Arc<str> {
+        Arc::clone(&self.version)
     }
 }
 
@@ -342,13 +343,13 @@ impl CompleteRule {
         match self.effect {
             Effect::Deny => {
                 // A holder could call a key of its own by any name: what is denied to it is denied to its delegates.
-                let mut agents = std::iter::once(request.agent).chain(request.holders);
-                self.principals.covers(request.principal) && agents.any(|agent| self.agents.covers(agent))
+                let mut agents = std::iter::once(request.agent()).chain(request.caller.holders);
+                self.principals.covers(request.principal()) && agents.any(|agent| self.agents.covers(agent))
             }
             Effect::Allow => {
-                self.principals.contains(request.principal)
-                    && self.agents.contains(request.agent)
-                    && self.is_for(request.mode)
+                self.principals.contains(request.principal())
+                    && self.agents.contains(request.agent())
+                    && self.is_for(request.mode())
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::identity::ResourceId;
 /// A refusal, ready to be answered: what the operator may know, and what the caller may.
 ///
 /// The caller learns a status, one OAuth error word and the `evaluation_id` under which the operator finds the
-/// rest in the record; and where a human must approve, the request to show to one.
+/// rest in the record; where a human must approve, the request to show to one; and what the policy itself has to say to callers.
 #[derive(Clone)]
 pub struct Rejection {
     inner: Box<Inner>,
@@ -79,6 +79,15 @@ impl Rejection {
         }
     }
 
+    /// What the policy that denies says to callers, if it does ([`Reason::telling`](crate::policy::Reason::telling)).
+    #[must_use]
+    pub fn public_text(&self) -> Option<&str> {
+        match &self.inner.refusal {
+            Refusal::Policy { public, .. } => public.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -131,19 +140,22 @@ impl Rejection {
         headers
     }
 
-    /// The body of the answer: the public word, the evaluation id and, if there is one, the id of the request for approval,
-    /// as JSON.
+    /// The body of the answer: the public word, the evaluation id and, if there is one, the id of the request for approval or
+    /// what the policy says to callers, as JSON.
     #[must_use]
     pub fn body(&self) -> String {
         #[derive(Serialize)]
         struct Body<'a> {
             error: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            error_description: Option<&'a str>,
             evaluation_id: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             approval_id: Option<&'a str>,
         }
         let body = Body {
             error: self.public_error(),
+            error_description: self.public_text(),
             evaluation_id: &self.inner.evaluation_id,
             approval_id: self.approval_id(),
         };
@@ -208,8 +220,17 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_may_tell_the_caller_a_sentence() {
+        let public = Some("Ask the clerk.".into());
+        let refusal = Refusal::Policy { kind: ReasonKind::Forbidden, text: "secret grounds".into(), public };
+        let body = Rejection::new(refusal, "id-1".into(), "u", None).body();
+        let expected = r#"{"error":"access_denied","error_description":"Ask the clerk.","evaluation_id":"id-1"}"#;
+        assert_eq!(body, expected);
+    }
+
+    #[test]
     fn a_refusal_tells_the_caller_one_word() {
-        let policy = |kind| Refusal::Policy { kind, text: "secret grounds".into() };
+        let policy = |kind| Refusal::Policy { kind, text: "secret grounds".into(), public: None };
         for (refusal, status, error, challenge) in [
             (Refusal::NoCredentials, 401, "unauthenticated", Some("Bearer resource_metadata=\"u\"")),
             (

@@ -12,7 +12,7 @@ use crate::delegation::chain::ChainError;
 use crate::evidence::RequestError;
 use crate::identity::forwarded::ForwardedError;
 use crate::identity::svid::SvidError;
-use crate::policy::{Decision, ReasonKind};
+use crate::policy::{Decision, Reason, ReasonKind};
 use crate::scope::{NotDelegated, Scope, ScopeSet};
 use crate::state::revocation::Revoked;
 use crate::text::Excerpt;
@@ -85,6 +85,8 @@ pub enum Refusal {
         kind: ReasonKind,
         /// The sentence for the operator.
         text: Box<str>,
+        /// The sentence for the caller, if the policy has one.
+        public: Option<Box<str>>,
     },
     /// The policy permits the action with a human's approval, which it does not have.
     #[error(transparent)]
@@ -105,8 +107,10 @@ pub enum Refusal {
 
 impl Refusal {
     pub(crate) fn of_decision(decision: &Decision) -> Self {
-        let text = decision.reasons().first().map_or("the policy gave no reason", crate::policy::Reason::text);
-        Self::Policy { kind: decision.ground_of_denial(), text: text.into() }
+        let first = decision.reasons().first();
+        let text = first.map_or("the policy gave no reason", Reason::text).into();
+        let public = first.and_then(Reason::public_text).map(Into::into);
+        Self::Policy { kind: decision.ground_of_denial(), text, public }
     }
 
     /// The stable machine code of this refusal.

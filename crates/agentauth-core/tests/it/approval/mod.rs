@@ -148,7 +148,7 @@ impl PolicyEngine for Handle {
         })
     }
 
-    fn version(&self) -> &str {
-        ["v0", "v1", "v2", "v3"][self.0.version.load(Ordering::SeqCst)]
+    fn version(&self) -> Arc<str> {
+        ["v0", "v1", "v2", "v3"][self.0.version.load(Ordering::SeqCst)].into()
     }
 }

@@ -300,7 +300,7 @@ impl PolicyEngine for Oracle {
         self.answer.clone()
     }
 
-    fn version(&self) -> &str {
-        "oracle-1"
+    fn version(&self) -> std::sync::Arc<str> {
+        "oracle-1".into()
     }
 }

@@ -1,0 +1,221 @@
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use agentauth_core::policy::{
+    AuthzRequest, Effect, PolicyEngine, PolicyError, Problems, Reason, ReasonKind, WouldFlip,
+};
+use agentauth_core::{AgentId, Decision, Mode};
+use async_trait::async_trait;
+
+use crate::entities;
+use crate::index::{Index, Loaded, Verdict};
+use crate::load::load;
+use crate::request::{Question, Unaskable};
+use crate::schema::PolicySchema;
+use crate::sources::Sources;
+
+/// Cedar policies in force: a [`PolicyEngine`].
+///
+/// ```
+/// use agentauth_cedar::{CedarPolicies, Sources};
+///
+/// let policies = CedarPolicies::new(&Sources::new()
+///     .schema("court.cedarschema", r#"
+///         @kind("case") entity Case;
+///         action "motions:file" appliesTo { principal: User, resource: Case, context: { arguments: { fee: Long } } };
+///     "#)
+///     .policies("court.cedar", r#"
+///         permit (principal, action == Action::"motions:file", resource)
+///         when { context.agent in TrustDomain::"court.example" && context.arguments.fee <= 500 };
+///     "#))?;
+/// # Ok::<(), agentauth_core::policy::Problems>(())
+/// ```
+pub struct CedarPolicies {
+    schema: PolicySchema,
+    enforced: Index,
+    shadow: Index,
+    version: Arc<str>,
+    also_in: Vec<Mode>,
+    /// Whether a policy speaks of the time.
+    with_time: bool,
+}
+
+impl CedarPolicies {
+    /// Reads, checks and puts into force the policies of the directory `path`: all its `*.cedar` and `*.cedarschema` files.
+    ///
+    /// # Errors
+    /// [`Problems`]: all of them, each with its place and what to do about it.
+    pub fn from_dir(path: impl AsRef<Path>) -> Result<Self, Problems> {
+        Self::new(&Sources::read(path)?)
+    }
+
+    /// Checks `sources` and puts them into force.
+    ///
+    /// # Errors
+    /// [`Problems`]: all of them, each with its place and what to do about it.
+    pub fn new(sources: &Sources) -> Result<Self, Problems> {
+        let schema = PolicySchema::new(&sources.schemas)?;
+        let loaded = load(sources, &schema)?;
+        let (shadow, enforced): (Vec<Loaded>, Vec<Loaded>) = loaded.into_iter().partition(|one| one.terms.shadow);
+        // A word is enough: that it is built in vain costs time, and no more.
+        let with_time = sources.policies.iter().any(|source| source.text.contains("now"));
+        Ok(Self {
+            schema,
+            enforced: Index::new(enforced),
+            shadow: Index::new(shadow),
+            version: sources.digest().into(),
+            also_in: Vec::new(),
+            with_time,
+        })
+    }
+
+    /// Lets policies permit callers in this mode too. Without it, only agents that act for themselves
+    /// ([`Mode::Autonomous`]) or because someone delegated to them ([`Mode::OnBehalfOf`]) are permitted anything.
+    #[must_use]
+    pub fn even_in(mut self, mode: Mode) -> Self {
+        if !self.also_in.contains(&mode) {
+            self.also_in.push(mode);
+        }
+        self
+    }
+
+    fn answer(&self, request: &AuthzRequest<'_>) -> Decision {
+        match self.verdicts(request) {
+            Ok(decision) => decision,
+            Err(Unaskable { kind, text }) => Decision::deny(Reason::new(kind, text)),
+        }
+    }
+
+    fn verdicts(&self, request: &AuthzRequest<'_>) -> Result<Decision, Unaskable> {
+        let question = Question::new(request, &self.schema, self.with_time)?;
+        let (verdict, shadow) = self.ask(&question, request.agent(), request)?;
+        // A holder could call a key of its own by any name: what is forbidden to it is forbidden to its delegates. And
+        // nobody slips past a name by showing less proof of it.
+        for other in identities(request).into_iter().skip(1) {
+            let (theirs, _) = self.ask(&question, &other, request)?;
+            if let Some(denied) = denial(&theirs) {
+                return Ok(denied);
+            }
+        }
+        let is_for =
+            matches!(request.mode(), Mode::Autonomous | Mode::OnBehalfOf) || self.also_in.contains(&request.mode());
+        let decision = match denial(&verdict) {
+            Some(denied) => denied,
+            None if verdict.permits.is_empty() => {
+                let text = format!("no policy permits `{}`", request.action());
+                Decision::deny(Reason::new(ReasonKind::NotPermitted, text))
+            }
+            None if !is_for => {
+                let text = "no delegation is behind this caller, and no policy is for those";
+                Decision::deny(Reason::new(ReasonKind::ActorNotAuthorized, text))
+            }
+            None => permission(&verdict.permits),
+        };
+        Ok(with_flips(decision, &verdict, &shadow))
+    }
+
+    fn ask(
+        &self,
+        question: &Question,
+        agent: &AgentId,
+        request: &AuthzRequest<'_>,
+    ) -> Result<(Verdict<'_>, Verdict<'_>), Unaskable> {
+        let entities = entities::of_caller(&self.schema.types, agent, request.principal())
+            .map_err(|entities::Unmade(text)| Unaskable { kind: ReasonKind::NotInSchema, text })?;
+        let asked = question.of(&self.schema, agent)?;
+        let verdict = self.enforced.evaluate(&asked, &entities);
+        let shadow = if self.shadow.is_empty() { Verdict::default() } else { self.shadow.evaluate(&asked, &entities) };
+        Ok((verdict, shadow))
+    }
+}
+
+/// The agent, and whoever else it must be allowed to be.
+fn identities(request: &AuthzRequest<'_>) -> Vec<AgentId> {
+    let mut all = Vec::new();
+    for agent in std::iter::once(request.agent()).chain(request.caller().holders()) {
+        all.push(agent.clone());
+        if let (AgentId::Named { name, .. }, Ok(claimed)) = (agent, agent.name().parse()) {
+            debug_assert!(!name.is_empty());
+            all.push(AgentId::Spiffe(claimed));
+        }
+    }
+    all
+}
+
+/// What forbids, or could not be evaluated.
+fn denial(verdict: &Verdict<'_>) -> Option<Decision> {
+    let mut decision = None;
+    for one in &verdict.forbids {
+        let text = one.terms.reason.as_deref().unwrap_or("a policy forbids it");
+        let mut reason = Reason::new(ReasonKind::Forbidden, text).of_policy(one.policy.id().as_ref());
+        if let Some(message) = &one.terms.message {
+            reason = reason.telling(message);
+        }
+        decision = Some(match decision {
+            None => Decision::deny(reason),
+            Some(decision) => Decision::because(decision, reason),
+        });
+    }
+    for (one, text) in &verdict.errors {
+        let id: &str = one.policy.id().as_ref();
+        let told = format!("policy `{id}` could not be evaluated: {text}");
+        let reason = Reason::new(ReasonKind::PolicyErred, told.clone()).of_policy(id);
+        let denied = decision.unwrap_or_else(|| Decision::deny(reason));
+        decision = Some(denied.with_error(Some(id), told));
+    }
+    decision
+}
+
+/// What all that permit say together: each may have its conditions.
+fn permission(permits: &[&Loaded]) -> Decision {
+    let reason = |one: &Loaded| {
+        let text = one.terms.reason.as_deref().unwrap_or("a policy permits it");
+        Reason::new(ReasonKind::Permitted, text).of_policy(one.policy.id().as_ref())
+    };
+    let mut decision: Option<Decision> = None;
+    for one in permits {
+        let with = match decision {
+            None => Decision::allow(reason(one)),
+            Some(decision) => decision.because(reason(one)),
+        };
+        decision = Some(one.terms.obligations.iter().cloned().fold(with, Decision::on_condition_of));
+    }
+    decision.unwrap_or_else(|| Decision::deny(Reason::new(ReasonKind::NotPermitted, "no policy permits it")))
+}
+
+/// Which policies in shadow mode would have made the answer another, each by itself.
+fn with_flips(decision: Decision, verdict: &Verdict<'_>, shadow: &Verdict<'_>) -> Decision {
+    let denied = decision.effect() == Effect::Deny;
+    let held_back = !verdict.forbids.is_empty() || !verdict.errors.is_empty();
+    let to_deny = shadow.forbids.iter().copied().chain(shadow.errors.iter().map(|(one, _)| *one));
+    let flips: Vec<WouldFlip> = if denied {
+        let permits = shadow.permits.iter().filter(|_| !held_back);
+        permits.map(|one| WouldFlip::new(one.policy.id().to_string(), Effect::Allow)).collect()
+    } else {
+        to_deny.map(|one| WouldFlip::new(one.policy.id().to_string(), Effect::Deny)).collect()
+    };
+    flips.into_iter().fold(decision, Decision::with_flip)
+}
+
+#[async_trait]
+impl PolicyEngine for CedarPolicies {
+    async fn decide(&self, request: &AuthzRequest<'_>) -> Result<Decision, PolicyError> {
+        Ok(self.answer(request))
+    }
+
+    fn version(&self) -> Arc<str> {
+        Arc::clone(&self.version)
+    }
+}
+
+impl fmt::Debug for CedarPolicies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use cedar_policy::Effect::{Forbid, Permit};
+        f.debug_struct("CedarPolicies")
+            .field("version", &self.version)
+            .field("permits", &self.enforced.count(Permit))
+            .field("forbids", &self.enforced.count(Forbid))
+            .finish_non_exhaustive()
+    }
+}

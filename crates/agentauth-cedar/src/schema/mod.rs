@@ -1,0 +1,68 @@
+//! The schema: what is shipped, what the application adds, and what each action takes.
+
+mod merge;
+mod shape;
+
+use std::collections::HashMap;
+
+use agentauth_core::policy::{Problem, Problems};
+use cedar_policy::{EntityTypeName, EntityUid, Schema, SchemaFragment};
+
+pub(crate) use shape::{Refused, Shape};
+
+use crate::load::problem_of;
+use crate::names::Types;
+use crate::sources::Source;
+
+pub(crate) const SHIPPED: &str = include_str!("shipped.cedarschema");
+
+/// What a request may be about.
+#[derive(Debug)]
+pub(crate) struct PolicySchema {
+    pub(crate) cedar: Schema,
+    pub(crate) types: Types,
+    pub(crate) actions: HashMap<Box<str>, ActionSchema>,
+    /// The entity type of each kind of resource.
+    pub(crate) kinds: HashMap<Box<str>, EntityTypeName>,
+}
+
+/// One action.
+#[derive(Debug)]
+pub(crate) struct ActionSchema {
+    pub(crate) uid: EntityUid,
+    pub(crate) principals: Vec<EntityTypeName>,
+    pub(crate) resources: Vec<EntityTypeName>,
+    /// A record.
+    pub(crate) arguments: Shape,
+}
+
+impl PolicySchema {
+    /// What is shipped, with `sources` added.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn new(sources: &[Source]) -> Result<Self, Problems> {
+        let mut problems = Problems::none();
+        let mut merged = merge::Merged::shipped()?;
+        for source in sources {
+            match SchemaFragment::from_cedarschema_str(&source.text) {
+                Ok((fragment, _warnings)) => match fragment.to_json_value() {
+                    Ok(json) => problems.extend(merged.add(source, json)),
+                    Err(error) => problems.push(problem_of("policy_schema", source, &error)),
+                },
+                Err(error) => problems.push(problem_of("policy_schema", source, &error)),
+            }
+        }
+        problems.or(())?;
+        let broken = |text: String| Problems::from(Problem::new("policy_schema", "schema", text));
+        let json = merged.finish();
+        let cedar = Schema::from_json_value(json.clone()).map_err(|error| {
+            let first = sources.first();
+            first.map_or_else(|| broken(error.to_string()), |source| problem_of("policy_schema", source, &error).into())
+        })?;
+        let types = Types::new().ok_or_else(|| broken("the shipped types cannot be read".into()))?;
+        let kinds = merge::kinds(&json)?;
+        let actions = merge::actions(&json, &cedar)?;
+        Ok(Self { cedar, types, actions, kinds })
+    }
+}

@@ -1,0 +1,161 @@
+//! The type of a value, as the schema says it; and how JSON becomes a value of that type, or is refused.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::RestrictedExpression;
+use serde_json::{Number, Value};
+
+/// Types nested deeper than this are not taken from a schema: no arguments are (they end at 32 levels).
+const MAX_DEPTH: usize = 32;
+
+/// What Cedar's decimals have after the point.
+const DECIMAL_DIGITS: i32 = 4;
+
+/// The type of an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Boolean,
+    Long,
+    String,
+    Decimal,
+    Ip,
+    Datetime,
+    Duration,
+    Set(Box<Self>),
+    Record(BTreeMap<Box<str>, Member>),
+}
+
+/// A member of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) shape: Shape,
+    pub(crate) required: bool,
+}
+
+/// Why a value is not of its type: where, and what it should be. The value itself is not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused(pub(crate) String);
+
+impl Shape {
+    /// Reads a type of Cedar's JSON schema, in `namespace` of `schema`.
+    pub(crate) fn read(kind: &Value, schema: &Value, namespace: &str) -> Result<Self, String> {
+        Self::read_at(kind, schema, namespace, MAX_DEPTH)
+    }
+
+    fn read_at(kind: &Value, schema: &Value, namespace: &str, depth: usize) -> Result<Self, String> {
+        let depth = depth.checked_sub(1).ok_or("its arguments are nested too deep, or in themselves")?;
+        let text = |member| kind.get(member).and_then(Value::as_str);
+        match text("type").unwrap_or_default() {
+            "Record" => {
+                if kind.get("additionalAttributes").and_then(Value::as_bool) == Some(true) {
+                    return Err("its arguments are open: state each of them".into());
+                }
+                let mut members = BTreeMap::new();
+                for (name, member) in kind.get("attributes").and_then(Value::as_object).into_iter().flatten() {
+                    let shape = Self::read_at(member, schema, namespace, depth)?;
+                    let required = member.get("required").and_then(Value::as_bool).unwrap_or(true);
+                    members.insert(name.as_str().into(), Member { shape, required });
+                }
+                Ok(Self::Record(members))
+            }
+            "Set" => {
+                let element = kind.get("element").ok_or("a set has no type of element")?;
+                Ok(Self::Set(Box::new(Self::read_at(element, schema, namespace, depth)?)))
+            }
+            "Boolean" => Ok(Self::Boolean),
+            "Long" => Ok(Self::Long),
+            "String" => Ok(Self::String),
+            "EntityOrCommon" | "Extension" => {
+                match text("name").unwrap_or_default() {
+                    "Bool" | "Boolean" | "__cedar::Bool" => Ok(Self::Boolean),
+                    "Long" | "__cedar::Long" => Ok(Self::Long),
+                    "String" | "__cedar::String" => Ok(Self::String),
+                    "decimal" | "__cedar::decimal" => Ok(Self::Decimal),
+                    "ipaddr" | "__cedar::ipaddr" => Ok(Self::Ip),
+                    "datetime" | "__cedar::datetime" => Ok(Self::Datetime),
+                    "duration" | "__cedar::duration" => Ok(Self::Duration),
+                    common => {
+                        let (space, name) = common.rsplit_once("::").unwrap_or((namespace, common));
+                        let declared = schema.get(space).and_then(|space| space.get("commonTypes")?.get(name));
+                        let outside = || schema.get("").and_then(|space| space.get("commonTypes")?.get(name));
+                        let declared = declared.or_else(outside).ok_or_else(|| {
+                        format!("`{common}` cannot be an argument; take its name as a String, and let policies compare that")
+                    })?;
+                        Self::read_at(declared, schema, space, depth)
+                    }
+                }
+            }
+            other => Err(format!("an argument cannot be of the type `{other}`")),
+        }
+    }
+
+    /// `value` as a value of this type. `path` is where it stands.
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing is converted that is not exactly of the type.
+    pub(crate) fn value(&self, value: &Value, path: &str) -> Result<RestrictedExpression, Refused> {
+        let refused = |what: &str| Refused(format!("`{path}` is not {what}"));
+        match (self, value) {
+            (Self::Boolean, Value::Bool(flag)) => Ok(RestrictedExpression::new_bool(*flag)),
+            (Self::Long, Value::Number(number)) => {
+                number.as_i64().map(RestrictedExpression::new_long).ok_or_else(|| refused("an integer"))
+            }
+            (Self::String, Value::String(text)) => Ok(RestrictedExpression::new_string(text.clone())),
+            (Self::Decimal, Value::Number(number)) => {
+                let exact =
+                    decimal(number).ok_or_else(|| refused("a decimal with at most four digits after the point"))?;
+                Ok(RestrictedExpression::new_decimal(exact))
+            }
+            (Self::Ip | Self::Datetime | Self::Duration, Value::String(_)) => Err(refused("of a type that is taken")),
+            (Self::Set(element), Value::Array(items)) => {
+                let item = |(index, item)| element.value(item, &format!("{path}[{index}]"));
+                let items = items.iter().enumerate().map(item).collect::<Result<Vec<_>, _>>()?;
+                Ok(RestrictedExpression::new_set(items))
+            }
+            (Self::Record(members), Value::Object(given)) => {
+                if let Some(unknown) = given.keys().find(|name| !members.contains_key(name.as_str())) {
+                    let unknown = agentauth_core::Excerpt::of(unknown);
+                    return Err(Refused(format!("`{path}` has no member `{unknown}` in the schema")));
+                }
+                let mut pairs = Vec::with_capacity(given.len());
+                for (name, member) in members {
+                    match given.get(&**name) {
+                        Some(value) => {
+                            pairs.push((String::from(&**name), member.shape.value(value, &format!("{path}.{name}"))?));
+                        }
+                        None if member.required => return Err(Refused(format!("`{path}.{name}` is missing"))),
+                        None => {}
+                    }
+                }
+                RestrictedExpression::new_record(pairs).map_err(|_| refused("a record"))
+            }
+            (shape, _) => Err(refused(shape.describe())),
+        }
+    }
+
+    const fn describe(&self) -> &'static str {
+        match self {
+            Self::Boolean => "true or false",
+            Self::Long => "an integer",
+            Self::String => "a string",
+            Self::Decimal => "a decimal",
+            Self::Ip => "an IP address or range",
+            Self::Datetime => "a date and time",
+            Self::Duration => "a duration",
+            Self::Set(_) => "a list",
+            Self::Record(_) => "an object",
+        }
+    }
+}
+
+/// A JSON number as Cedar's decimal, if it is exactly one.
+fn decimal(number: &Number) -> Option<String> {
+    if let Some(integer) = number.as_i64() {
+        return Some(format!("{integer}.0"));
+    }
+    let float = number.as_f64()?;
+    // The shortest text that is read back as this number.
+    let text = float.to_string();
+    let (_, fraction) = text.split_once('.')?;
+    (fraction.len() <= DECIMAL_DIGITS.unsigned_abs() as usize && !text.contains('e')).then_some(text)
+}

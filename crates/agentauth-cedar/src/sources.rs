@@ -1,0 +1,117 @@
+//! Policy files, as they were read.
+
+use std::fs;
+use std::path::Path;
+
+use agentauth_core::policy::{Problem, Problems};
+use aws_lc_rs::digest::{Context, SHA256};
+
+/// A policy file larger than this is not one that people wrote.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A directory with more policy files than this is another directory.
+const MAX_FILES: usize = 10_000;
+
+/// One file of policies, or of a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Source {
+    /// What it is called in problems.
+    pub name: Box<str>,
+    /// What it says.
+    pub text: Box<str>,
+}
+
+impl Source {
+    /// The text `text`, called `name`.
+    #[must_use]
+    pub fn new(name: &str, text: &str) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+}
+
+/// The files that make a set of policies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sources {
+    /// Policies (`*.cedar`).
+    pub policies: Vec<Source>,
+    /// What the application adds to the schema (`*.cedarschema`).
+    pub schemas: Vec<Source>,
+}
+
+impl Sources {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { policies: Vec::new(), schemas: Vec::new() }
+    }
+
+    /// With a file of policies.
+    #[must_use]
+    pub fn policies(mut self, name: &str, text: &str) -> Self {
+        self.policies.push(Source::new(name, text));
+        self
+    }
+
+    /// With a part of the schema.
+    #[must_use]
+    pub fn schema(mut self, name: &str, text: &str) -> Self {
+        self.schemas.push(Source::new(name, text));
+        self
+    }
+
+    /// Reads the files of the directory `path`, in the order of their names: `*.cedar` and `*.cedarschema`.
+    ///
+    /// # Errors
+    /// [`Problems`], for what cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Problems> {
+        let path = path.as_ref();
+        let unreadable = |path: &Path, error: &dyn std::fmt::Display| {
+            Problem::new("policy_unreadable", &path.to_string_lossy(), format!("cannot be read: {error}"))
+        };
+        let entries = fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+        let mut files = Vec::new();
+        for entry in entries {
+            files.push(entry.map_err(|error| unreadable(path, &error))?.path());
+            if files.len() > MAX_FILES {
+                return Err(unreadable(path, &"it has more files than are read").into());
+            }
+        }
+        files.sort();
+        let (mut sources, mut problems) = (Self::new(), Problems::none());
+        for file in files {
+            let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+            let into = match kind {
+                "cedar" => &mut sources.policies,
+                "cedarschema" => &mut sources.schemas,
+                _ => continue,
+            };
+            let read = match fs::metadata(&file) {
+                Ok(data) if data.len() > MAX_FILE_BYTES => Err(unreadable(&file, &"it is larger than 16 MiB")),
+                Ok(_) => fs::read_to_string(&file).map_err(|error| unreadable(&file, &error)),
+                Err(error) => Err(unreadable(&file, &error)),
+            };
+            match read {
+                Ok(text) => into.push(Source::new(&file.to_string_lossy(), &text)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        problems.or(sources)
+    }
+
+    /// The SHA-256 of what all of them say, each with its length before it, as hexadecimal digits. Where they are does not
+    /// matter.
+    pub(crate) fn digest(&self) -> String {
+        let mut context = Context::new(&SHA256);
+        for (kind, sources) in [("policies", &self.policies), ("schemas", &self.schemas)] {
+            for source in sources {
+                for part in [kind, &source.text] {
+                    context.update(&(part.len() as u64).to_be_bytes());
+                    context.update(part.as_bytes());
+                }
+            }
+        }
+        context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,128 @@
+//! What is permitted, and with which code it is not.
+
+use agentauth_core::{AgentId, IssuerId, Mode, PrincipalId};
+use serde_json::json;
+
+use crate::support::{STS, answer, decide, policies, scenario};
+
+const POLICIES: &str = r#"
+    @id("file")
+    permit (principal == User::"https://sts.court.example#alice", action == Action::"motions:file", resource is Case)
+    when { context.agent in SpiffePath::"spiffe://court.example/agent/lawyer" && context.arguments.fee <= 500 };
+
+    @id("expensive") @approval("8h")
+    permit (principal, action == Action::"motions:file", resource == Case::"17")
+    when { context.arguments.fee > 500 && context.arguments.fee <= 5000 };
+
+    @id("sealed") @message("The case is sealed.") @reason("sealed by the judge")
+    forbid (principal, action, resource == Case::"99");
+"#;
+
+#[tokio::test]
+async fn a_policy_decides_on_agent_principal_resource_and_typed_arguments() {
+    let policies = policies(POLICIES);
+    let file = |fee| scenario("motions:file", json!({"fee": fee}));
+    assert_eq!(answer(&policies, &file(120)).await, "allow");
+    assert_eq!(answer(&policies, &file(6000)).await, "policy_not_permitted");
+    assert_eq!(answer(&policies, &file(120).on("case", "99")).await, "policy_forbidden");
+
+    let mut stranger = file(120);
+    stranger.agent = "spiffe://court.example/agent/lawyers".parse::<agentauth_core::SpiffeId>().unwrap().into();
+    assert_eq!(answer(&policies, &stranger).await, "policy_not_permitted");
+
+    let sealed = decide(&policies, &file(120).on("case", "99")).await;
+    let reason = &sealed.reasons()[0];
+    assert_eq!(
+        (reason.policy(), reason.text(), reason.public_text()),
+        (Some("sealed"), "sealed by the judge", Some("The case is sealed."))
+    );
+    assert_eq!(decide(&policies, &file(900)).await.obligations().len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_schema_does_not_know_is_refused() {
+    let policies = policies(POLICIES);
+    let file = |arguments| scenario("motions:file", arguments);
+    for (scenario, code) in [
+        (scenario("motions:burn", json!({})), "policy_not_in_schema"),
+        (file(json!({"fee": 1})).on("statue", "1"), "policy_not_in_schema"),
+        (file(json!({})), "argument_refused"),
+        (file(json!({"fee": "120"})), "argument_refused"),
+        (file(json!({"fee": 1.5})), "argument_refused"),
+        (file(json!({"fee": null})), "argument_refused"),
+        (file(json!({"fee": 1, "who": {"__entity": {"type": "User", "id": "root"}}})), "argument_refused"),
+        (file(json!({"fee": 1, "title": {"__extn": {"fn": "ip", "arg": "::1"}}})), "argument_refused"),
+    ] {
+        assert_eq!(answer(&policies, &scenario).await, code, "{scenario:?}");
+    }
+}
+
+#[tokio::test]
+async fn callers_without_a_delegation_are_permitted_only_by_name() {
+    let all = || policies("permit (principal, action, resource);");
+    let read = |mode| scenario("records:read", json!({})).in_mode(mode);
+    for mode in [Mode::ClientOnly, Mode::Impersonation, Mode::AgentAccount] {
+        assert_eq!(answer(&all(), &read(mode)).await, "actor_unauthorized");
+        assert_eq!(answer(&all().even_in(mode), &read(mode)).await, "allow");
+    }
+}
+
+#[tokio::test]
+async fn who_is_forbidden_is_forbidden_through_others_and_with_less_proof() {
+    let policies = policies(
+        r#"permit (principal, action, resource);
+        forbid (principal, action, resource) when { context.agent in SpiffePath::"spiffe://court.example/agent/thief" };"#,
+    );
+    let thief: agentauth_core::SpiffeId = "spiffe://court.example/agent/thief".parse().unwrap();
+    let mut through = scenario("records:read", json!({}));
+    through.holders = vec![thief.clone().into()];
+    assert_eq!(answer(&policies, &through).await, "policy_forbidden");
+    let mut claimed = scenario("records:read", json!({}));
+    claimed.agent = AgentId::Named { issuer: IssuerId::new(STS).unwrap(), name: thief.as_str().into() };
+    assert_eq!(answer(&policies, &claimed).await, "policy_forbidden");
+}
+
+#[tokio::test]
+async fn a_name_is_forbidden_whatever_kind_it_is_of() {
+    let policies = policies(
+        r#"permit (principal, action, resource);
+        forbid (principal in Subject::"https://sts.court.example#bob", action, resource);"#,
+    );
+    let issuer = IssuerId::new(STS).unwrap();
+    for bob in [
+        PrincipalId::new(issuer.clone(), "bob"),
+        PrincipalId::new(issuer.clone(), "bob").in_tenant("t"),
+        PrincipalId::client(issuer.clone(), "bob"),
+    ] {
+        let mut scenario = scenario("records:read", json!({}));
+        scenario.principal = bob;
+        assert_eq!(answer(&policies, &scenario).await, "policy_forbidden");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_errs_denies() {
+    let policies = policies(
+        r#"@id("all") permit (principal, action, resource);
+        @id("guard") forbid (principal, action == Action::"motions:file", resource)
+        when { context.arguments.fee * 1000000 > 100000 };"#,
+    );
+    let overflowing = decide(&policies, &scenario("motions:file", json!({"fee": 9_007_199_254_740_991_i64}))).await;
+    assert_eq!(overflowing.reasons()[0].kind().code(), "policy_erred");
+    assert_eq!(overflowing.errors()[0].policy.as_deref(), Some("guard"));
+    assert_eq!(answer(&policies, &scenario("records:read", json!({}))).await, "allow");
+}
+
+#[tokio::test]
+async fn a_shadow_policy_only_reports() {
+    let policies = policies(
+        r#"permit (principal, action == Action::"motions:file", resource);
+        @id("next") @mode("shadow") forbid (principal, action, resource) when { context.arguments.fee > 100 };"#
+            .replace("action, resource) when", "action == Action::\"motions:file\", resource) when")
+            .as_str(),
+    );
+    let decision = decide(&policies, &scenario("motions:file", json!({"fee": 200}))).await;
+    assert_eq!(decision.effect(), agentauth_core::policy::Effect::Allow);
+    assert_eq!(&*decision.would_flip()[0].policy, "next");
+    assert!(decide(&policies, &scenario("motions:file", json!({"fee": 20}))).await.would_flip().is_empty());
+}

@@ -1,0 +1,11 @@
+//! Cedar policies from the outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "tests"
+)]
+
+mod decide;
+mod support;
