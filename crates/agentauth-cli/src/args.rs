@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand};
 
-use crate::{delegation, keys, spiffe, svid, token, xfcc};
+use crate::{delegation, keys, policy, spiffe, svid, token, xfcc};
 
 /// Finds out why a token or a certificate is refused, shows what it says, and makes keys to sign with.
 #[derive(Debug, Parser)]
@@ -21,6 +21,7 @@ Examples:
   agentauth xfcc parse header.txt --mode sanitize-set
                                                    whom does my server see behind its proxy?
   agentauth spiffe watch                           who does the platform say that I am, and until when?
+  agentauth policy check policies                  what is wrong with my policies?
   agentauth keys generate --out signing-key.pem    a new key for an issuer
 
 `agentauth help token verify` explains one command."
@@ -55,6 +56,10 @@ pub(crate) enum Command {
     /// Look at what a SPIFFE platform says: identities, bundles, and how they change.
     #[command(subcommand)]
     Spiffe(spiffe::Command),
+
+    /// Check, test and explain Cedar policies, and rehearse others.
+    #[command(subcommand)]
+    Policy(policy::Command),
 
     /// Make signing keys, and publish their public halves.
     #[command(subcommand)]

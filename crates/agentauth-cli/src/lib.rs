@@ -24,6 +24,7 @@ mod error;
 mod input;
 mod keys;
 mod look;
+mod policy;
 mod remote;
 mod spiffe;
 mod svid;
@@ -68,6 +69,11 @@ fn execute(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
         Command::Svid(svid::Command::Verify(args)) => svid::verify::run(args, terminal),
         Command::Xfcc(xfcc::Command::Parse(args)) => xfcc::parse::run(args, terminal),
         Command::Spiffe(spiffe::Command::Watch(args)) => spiffe::watch::run(args, terminal),
+        Command::Policy(policy::Command::Check(args)) => policy::check::run(args, terminal),
+        Command::Policy(policy::Command::Test(args)) => policy::test::run(args, terminal),
+        Command::Policy(policy::Command::Explain(args)) => policy::explain::run(args, terminal),
+        Command::Policy(policy::Command::Replay(args)) => policy::replay::run(args, terminal),
+        Command::Policy(policy::Command::Schema(args)) => policy::schema::run(args, terminal),
         Command::Keys(keys::Command::Generate(args)) => keys::generate::run(args, terminal),
         Command::Keys(keys::Command::Jwks(args)) => keys::jwks::run(args, terminal),
     }

@@ -1,0 +1,16 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{CliError, Exit, Terminal};
+
+/// Which policies.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The directory with the policies.
+    policies: PathBuf,
+}
+
+pub(crate) fn run(args: &CheckArgs, _: &mut Terminal<'_>) -> Result<Exit, CliError> {
+    Err(CliError::Setting { option: "policies", problem: format!("{}: not built yet", args.policies.display()) })
+}
