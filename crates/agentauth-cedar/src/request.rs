@@ -1,7 +1,7 @@
 //! The question as Cedar is asked it.
 
 use agentauth_core::policy::{AuthzRequest, ReasonKind};
-use agentauth_core::{AgentId, Excerpt};
+use agentauth_core::Excerpt;
 use cedar_policy::{Context, EntityUid, Request, RestrictedExpression};
 
 use crate::names::uid;
@@ -15,7 +15,7 @@ pub(crate) struct Unaskable {
 }
 
 /// What of a request does not depend on which agent it is taken to be of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Question {
     principal: EntityUid,
     action: EntityUid,
@@ -74,14 +74,12 @@ impl Question {
     }
 
     /// Asked of `agent`. What it is made of was checked against the schema, part by part.
-    pub(crate) fn of(&self, schema: &PolicySchema, agent: &AgentId) -> Result<Request, Unaskable> {
+    pub(crate) fn of(mut self, agent: &EntityUid) -> Result<Request, Unaskable> {
         let wrong =
             |error: &dyn std::fmt::Display| Unaskable { kind: ReasonKind::NotInSchema, text: error.to_string() };
-        let agent = RestrictedExpression::new_entity_uid(schema.types.agent(agent));
-        let pairs = self.context.iter().cloned().chain([("agent".to_owned(), agent)]);
-        let context = Context::from_pairs(pairs).map_err(|error| wrong(&error))?;
-        let (principal, action, resource) = (self.principal.clone(), self.action.clone(), self.resource.clone());
-        Request::new(principal, action, resource, context, None).map_err(|error| wrong(&error))
+        self.context.push(("agent".to_owned(), RestrictedExpression::new_entity_uid(agent.clone())));
+        let context = Context::from_pairs(self.context).map_err(|error| wrong(&error))?;
+        Request::new(self.principal, self.action, self.resource, context, None).map_err(|error| wrong(&error))
     }
 }
 

@@ -8,8 +8,8 @@ use agentauth_core::token::TokenVerifier;
 use agentauth_core::{Clock as _, ResourceId, SystemClock, TrustedIssuer};
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::case::{Case, Lap};
-use crate::specimen::{AUDIENCE, ISSUER, Token, bearer_claims};
+use agentauth_benches::case::{Case, Lap};
+use agentauth_benches::specimen::{AUDIENCE, ISSUER, Token, bearer_claims};
 
 /// As many as an engine keeps unless told otherwise.
 const TOKENS: usize = 10_000;

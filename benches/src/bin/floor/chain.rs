@@ -14,10 +14,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use http::{Method, Uri};
 use serde_json::{Value, json};
 
-use crate::case::Case;
+use agentauth_benches::case::Case;
 use crate::dpop::{self, Prover};
 use crate::peers::Biscuits;
-use crate::specimen::{ISSUER, SUBJECT, SUMMARISER, Token};
+use agentauth_benches::specimen::{ISSUER, SUBJECT, SUMMARISER, Token};
 
 /// How many links the chains have.
 pub(crate) const LINKS: [usize; 4] = [1, 2, 4, 8];

@@ -14,9 +14,9 @@ use agentauth_core::{
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::case::{Case, Lap, at_once};
+use agentauth_benches::case::{Case, Lap, at_once};
 use crate::layer;
-use crate::specimen::{Token, bearer_claims};
+use agentauth_benches::specimen::{Token, bearer_claims};
 
 /// Callers of a busy server.
 const CALLERS: usize = 1000;

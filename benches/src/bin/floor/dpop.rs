@@ -17,8 +17,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use http::{Method, Uri};
 use serde_json::{Value, json};
 
-use crate::case::{Case, Lap, Verdict, at_once};
-use crate::specimen::{Specimen, Token};
+use agentauth_benches::case::{Case, Lap, Verdict, at_once};
+use agentauth_benches::specimen::{Specimen, Token};
 
 pub(crate) const ORIGIN: &str = "https://tools.example.com";
 pub(crate) const PATH: &str = "/cases/7/motions";

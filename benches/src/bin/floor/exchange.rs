@@ -15,8 +15,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::jwk::Jwk;
 use serde_json::json;
 
-use crate::case::{Case, at_once};
-use crate::specimen::{AUDIENCE, ISSUER, SUBJECT, SUMMARISER, Token};
+use agentauth_benches::case::{Case, at_once};
+use agentauth_benches::specimen::{AUDIENCE, ISSUER, SUBJECT, SUMMARISER, Token};
 use crate::svid;
 use crate::verify::bare_key;
 

@@ -6,8 +6,8 @@ use std::error::Error;
 use agentauth_core::scope::{Constraint, Grant};
 use agentauth_core::{Authority, ResourceId, ScopeSet, Timestamp};
 
-use crate::case::Case;
-use crate::specimen::AUDIENCE;
+use agentauth_benches::case::Case;
+use agentauth_benches::specimen::AUDIENCE;
 
 /// Grants of an authority: two of each action.
 const GRANTS: usize = 20;

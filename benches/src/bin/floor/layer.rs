@@ -7,19 +7,19 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use agentauth_core::audit::{Append, AuditSink, Record};
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::jose::{Algorithm, SigningKey};
 use agentauth_core::state::{MemoryRevocations, Revocation, RevocationStore as _};
-use agentauth_core::{AgentAuth, AgentAuthBuilder, Caller, IssuerId, Timestamp, TrustedIssuer};
+use agentauth_core::{AgentAuth, Caller, IssuerId, Timestamp};
+use agentauth_benches::case::{Case, Verdict, at_once};
+use agentauth_benches::engine::builder;
+use agentauth_benches::specimen::{Token, bearer_claims};
 use agentauth_tower::{AgentAuthLayer, ConnectionPeer};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Uri};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use crate::case::{Case, Verdict, at_once};
-use crate::specimen::{AUDIENCE, ISSUER, Token, bearer_claims};
 use crate::svid;
 
 /// The head of a request, as a server has parsed it.
@@ -94,12 +94,6 @@ fn revocable(key: &SigningKey) -> Result<AgentAuth, Box<dyn Error>> {
     Ok(builder(key)?.revocations(store).build()?)
 }
 
-/// The builder of such an engine.
-pub(crate) fn builder(key: &SigningKey) -> Result<AgentAuthBuilder, Box<dyn Error>> {
-    let issuer = TrustedIssuer::rfc8693(ISSUER, key.public_key_set()?);
-    Ok(AgentAuth::builder(AUDIENCE).issuer(issuer).audit(Nowhere))
-}
-
 pub(crate) fn cases(engines: &Engines) -> Vec<Case<'static, Head>> {
     const RAW: &str = "tower/bare";
     let bare = RefCell::new(Tool);
@@ -154,15 +148,5 @@ impl Service<Request<String>> for Tool {
         let mut response = Response::new(String::new());
         *response.status_mut() = if known { StatusCode::OK } else { StatusCode::NO_CONTENT };
         ready(Ok(response))
-    }
-}
-
-/// A sink that keeps nothing: what keeping costs is the sink's.
-#[derive(Debug)]
-struct Nowhere;
-
-impl AuditSink for Nowhere {
-    fn append(&self, _: Arc<Record>) -> Append {
-        Append::done(Ok(()))
     }
 }

@@ -26,9 +26,9 @@ use std::thread::available_parallelism;
 use agentauth_core::jose::Algorithm;
 use clap::Parser;
 
-use crate::case::Case;
-use crate::report::Row;
-use crate::specimen::Specimen;
+use agentauth_benches::case::Case;
+use agentauth_benches::report::Row;
+use agentauth_benches::specimen::Specimen;
 
 /// Measures what it costs to verify tokens, proofs and requests above the floor: what cannot be avoided.
 ///

@@ -19,8 +19,8 @@ use ::jsonwebtoken::jwk::Jwk;
 use agentauth_core::jose::SigningKey;
 use serde::Deserialize;
 
-use crate::case::{Case, Verdict};
-use crate::specimen::{SUBJECT, Token};
+use agentauth_benches::case::{Case, Verdict};
+use agentauth_benches::specimen::{SUBJECT, Token};
 
 /// The same clock tolerance for all: that of this project's verifier.
 const LEEWAY_SECS: u64 = 30;
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::ALGORITHMS;
-    use crate::specimen::{Specimen, claims};
+    use agentauth_benches::specimen::{Specimen, claims};
 
     #[test]
     fn a_peer_refuses_a_signed_token_that_is_not_for_here_or_not_for_now() {

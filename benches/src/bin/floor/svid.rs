@@ -15,7 +15,7 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::case::Case;
+use agentauth_benches::case::Case;
 
 const DOMAIN: &str = "agents.example.com";
 

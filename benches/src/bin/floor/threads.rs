@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use agentauth_core::jose::{Algorithm, SigningKey};
 use agentauth_core::{AgentAuth, Evidence};
 
-use crate::case::{Lap, at_once};
+use agentauth_benches::case::{Lap, at_once};
 use crate::layer::engine;
-use crate::specimen::{Token, bearer_claims};
+use agentauth_benches::specimen::{Token, bearer_claims};
 
 const THREADS: [usize; 4] = [1, 2, 4, 8];
 
@@ -90,6 +90,35 @@ fn calls_per_second(auth: &AgentAuth, tokens: &[String], threads: usize) -> f64 
     })
 }
 
+/// One line of JSON about threads.
+#[derive(Serialize)]
+struct ThreadsLine {
+    case: String,
+    calls_per_second: f64,
+    ratio: f64,
+}
+
+pub(crate) fn json(out: &mut impl Write, rows: &[Throughput]) -> io::Result<()> {
+    for row in rows {
+        let case = format!("threads/{}", row.threads);
+        let line = ThreadsLine { case, calls_per_second: row.calls_per_second.round(), ratio: rounded(row.ratio) };
+        serde_json::to_writer(&mut *out, &line)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn table(out: &mut impl Write, rows: &[Throughput], cores: usize) -> io::Result<()> {
+    writeln!(out, "\nAgentAuth::authenticate with cached tokens, one engine, wall clock; {cores} processors.")?;
+    writeln!(out, "The best of short turns; ratio: beside one thread times the processors that there are for them.")?;
+    writeln!(out, "\n{:9}  {:>12}  {:>6}", "case", "calls/second", "ratio")?;
+    for row in rows {
+        let case = format!("threads/{}", row.threads);
+        writeln!(out, "{case:9}  {:>12.0}  {:>6.2}", row.calls_per_second, row.ratio)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +128,18 @@ mod tests {
         let turns = [[10.0, 18.0, 15.0, 20.0], [1.0, 1.0, 1.0, 1.0], [8.0, 20.0, 15.0, 19.0]];
         let figures: Vec<_> = summary(&turns, 2).iter().map(|row| (row.calls_per_second, row.ratio)).collect();
         assert_eq!(figures, [(10.0, 1.0), (20.0, 1.0), (15.0, 0.75), (20.0, 1.0)]);
+    }
+
+    #[test]
+    fn threads_have_a_table_and_lines_of_their_own() {
+        let rows = [Throughput { threads: 2, calls_per_second: 1_234_567.8, ratio: 0.956_78 }];
+        let mut out = Vec::new();
+        json(&mut out, &rows).unwrap();
+        table(&mut out, &rows, 4).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], r#"{"case":"threads/2","calls_per_second":1234568.0,"ratio":0.957}"#);
+        assert_eq!(lines[5], "case       calls/second   ratio");
+        assert_eq!(lines[6], "threads/2       1234568    0.96");
     }
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use biscuit_auth::builder::{Algorithm, BlockBuilder};
 use biscuit_auth::{Biscuit, KeyPair, PublicKey};
 
-use crate::case::{Case, Verdict};
+use agentauth_benches::case::{Case, Verdict};
 use crate::chain::Presented;
 
 /// A biscuit with as many blocks as a chain has tokens, and the root's key.

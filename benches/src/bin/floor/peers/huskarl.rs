@@ -15,8 +15,8 @@ use huskarl_resource_server::validator::rfc9068::Rfc9068AccessTokenClaims;
 use serde::Deserialize;
 
 use super::{Actor, LEEWAY_SECS, is_the_subject};
-use crate::case::{Verdict, at_once};
-use crate::specimen::{AUDIENCE, ISSUER};
+use agentauth_benches::case::{Verdict, at_once};
+use agentauth_benches::specimen::{AUDIENCE, ISSUER};
 
 pub(super) struct Peer(JwtValidator);
 

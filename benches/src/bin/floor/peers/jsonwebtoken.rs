@@ -7,8 +7,8 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{DecodingKey, Validation};
 
 use super::{Claims, LEEWAY_SECS, is_the_subject};
-use crate::case::Verdict;
-use crate::specimen::{AUDIENCE, ISSUER};
+use agentauth_benches::case::Verdict;
+use agentauth_benches::specimen::{AUDIENCE, ISSUER};
 
 pub(super) struct Peer {
     key: DecodingKey,

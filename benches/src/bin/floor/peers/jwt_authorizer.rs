@@ -5,8 +5,8 @@ use std::error::Error;
 use jwt_authorizer::{Authorizer, JwtAuthorizer, Validation};
 
 use super::{Claims, LEEWAY_SECS, is_the_subject};
-use crate::case::{Verdict, at_once};
-use crate::specimen::{AUDIENCE, ISSUER};
+use agentauth_benches::case::{Verdict, at_once};
+use agentauth_benches::specimen::{AUDIENCE, ISSUER};
 
 pub(super) struct Peer(Authorizer<Claims>);
 

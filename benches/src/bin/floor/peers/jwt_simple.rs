@@ -11,8 +11,8 @@ use jwt_simple::prelude::{ECDSAP256PublicKeyLike as _, EdDSAPublicKeyLike as _, 
 use serde::Deserialize;
 
 use super::{Actor, Confirmation, LEEWAY_SECS, is_the_subject};
-use crate::case::Verdict;
-use crate::specimen::{AUDIENCE, ISSUER};
+use agentauth_benches::case::Verdict;
+use agentauth_benches::specimen::{AUDIENCE, ISSUER};
 
 pub(super) struct Peer {
     key: Key,

@@ -12,7 +12,7 @@ use crate::report::{AboveFloor, Row};
 const BATCH_MICROS: f64 = 1000.0;
 
 /// Measures `cases` side by side, each on `input`, and compares them with their floors.
-pub(crate) fn rows<I>(cases: &[Case<'_, I>], input: &I, batches: u32) -> io::Result<Vec<Row>> {
+pub fn rows<I>(cases: &[Case<'_, I>], input: &I, batches: u32) -> io::Result<Vec<Row>> {
     // Counting costs a few nanoseconds for each allocation; it stays off the timed path.
     let mut series = Ok(Vec::new());
     allocation_counter::opt_out(|| series = time(cases, input, batches));

@@ -8,32 +8,32 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use serde_json::{Value, json};
 
-pub(crate) const ISSUER: &str = "https://id.example.com";
-pub(crate) const AUDIENCE: &str = "https://tools.example.com/mcp";
-pub(crate) const SUBJECT: &str = "8c1f7a52-6f0e-4b7e-9d55-2b1d3a90c7e4";
+pub const ISSUER: &str = "https://id.example.com";
+pub const AUDIENCE: &str = "https://tools.example.com/mcp";
+pub const SUBJECT: &str = "8c1f7a52-6f0e-4b7e-9d55-2b1d3a90c7e4";
 
-pub(crate) const SUMMARISER: &str = "spiffe://agents.example.com/summariser";
+pub const SUMMARISER: &str = "spiffe://agents.example.com/summariser";
 const ASSISTANT: &str = "spiffe://agents.example.com/assistant";
 
 /// Longer than any run.
 const LIFETIME_SECS: u64 = 3600;
 
 /// A key, a token signed with it, and the same token with one bit of the signature flipped.
-pub(crate) struct Specimen {
-    pub(crate) key: SigningKey,
-    pub(crate) genuine: Token,
-    pub(crate) forged: Token,
+pub struct Specimen {
+    pub key: SigningKey,
+    pub genuine: Token,
+    pub forged: Token,
 }
 
 /// A token as a verifier gets it, and what is left of it for the bare signature check.
-pub(crate) struct Token {
-    pub(crate) text: String,
-    pub(crate) signature: Vec<u8>,
+pub struct Token {
+    pub text: String,
+    pub signature: Vec<u8>,
     signing_input_bytes: usize,
 }
 
 impl Specimen {
-    pub(crate) fn new(algorithm: Algorithm) -> Result<Self, Box<dyn Error>> {
+    pub fn new(algorithm: Algorithm) -> Result<Self, Box<dyn Error>> {
         let key = SigningKey::generate(algorithm)?;
         let genuine = Token::signed(&key, &claims())?;
         let forged = genuine.with_one_bit_flipped()?;
@@ -43,19 +43,19 @@ impl Specimen {
 
 impl Token {
     /// An access token with `claims`.
-    pub(crate) fn signed(key: &SigningKey, claims: &Value) -> Result<Self, Box<dyn Error>> {
+    pub fn signed(key: &SigningKey, claims: &Value) -> Result<Self, Box<dyn Error>> {
         let text = key.sign(TokenType::AccessToken, claims.to_string().as_bytes())?;
         let (signing_input, signature) = text.rsplit_once('.').ok_or("a compact JWS has dots")?;
         Ok(Self::new(signing_input, BASE64URL.decode(signature)?))
     }
 
-    pub(crate) fn new(signing_input: &str, signature: Vec<u8>) -> Self {
+    pub fn new(signing_input: &str, signature: Vec<u8>) -> Self {
         let text = format!("{signing_input}.{}", BASE64URL.encode(&signature));
         Self { text, signature, signing_input_bytes: signing_input.len() }
     }
 
     /// The same, with one bit of the signature flipped.
-    pub(crate) fn with_one_bit_flipped(&self) -> Result<Self, Box<dyn Error>> {
+    pub fn with_one_bit_flipped(&self) -> Result<Self, Box<dyn Error>> {
         let mut signature = self.signature.clone();
         let middle = signature.len() / 2;
         if let Some(byte) = signature.get_mut(middle) {
@@ -65,13 +65,13 @@ impl Token {
     }
 
     /// The bytes that are signed: header, dot, payload.
-    pub(crate) fn signing_input(&self) -> &[u8] {
+    pub fn signing_input(&self) -> &[u8] {
         self.text.as_bytes().get(..self.signing_input_bytes).unwrap_or_default()
     }
 }
 
 /// The summariser acts for the subject; it was asked to by the assistant, which acted before it.
-pub(crate) fn claims() -> Value {
+pub fn claims() -> Value {
     let now = SystemClock.now().secs();
     json!({
         "iss": ISSUER,
@@ -89,7 +89,7 @@ pub(crate) fn claims() -> Value {
 }
 
 /// The claims of one of many tokens, which is not bound to the certificate of a connection.
-pub(crate) fn bearer_claims(number: usize) -> Value {
+pub fn bearer_claims(number: usize) -> Value {
     let mut claims = claims();
     if let Some(claims) = claims.as_object_mut() {
         claims.remove("cnf");

@@ -6,35 +6,35 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 /// What a case makes of its input.
-pub(crate) type Verdict = Result<(), Box<dyn Error>>;
+pub type Verdict = Result<(), Box<dyn Error>>;
 
 /// Something that accepts or refuses an input `I`, and what its cost is compared with.
-pub(crate) struct Case<'a, I> {
-    pub(crate) name: String,
+pub struct Case<'a, I> {
+    pub name: String,
     /// The case, of the same group, that does only what cannot be avoided.
-    pub(crate) floor: Option<String>,
+    pub floor: Option<String>,
     /// It accepts everything, as it has nothing to tell inputs apart with.
     takes_all: bool,
     judge: Box<dyn Fn(&I) -> Verdict + 'a>,
 }
 
 impl<'a, I> Case<'a, I> {
-    pub(crate) fn new(name: String, floor: Option<&str>, judge: impl Fn(&I) -> Verdict + 'a) -> Self {
+    pub fn new(name: String, floor: Option<&str>, judge: impl Fn(&I) -> Verdict + 'a) -> Self {
         Self { name, floor: floor.map(str::to_owned), takes_all: false, judge: Box::new(judge) }
     }
 
     /// A case that cannot tell a forged input.
-    pub(crate) fn taking_all(self) -> Self {
+    pub fn taking_all(self) -> Self {
         Self { takes_all: true, ..self }
     }
 
-    pub(crate) fn judge(&self, input: &I) -> Verdict {
+    pub fn judge(&self, input: &I) -> Verdict {
         (self.judge)(input)
     }
 }
 
 /// The cases whose names begin with `prefix`, and their floors.
-pub(crate) fn named<'a, I>(prefix: &str, mut cases: Vec<Case<'a, I>>) -> Vec<Case<'a, I>> {
+pub fn named<'a, I>(prefix: &str, mut cases: Vec<Case<'a, I>>) -> Vec<Case<'a, I>> {
     let is_named = |case: &Case<'_, I>| case.name.starts_with(prefix);
     let floors: Vec<_> = cases.iter().filter(|case| is_named(case)).filter_map(|case| case.floor.clone()).collect();
     cases.retain(|case| is_named(case) || floors.contains(&case.name));
@@ -43,7 +43,7 @@ pub(crate) fn named<'a, I>(prefix: &str, mut cases: Vec<Case<'a, I>>) -> Vec<Cas
 
 /// A figure must never stand for a failure: every case has to tell the genuine input from the forged one, unless it is
 /// one that takes all.
-pub(crate) fn check<I>(cases: &[Case<'_, I>], genuine: &I, forged: &I) -> Result<(), String> {
+pub fn check<I>(cases: &[Case<'_, I>], genuine: &I, forged: &I) -> Result<(), String> {
     for case in cases {
         if let Err(error) = case.judge(genuine) {
             return Err(format!("nothing was measured: {} refuses the genuine input: {error}", case.name));
@@ -59,19 +59,19 @@ pub(crate) fn check<I>(cases: &[Case<'_, I>], genuine: &I, forged: &I) -> Result
 }
 
 /// The place of each call in a list of inputs that is gone through again and again.
-pub(crate) struct Lap {
+pub struct Lap {
     at: Cell<usize>,
     stride: usize,
 }
 
 impl Lap {
     /// Takes each `stride`-th input. A stride that has no divisor in common with the number of inputs reaches all.
-    pub(crate) const fn new(stride: usize) -> Self {
+    pub const fn new(stride: usize) -> Self {
         Self { at: Cell::new(0), stride }
     }
 
     /// The next of `inputs`, and its index.
-    pub(crate) fn next<'i, T>(&self, inputs: &'i [T]) -> Result<(usize, &'i T), &'static str> {
+    pub fn next<'i, T>(&self, inputs: &'i [T]) -> Result<(usize, &'i T), &'static str> {
         let at = self.at.get();
         self.at.set((at + self.stride) % inputs.len().max(1));
         inputs.get(at).map(|input| (at, input)).ok_or("there is no input")
@@ -79,7 +79,7 @@ impl Lap {
 }
 
 /// The output of a `future` that has nothing to wait for. One poll: what a runtime costs is not the case's.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Result<T, &'static str> {
+pub fn at_once<T>(future: impl Future<Output = T>) -> Result<T, &'static str> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Ok(output),
         Poll::Pending => Err("the case waits for something"),

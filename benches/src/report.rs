@@ -4,24 +4,22 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::threads::Throughput;
-
 /// What one case costs.
 #[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) case: String,
-    pub(crate) us: f64,
-    pub(crate) floor: Option<AboveFloor>,
-    pub(crate) allocs: u64,
+pub struct Row {
+    pub case: String,
+    pub us: f64,
+    pub floor: Option<AboveFloor>,
+    pub allocs: u64,
 }
 
 /// How a case compares with its floor.
 #[derive(Debug)]
-pub(crate) struct AboveFloor {
+pub struct AboveFloor {
     /// What the floor itself costs.
-    pub(crate) us: f64,
-    pub(crate) ratio: f64,
-    pub(crate) over_us: f64,
+    pub us: f64,
+    pub ratio: f64,
+    pub over_us: f64,
 }
 
 /// One line of JSON.
@@ -35,15 +33,7 @@ struct Line<'a> {
     allocs: u64,
 }
 
-/// One line of JSON about threads.
-#[derive(Serialize)]
-struct ThreadsLine {
-    case: String,
-    calls_per_second: f64,
-    ratio: f64,
-}
-
-pub(crate) fn json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
+pub fn json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     for row in rows {
         let line = Line {
             case: &row.case,
@@ -59,7 +49,7 @@ pub(crate) fn json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn table(out: &mut impl Write, rows: &[Row], batches: u32, skipped: Option<&str>) -> io::Result<()> {
+pub fn table(out: &mut impl Write, rows: &[Row], batches: u32, skipped: Option<&str>) -> io::Result<()> {
     writeln!(
         out,
         "What a case costs above its floor: the bare signature check or SHA-256 of aws-lc-rs, or the bare service."
@@ -82,29 +72,8 @@ pub(crate) fn table(out: &mut impl Write, rows: &[Row], batches: u32, skipped: O
     Ok(())
 }
 
-pub(crate) fn threads_json(out: &mut impl Write, rows: &[Throughput]) -> io::Result<()> {
-    for row in rows {
-        let case = format!("threads/{}", row.threads);
-        let line = ThreadsLine { case, calls_per_second: row.calls_per_second.round(), ratio: rounded(row.ratio) };
-        serde_json::to_writer(&mut *out, &line)?;
-        writeln!(out)?;
-    }
-    Ok(())
-}
-
-pub(crate) fn threads_table(out: &mut impl Write, rows: &[Throughput], cores: usize) -> io::Result<()> {
-    writeln!(out, "\nAgentAuth::authenticate with cached tokens, one engine, wall clock; {cores} processors.")?;
-    writeln!(out, "The best of short turns; ratio: beside one thread times the processors that there are for them.")?;
-    writeln!(out, "\n{:9}  {:>12}  {:>6}", "case", "calls/second", "ratio")?;
-    for row in rows {
-        let case = format!("threads/{}", row.threads);
-        writeln!(out, "{case:9}  {:>12.0}  {:>6.2}", row.calls_per_second, row.ratio)?;
-    }
-    Ok(())
-}
-
 /// To a thousandth: the clock is no finer.
-fn rounded(figure: f64) -> f64 {
+pub fn rounded(figure: f64) -> f64 {
     (figure * 1000.0).round() / 1000.0
 }
 
@@ -137,18 +106,5 @@ mod tests {
         assert_eq!(lines[2], "verify/X      3.00    1.50      0.90       7");
         assert_eq!(lines[3], "alone         3.00       -         -       7");
         assert_eq!(lines[5], "skipped: peer/y: why");
-    }
-
-    #[test]
-    fn threads_have_a_table_and_lines_of_their_own() {
-        let rows = [Throughput { threads: 2, calls_per_second: 1_234_567.8, ratio: 0.956_78 }];
-        let mut out = Vec::new();
-        threads_json(&mut out, &rows).unwrap();
-        threads_table(&mut out, &rows, 4).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], r#"{"case":"threads/2","calls_per_second":1234568.0,"ratio":0.957}"#);
-        assert_eq!(lines[5], "case       calls/second   ratio");
-        assert_eq!(lines[6], "threads/2       1234568    0.96");
     }
 }
