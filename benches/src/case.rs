@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::error::Error;
+use std::fmt;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -10,6 +11,7 @@ pub type Verdict = Result<(), Box<dyn Error>>;
 
 /// Something that accepts or refuses an input `I`, and what its cost is compared with.
 pub struct Case<'a, I> {
+    /// Its name.
     pub name: String,
     /// The case, of the same group, that does only what cannot be avoided.
     pub floor: Option<String>,
@@ -18,22 +20,35 @@ pub struct Case<'a, I> {
     judge: Box<dyn Fn(&I) -> Verdict + 'a>,
 }
 
+impl<I> fmt::Debug for Case<'_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("name", &self.name).field("floor", &self.floor).finish_non_exhaustive()
+    }
+}
+
 impl<'a, I> Case<'a, I> {
+    /// A case that `judge` is all of.
     pub fn new(name: String, floor: Option<&str>, judge: impl Fn(&I) -> Verdict + 'a) -> Self {
         Self { name, floor: floor.map(str::to_owned), takes_all: false, judge: Box::new(judge) }
     }
 
     /// A case that cannot tell a forged input.
+    #[must_use]
     pub fn taking_all(self) -> Self {
         Self { takes_all: true, ..self }
     }
 
+    /// Runs it once.
+    ///
+    /// # Errors
+    /// Why it refuses `input`.
     pub fn judge(&self, input: &I) -> Verdict {
         (self.judge)(input)
     }
 }
 
 /// The cases whose names begin with `prefix`, and their floors.
+#[must_use]
 pub fn named<'a, I>(prefix: &str, mut cases: Vec<Case<'a, I>>) -> Vec<Case<'a, I>> {
     let is_named = |case: &Case<'_, I>| case.name.starts_with(prefix);
     let floors: Vec<_> = cases.iter().filter(|case| is_named(case)).filter_map(|case| case.floor.clone()).collect();
@@ -43,6 +58,9 @@ pub fn named<'a, I>(prefix: &str, mut cases: Vec<Case<'a, I>>) -> Vec<Case<'a, I
 
 /// A figure must never stand for a failure: every case has to tell the genuine input from the forged one, unless it is
 /// one that takes all.
+///
+/// # Errors
+/// Which case does not.
 pub fn check<I>(cases: &[Case<'_, I>], genuine: &I, forged: &I) -> Result<(), String> {
     for case in cases {
         if let Err(error) = case.judge(genuine) {
@@ -59,6 +77,7 @@ pub fn check<I>(cases: &[Case<'_, I>], genuine: &I, forged: &I) -> Result<(), St
 }
 
 /// The place of each call in a list of inputs that is gone through again and again.
+#[derive(Debug)]
 pub struct Lap {
     at: Cell<usize>,
     stride: usize,
@@ -66,11 +85,15 @@ pub struct Lap {
 
 impl Lap {
     /// Takes each `stride`-th input. A stride that has no divisor in common with the number of inputs reaches all.
+    #[must_use]
     pub const fn new(stride: usize) -> Self {
         Self { at: Cell::new(0), stride }
     }
 
     /// The next of `inputs`, and its index.
+    ///
+    /// # Errors
+    /// There is none.
     pub fn next<'i, T>(&self, inputs: &'i [T]) -> Result<(usize, &'i T), &'static str> {
         let at = self.at.get();
         self.at.set((at + self.stride) % inputs.len().max(1));
@@ -79,6 +102,9 @@ impl Lap {
 }
 
 /// The output of a `future` that has nothing to wait for. One poll: what a runtime costs is not the case's.
+///
+/// # Errors
+/// It waits for something.
 pub fn at_once<T>(future: impl Future<Output = T>) -> Result<T, &'static str> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Ok(output),

@@ -1,17 +1,39 @@
 //! Thread CPU time, in batches that take turns, so that drift of the machine hits all cases alike.
 
+use std::error::Error;
 use std::hint::black_box;
 use std::io;
 
 use cpu_time::ThreadTime;
 
-use crate::case::Case;
+use crate::case::{self, Case};
 use crate::report::{AboveFloor, Row};
 
 /// The least CPU time of a batch. Reading the clock costs well under a thousandth of it.
 const BATCH_MICROS: f64 = 1000.0;
 
+/// The figures of those of `cases` whose names begin with `only`, and of their floors. Says on the way which they are.
+///
+/// # Errors
+/// A case that does not tell `genuine` from `forged`; a clock that cannot be read.
+#[allow(clippy::print_stderr, reason = "progress of a command-line program goes there")]
+pub fn checked<I>(
+    only: &str,
+    cases: Vec<Case<'_, I>>,
+    genuine: &I,
+    forged: &I,
+    batches: u32,
+) -> Result<Vec<Row>, Box<dyn Error>> {
+    let cases = case::named(only, cases);
+    case::check(&cases, genuine, forged)?;
+    eprintln!("{}", cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>().join(", "));
+    Ok(rows(&cases, genuine, batches)?)
+}
+
 /// Measures `cases` side by side, each on `input`, and compares them with their floors.
+///
+/// # Errors
+/// The clock cannot be read.
 pub fn rows<I>(cases: &[Case<'_, I>], input: &I, batches: u32) -> io::Result<Vec<Row>> {
     // Counting costs a few nanoseconds for each allocation; it stays off the timed path.
     let mut series = Ok(Vec::new());

@@ -7,9 +7,13 @@ use serde::Serialize;
 /// What one case costs.
 #[derive(Debug)]
 pub struct Row {
+    /// Its name.
     pub case: String,
+    /// Microseconds of thread CPU time of one call.
     pub us: f64,
+    /// Beside its floor, if it has one.
     pub floor: Option<AboveFloor>,
+    /// Allocations of one call.
     pub allocs: u64,
 }
 
@@ -18,7 +22,9 @@ pub struct Row {
 pub struct AboveFloor {
     /// What the floor itself costs.
     pub us: f64,
+    /// The case divided by its floor.
     pub ratio: f64,
+    /// The case less its floor.
     pub over_us: f64,
 }
 
@@ -33,6 +39,10 @@ struct Line<'a> {
     allocs: u64,
 }
 
+/// Writes one line of JSON a row.
+///
+/// # Errors
+/// What `out` says.
 pub fn json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     for row in rows {
         let line = Line {
@@ -49,11 +59,12 @@ pub fn json(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     Ok(())
 }
 
-pub fn table(out: &mut impl Write, rows: &[Row], batches: u32, skipped: Option<&str>) -> io::Result<()> {
-    writeln!(
-        out,
-        "What a case costs above its floor: the bare signature check or SHA-256 of aws-lc-rs, or the bare service."
-    )?;
+/// Writes a table for people, which begins with `about`: a line that says what the floors are.
+///
+/// # Errors
+/// What `out` says.
+pub fn table(out: &mut impl Write, about: &str, rows: &[Row], batches: u32, skipped: Option<&str>) -> io::Result<()> {
+    writeln!(out, "{about}")?;
     writeln!(
         out,
         "Thread CPU time of one call, medians of {batches} batches of about 1 ms that take turns; one thread."
@@ -73,6 +84,7 @@ pub fn table(out: &mut impl Write, rows: &[Row], batches: u32, skipped: Option<&
 }
 
 /// To a thousandth: the clock is no finer.
+#[must_use]
 pub fn rounded(figure: f64) -> f64 {
     (figure * 1000.0).round() / 1000.0
 }
@@ -100,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_table_is_aligned_below_two_lines_that_say_what_it_is() {
-        let text = written(|out, rows| table(out, rows, 9, Some("peer/y: why")));
+        let text = written(|out, rows| table(out, "About.", rows, 9, Some("peer/y: why")));
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert_eq!(lines[1], "case            us   ratio   over_us  allocs");
         assert_eq!(lines[2], "verify/X      3.00    1.50      0.90       7");

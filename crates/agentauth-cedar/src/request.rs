@@ -1,7 +1,7 @@
 //! The question as Cedar is asked it.
 
-use agentauth_core::policy::{AuthzRequest, ReasonKind};
 use agentauth_core::Excerpt;
+use agentauth_core::policy::{AuthzRequest, ReasonKind};
 use cedar_policy::{Context, EntityUid, Request, RestrictedExpression};
 
 use crate::names::uid;

@@ -14,9 +14,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use http::{Method, Uri};
 use serde_json::{Value, json};
 
-use agentauth_benches::case::Case;
 use crate::dpop::{self, Prover};
 use crate::peers::Biscuits;
+use agentauth_benches::case::Case;
 use agentauth_benches::specimen::{ISSUER, SUBJECT, SUMMARISER, Token};
 
 /// How many links the chains have.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use agentauth_benches::case::{Case, Lap, at_once};
-use crate::layer;
+use agentauth_benches::engine::builder;
 use agentauth_benches::specimen::{Token, bearer_claims};
 
 /// Callers of a busy server.
@@ -66,7 +66,7 @@ impl Specimen {
         let key = SigningKey::generate(Algorithm::EdDsa)?;
         let sts = Sts::default();
         let delegator = Delegator::new(sts.clone());
-        let auth = layer::builder(&key)?.delegate_through(delegator.clone()).build()?;
+        let auth = builder(&key)?.delegate_through(delegator.clone()).build()?;
         let hop = NextHop::new(ResourceId::new(RECORDS)?, Authority::of_scopes("records:read".parse()?))?;
         let (mut genuine, mut forged) = (Vec::new(), Vec::new());
         for number in 0..2 * CALLERS {

@@ -15,10 +15,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::jwk::Jwk;
 use serde_json::json;
 
-use agentauth_benches::case::{Case, at_once};
-use agentauth_benches::specimen::{AUDIENCE, ISSUER, SUBJECT, SUMMARISER, Token};
 use crate::svid;
 use crate::verify::bare_key;
+use agentauth_benches::case::{Case, at_once};
+use agentauth_benches::specimen::{AUDIENCE, ISSUER, SUBJECT, SUMMARISER, Token};
 
 pub(crate) const ALGORITHMS: [Algorithm; 2] = [Algorithm::EdDsa, Algorithm::Es256];
 
@@ -135,7 +135,7 @@ impl BareSigner {
         }
     }
 
-    fn sign(&self, message: &[u8]) -> crate::case::Verdict {
+    fn sign(&self, message: &[u8]) -> agentauth_benches::case::Verdict {
         match self {
             Self::Ed25519(key) => _ = std::hint::black_box(key.sign(message)),
             Self::Ecdsa(key, random) => _ = std::hint::black_box(key.sign(random, message)?),

@@ -7,13 +7,13 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use agentauth_benches::case::{Case, Verdict, at_once};
+use agentauth_benches::engine::builder;
+use agentauth_benches::specimen::{Token, bearer_claims};
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::jose::{Algorithm, SigningKey};
 use agentauth_core::state::{MemoryRevocations, Revocation, RevocationStore as _};
 use agentauth_core::{AgentAuth, Caller, IssuerId, Timestamp};
-use agentauth_benches::case::{Case, Verdict, at_once};
-use agentauth_benches::engine::builder;
-use agentauth_benches::specimen::{Token, bearer_claims};
 use agentauth_tower::{AgentAuthLayer, ConnectionPeer};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, StatusCode, Uri};

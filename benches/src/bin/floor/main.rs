@@ -3,17 +3,13 @@
 #![allow(clippy::print_stderr, reason = "progress and errors of a command-line program go there")]
 
 mod cache;
-mod case;
 mod chain;
 mod delegate;
 mod dpop;
 mod exchange;
 mod lattice;
 mod layer;
-mod measure;
 mod peers;
-mod report;
-mod specimen;
 mod svid;
 mod threads;
 mod verify;
@@ -23,12 +19,12 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
-use agentauth_core::jose::Algorithm;
-use clap::Parser;
-
 use agentauth_benches::case::Case;
 use agentauth_benches::report::Row;
-use agentauth_benches::specimen::Specimen;
+use agentauth_benches::specimen::{SUMMARISER, Specimen};
+use agentauth_benches::{measure, report};
+use agentauth_core::jose::Algorithm;
+use clap::Parser;
 
 /// Measures what it costs to verify tokens, proofs and requests above the floor: what cannot be avoided.
 ///
@@ -129,6 +125,10 @@ impl Options {
     }
 }
 
+/// What the table begins with.
+const ABOUT: &str =
+    "What a case costs above its floor: the bare signature check or SHA-256 of aws-lc-rs, or the bare service.";
+
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256];
 
 fn main() -> ExitCode {
@@ -168,7 +168,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             rows.extend(measured(chain::cases(&specimen)?, &specimen.genuine, &specimen.forged, options)?);
         }
     }
-    let chain = svid::Specimen::new(specimen::SUMMARISER)?;
+    let chain = svid::Specimen::new(SUMMARISER)?;
     rows.extend(measured(svid::cases(&chain)?, &chain.genuine, &chain.forged, options)?);
     if options.wants("exchange") {
         for algorithm in exchange::ALGORITHMS {
@@ -190,10 +190,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
     if options.json {
         report::json(&mut out, &rows)?;
-        report::threads_json(&mut out, &threads)?;
+        threads::json(&mut out, &threads)?;
     } else {
-        report::table(&mut out, &rows, options.batches, peers::SKIPPED)?;
-        report::threads_table(&mut out, &threads, cores)?;
+        report::table(&mut out, ABOUT, &rows, options.batches, peers::SKIPPED)?;
+        threads::table(&mut out, &threads, cores)?;
     }
     Ok(out.flush()?)
 }
@@ -205,8 +205,5 @@ fn measured<I>(
     forged: &I,
     options: &Options,
 ) -> Result<Vec<Row>, Box<dyn Error>> {
-    let cases = case::named(&options.only, cases);
-    case::check(&cases, genuine, forged)?;
-    eprintln!("{}", cases.iter().map(|case| case.name.as_str()).collect::<Vec<_>>().join(", "));
-    Ok(measure::rows(&cases, genuine, options.batches)?)
+    measure::checked(&options.only, cases, genuine, forged, options.batches)
 }

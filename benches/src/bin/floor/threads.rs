@@ -2,16 +2,19 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::io::{self, Write};
 use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use agentauth_benches::case::{Lap, at_once};
+use agentauth_benches::report::rounded;
+use agentauth_benches::specimen::{Token, bearer_claims};
 use agentauth_core::jose::{Algorithm, SigningKey};
 use agentauth_core::{AgentAuth, Evidence};
+use serde::Serialize;
 
-use agentauth_benches::case::{Lap, at_once};
 use crate::layer::engine;
-use agentauth_benches::specimen::{Token, bearer_claims};
 
 const THREADS: [usize; 4] = [1, 2, 4, 8];
 

@@ -11,8 +11,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 
-use agentauth_benches::case::Case;
 use crate::peers;
+use agentauth_benches::case::Case;
 use agentauth_benches::specimen::{AUDIENCE, ISSUER, Token};
 
 pub(crate) fn cases(key: &SigningKey) -> Result<Vec<Case<'static, Token>>, Box<dyn Error>> {

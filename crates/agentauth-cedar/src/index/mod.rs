@@ -118,7 +118,9 @@ impl Index {
         for tree in self.of_action.get(action).into_iter().chain([&self.of_any_action]) {
             tree.visit(&whereabouts, |bucket| self.add_findings(bucket, request, entities, &mut findings));
         }
-        findings.errors.extend(self.unplaced.iter().map(|position| (*position, "it could not be put into force".into())));
+        findings
+            .errors
+            .extend(self.unplaced.iter().map(|position| (*position, "it could not be put into force".into())));
         self.verdict(findings)
     }
 

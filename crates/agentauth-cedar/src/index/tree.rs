@@ -74,7 +74,8 @@ impl Tree {
     /// the request has places.
     pub(super) fn visit<'t>(&'t self, whereabouts: &Whereabouts, mut visitor: impl FnMut(&'t PolicySet)) {
         let by_resource = whereabouts.principals.iter().filter_map(|principal| self.0.get(principal));
-        let leaves = by_resource.flat_map(|leaves| whereabouts.resources.iter().filter_map(|resource| leaves.get(resource)));
+        let leaves =
+            by_resource.flat_map(|leaves| whereabouts.resources.iter().filter_map(|resource| leaves.get(resource)));
         for leaf in leaves {
             leaf.of_any_agent.iter().for_each(&mut visitor);
             if !leaf.of_agent.is_empty() {

@@ -5,8 +5,8 @@ use std::error::Error;
 use biscuit_auth::builder::{Algorithm, BlockBuilder};
 use biscuit_auth::{Biscuit, KeyPair, PublicKey};
 
-use agentauth_benches::case::{Case, Verdict};
 use crate::chain::Presented;
+use agentauth_benches::case::{Case, Verdict};
 
 /// A biscuit with as many blocks as a chain has tokens, and the root's key.
 pub(crate) struct Biscuits {

@@ -116,7 +116,7 @@ fn policies() -> impl Strategy<Value = String> {
         let scope = prop_oneof![5 => select(scopes), 2 => scope()];
         let policy = (select(&["permit", "forbid"][..]), scope, clauses());
         let policy = policy.prop_map(|(effect, scope, clauses)| format!("{effect} ({scope}){clauses};\n"));
-        prop::collection::vec(policy, 1..24).prop_map(|policies| policies.concat())
+        prop::collection::vec(policy, 1..16).prop_map(|policies| policies.concat())
     })
 }
 
@@ -145,9 +145,8 @@ impl Hierarchy {
 fn hierarchy() -> impl Strategy<Value = Hierarchy> {
     // Two draws, so that a bit is set in a quarter of all.
     let bits = || (any::<u16>(), any::<u16>()).prop_map(|(one, two)| one & two);
-    (prop::collection::vec(bits(), ENTITIES), bits(), prop::bool::weighted(0.8)).prop_map(|(parents, absent, groups)| {
-        Hierarchy { parents, absent, groups }
-    })
+    (prop::collection::vec(bits(), ENTITIES), bits(), prop::bool::weighted(0.8))
+        .prop_map(|(parents, absent, groups)| Hierarchy { parents, absent, groups })
 }
 
 #[derive(Clone)]
@@ -178,8 +177,13 @@ impl fmt::Debug for Asked {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    (entity(), action(), entity(), entity(), 0..3_i64)
-        .prop_map(|(principal, action, resource, agent, number)| Asked { principal, action, resource, agent, number })
+    (entity(), action(), entity(), entity(), 0..3_i64).prop_map(|(principal, action, resource, agent, number)| Asked {
+        principal,
+        action,
+        resource,
+        agent,
+        number,
+    })
 }
 
 proptest! {
