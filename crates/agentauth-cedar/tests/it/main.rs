@@ -8,4 +8,5 @@
 )]
 
 mod decide;
+mod hazards;
 mod support;
