@@ -10,3 +10,4 @@
 mod decide;
 mod hazards;
 mod support;
+mod tools;
