@@ -8,7 +8,7 @@ use agentauth_core::policy::{
 use agentauth_core::{AgentId, Decision, Mode};
 use async_trait::async_trait;
 
-use crate::entities;
+use crate::entities::{Callers, Unmade};
 use crate::index::{Index, Loaded, Verdict};
 use crate::load::load;
 use crate::request::{Question, Unaskable};
@@ -37,6 +37,7 @@ pub struct CedarPolicies {
     shadow: Index,
     version: Arc<str>,
     also_in: Vec<Mode>,
+    callers: Callers,
     /// Whether a policy speaks of the time.
     with_time: bool,
 }
@@ -66,6 +67,7 @@ impl CedarPolicies {
             shadow: Index::new(shadow),
             version: sources.digest().into(),
             also_in: Vec::new(),
+            callers: Callers::new(),
             with_time,
         })
     }
@@ -121,8 +123,10 @@ impl CedarPolicies {
         agent: &AgentId,
         request: &AuthzRequest<'_>,
     ) -> Result<(Verdict<'_>, Verdict<'_>), Unaskable> {
-        let entities = entities::of_caller(&self.schema.types, agent, request.principal())
-            .map_err(|entities::Unmade(text)| Unaskable { kind: ReasonKind::NotInSchema, text })?;
+        let entities = self
+            .callers
+            .get(&self.schema.types, agent, request.principal())
+            .map_err(|Unmade(text)| Unaskable { kind: ReasonKind::NotInSchema, text })?;
         let asked = question.of(&self.schema, agent)?;
         let verdict = self.enforced.evaluate(&asked, &entities);
         let shadow = if self.shadow.is_empty() { Verdict::default() } else { self.shadow.evaluate(&asked, &entities) };
