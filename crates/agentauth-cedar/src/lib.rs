@@ -9,6 +9,8 @@ mod names;
 mod request;
 mod schema;
 mod sources;
+mod tools;
 
 pub use engine::CedarPolicies;
 pub use sources::{Source, Sources};
+pub use tools::ToolActions;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::RestrictedExpression;
+use cedar_policy::{Context, RestrictedExpression};
 use serde_json::{Number, Value};
 
 /// Types nested deeper than this are not taken from a schema: no arguments are (they end at 32 levels).
@@ -102,11 +102,18 @@ impl Shape {
             }
             (Self::String, Value::String(text)) => Ok(RestrictedExpression::new_string(text.clone())),
             (Self::Decimal, Value::Number(number)) => {
-                let exact =
-                    decimal(number).ok_or_else(|| refused("a decimal with at most four digits after the point"))?;
-                Ok(RestrictedExpression::new_decimal(exact))
+                let exact = decimal(number).ok_or_else(|| refused(self.describe()))?;
+                is_value(RestrictedExpression::new_decimal(exact)).ok_or_else(|| refused(self.describe()))
             }
-            (Self::Ip | Self::Datetime | Self::Duration, Value::String(_)) => Err(refused("of a type that is taken")),
+            (Self::Ip, Value::String(text)) => {
+                is_value(RestrictedExpression::new_ip(text)).ok_or_else(|| refused(self.describe()))
+            }
+            (Self::Datetime, Value::String(text)) => {
+                is_value(RestrictedExpression::new_datetime(text)).ok_or_else(|| refused(self.describe()))
+            }
+            (Self::Duration, Value::String(text)) => {
+                is_value(RestrictedExpression::new_duration(text)).ok_or_else(|| refused(self.describe()))
+            }
             (Self::Set(element), Value::Array(items)) => {
                 let item = |(index, item)| element.value(item, &format!("{path}[{index}]"));
                 let items = items.iter().enumerate().map(item).collect::<Result<Vec<_>, _>>()?;
@@ -138,14 +145,19 @@ impl Shape {
             Self::Boolean => "true or false",
             Self::Long => "an integer",
             Self::String => "a string",
-            Self::Decimal => "a decimal",
+            Self::Decimal => "a decimal with at most four digits after the point",
             Self::Ip => "an IP address or range",
-            Self::Datetime => "a date and time",
-            Self::Duration => "a duration",
+            Self::Datetime => "a date and time such as 2026-11-28T09:00:00Z",
+            Self::Duration => "a duration such as 1h30m",
             Self::Set(_) => "a list",
             Self::Record(_) => "an object",
         }
     }
+}
+
+/// `expression`, if it has a value: a text that is read may be none.
+fn is_value(expression: RestrictedExpression) -> Option<RestrictedExpression> {
+    Context::from_pairs([(String::new(), expression.clone())]).is_ok().then_some(expression)
 }
 
 /// A JSON number as Cedar's decimal, if it is exactly one.

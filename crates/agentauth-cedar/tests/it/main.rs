@@ -8,4 +8,6 @@
 )]
 
 mod decide;
+mod hazards;
 mod support;
+mod tools;

@@ -1,9 +1,13 @@
 //! The entities of a request: who acts, for whom, and what they are in.
 
+mod cache;
+
 use std::collections::{HashMap, HashSet};
 
 use agentauth_core::{AgentId, PrincipalId};
 use cedar_policy::{Entities, Entity, RestrictedExpression};
+
+pub(crate) use cache::Callers;
 
 use crate::names::{Types, agent_name, uid};
 
@@ -16,7 +20,7 @@ pub(crate) const MAX_PATH_LEVELS: usize = 16;
 pub(crate) struct Unmade(pub(crate) String);
 
 /// The entities of `agent` acting for `principal`.
-pub(crate) fn of_caller(types: &Types, agent: &AgentId, principal: &PrincipalId) -> Result<Entities, Unmade> {
+fn of_caller(types: &Types, agent: &AgentId, principal: &PrincipalId) -> Result<Entities, Unmade> {
     let unmade = |error: &dyn std::fmt::Display| Unmade(error.to_string());
     let text = |text: &str| RestrictedExpression::new_string(text.into());
     let mut attributes = HashMap::from([
