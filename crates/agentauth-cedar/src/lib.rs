@@ -10,7 +10,9 @@ mod request;
 mod schema;
 mod sources;
 mod tools;
+mod written;
 
 pub use engine::CedarPolicies;
+pub use entities::{DEFAULT_FACTS_LIFETIME, EntityFacts, EntityProvider, EntityQuery, MAX_FACTS_LIFETIME};
 pub use sources::{Source, Sources};
 pub use tools::ToolActions;

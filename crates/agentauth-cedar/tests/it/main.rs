@@ -8,6 +8,7 @@
 )]
 
 mod decide;
+mod entities;
 mod hazards;
 mod support;
 mod tools;
