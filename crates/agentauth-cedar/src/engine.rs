@@ -43,7 +43,8 @@ pub struct CedarPolicies {
 }
 
 impl CedarPolicies {
-    /// Reads, checks and puts into force the policies of the directory `path`: all its `*.cedar` and `*.cedarschema` files.
+    /// Reads, checks and puts into force the policies of the directory `path`: all its `*.cedar` and `*.cedarschema` files,
+    /// `entities.json` and `links.json`.
     ///
     /// # Errors
     /// [`Problems`]: all of them, each with its place and what to do about it.

@@ -9,6 +9,7 @@ mod names;
 mod request;
 mod schema;
 mod sources;
+mod templates;
 mod tools;
 mod written;
 

@@ -8,6 +8,9 @@ mod store;
 mod verified;
 
 use agentauth_core::policy::ReasonKind;
+use cedar_policy::EntityUid;
+
+use crate::schema::PolicySchema;
 
 pub use facts::{DEFAULT_FACTS_LIFETIME, EntityFacts, EntityProvider, EntityQuery, MAX_FACTS_LIFETIME};
 pub(crate) use file::KnownEntities;
@@ -35,4 +38,9 @@ impl Unmade {
     fn failed(text: impl Into<String>) -> Self {
         Self { kind: ReasonKind::PolicyFailed, text: text.into() }
     }
+}
+
+/// Whether `entity` can be called what it is: agents and principals have names of a form.
+pub(crate) fn check_name(schema: &PolicySchema, entity: &EntityUid) -> Result<(), String> {
+    verified::Verified::of(&schema.types, entity).map(|_| ()).map_err(|unmade| unmade.text)
 }

@@ -74,10 +74,10 @@ impl EntityStore {
 
     /// The entities, as far as they are told at this time.
     pub(crate) async fn of(&self, asked: Asked<'_>, schema: &PolicySchema) -> Result<Arc<Entities>, Unmade> {
-        if let Some(kept) = self.gathered.get(&asked) {
-            return Ok(kept);
+        if let Some(at_once) = self.at_once(asked, schema) {
+            return at_once;
         }
-        let Some(provider) = &self.provider else { return self.without_provider(asked, schema) };
+        let Some(provider) = &self.provider else { return self.of_known(asked, schema) };
         if Handle::try_current().is_err() {
             return Err(Unmade::failed("a provider of entities needs a tokio runtime with time"));
         }
@@ -89,7 +89,15 @@ impl EntityStore {
         Ok(entities)
     }
 
-    fn without_provider(&self, asked: Asked<'_>, schema: &PolicySchema) -> Result<Arc<Entities>, Unmade> {
+    /// The entities, if no provider need be asked for them.
+    pub(crate) fn at_once(&self, asked: Asked<'_>, schema: &PolicySchema) -> Option<Result<Arc<Entities>, Unmade>> {
+        if let Some(kept) = self.gathered.get(&asked) {
+            return Some(Ok(kept));
+        }
+        self.provider.is_none().then(|| self.of_known(asked, schema))
+    }
+
+    fn of_known(&self, asked: Asked<'_>, schema: &PolicySchema) -> Result<Arc<Entities>, Unmade> {
         let mut gathering = Gathering::of(schema, roots(asked, schema)?)?;
         while let Some(entity) = gathering.next() {
             let known: Vec<&EntityFacts> = self.known.get(&entity).into_iter().collect();
@@ -150,4 +158,59 @@ fn roots(asked: Asked<'_>, schema: &PolicySchema) -> Result<Vec<EntityUid>, Unma
 fn action(asked: Asked<'_>, schema: &PolicySchema) -> Option<Entity> {
     let action = asked.action?;
     Some(Entity::new_no_attrs(action.clone(), schema.grouped.get(action)?.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use agentauth_core::SpiffeId;
+    use agentauth_core::policy::Scenario;
+
+    use super::*;
+    use crate::sources::Source;
+
+    const SCHEMA: &str = r#"
+        entity Court;
+        @kind("case") entity Case in [Court];
+        @kind("note") entity Note;
+        action "all";
+        action "read" in [Action::"all"] appliesTo { principal: [User, Client], resource: [Case, Note, Server] };
+        action "write" appliesTo { principal: [User, Client], resource: [Case, Note, Server] };
+    "#;
+
+    fn scenario(agent: &str, action: &str) -> Scenario {
+        let user = PrincipalId::new(IssuerId::new("https://sts.example").unwrap(), "u");
+        let server = ResourceId::new("https://tools.example").unwrap();
+        Scenario::new(server, agent.parse::<SpiffeId>().unwrap(), user, action).on("note", "1")
+    }
+
+    #[test]
+    fn what_a_decision_is_about_is_gathered_once_and_never_taken_for_another() {
+        let schema = PolicySchema::new(&[Source::new("a", SCHEMA)]).unwrap();
+        let store = EntityStore::new(KnownEntities::default());
+        let of = |scenario: &Scenario| {
+            let (request, schema) = (scenario.request(), &schema);
+            let action = &schema.actions.get(request.action()).unwrap().uid;
+            store.at_once(Asked::by(&scenario.agent, &request, action, schema), schema).unwrap().unwrap()
+        };
+        let base = scenario("spiffe://a.example/b", "write");
+        let first = of(&base);
+        // What nothing is known of makes no difference.
+        assert!(Arc::ptr_eq(&first, &of(&base)));
+        assert!(Arc::ptr_eq(&first, &of(&base.clone().on("note", "2"))));
+        let mut client = base.clone();
+        client.principal = PrincipalId::client(client.issuer.clone(), "u");
+        let mut in_tenant = base.clone();
+        in_tenant.principal = in_tenant.principal.in_tenant("t");
+        for other in [
+            scenario("spiffe://a.example/c", "write"),
+            scenario("spiffe://a.example/b", "read"),
+            base.clone().on("case", "1"),
+            client,
+            in_tenant,
+        ] {
+            let others = of(&other);
+            assert!(!Arc::ptr_eq(&first, &others) && !first.deep_eq(&others), "{other:?}");
+            assert!(Arc::ptr_eq(&others, &of(&other)));
+        }
+    }
 }

@@ -11,4 +11,5 @@ mod decide;
 mod entities;
 mod hazards;
 mod support;
+mod templates;
 mod tools;
