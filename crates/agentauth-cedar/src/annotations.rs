@@ -24,9 +24,20 @@ impl Terms {
     /// # Errors
     /// A code and a sentence for each that cannot be read or is not known.
     pub(crate) fn read(policy: &Policy) -> Result<Self, Vec<(&'static str, String)>> {
+        Self::of(policy.effect(), policy.annotations())
+    }
+
+    /// Reads the annotations of a policy, or of a template, that has this effect.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn of<'a>(
+        effect: Effect,
+        annotations: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<(&'static str, String)>> {
         let mut terms = Self { id: None, message: None, reason: None, shadow: false, obligations: Vec::new() };
         let mut wrong = Vec::new();
-        for (name, value) in policy.annotations() {
+        for (name, value) in annotations {
             match name {
                 "id" => terms.id = Some(value.into()),
                 "message" => terms.message = Some(value.into()),
@@ -42,7 +53,7 @@ impl Terms {
                         "policy_annotation",
                         format!("`@{name}` is not known; annotations for people only begin with `{FOR_PEOPLE}`"),
                     )),
-                    Ok(_) if policy.effect() == Effect::Forbid => {
+                    Ok(_) if effect == Effect::Forbid => {
                         wrong.push(("policy_annotation", format!("`@{name}` is for policies that permit")));
                     }
                     Ok(obligation) => terms.obligations.push(obligation),

@@ -8,7 +8,7 @@ use agentauth_core::policy::{
 use agentauth_core::{AgentId, Decision, Mode};
 use async_trait::async_trait;
 
-use crate::entities::{Callers, Unmade};
+use crate::entities::{Asked, EntityProvider, EntityStore, KnownEntities, Unmade};
 use crate::index::{Index, Loaded, Verdict};
 use crate::load::load;
 use crate::request::{Question, Unaskable};
@@ -37,13 +37,14 @@ pub struct CedarPolicies {
     shadow: Index,
     version: Arc<str>,
     also_in: Vec<Mode>,
-    callers: Callers,
+    entities: EntityStore,
     /// Whether a policy speaks of the time.
     with_time: bool,
 }
 
 impl CedarPolicies {
-    /// Reads, checks and puts into force the policies of the directory `path`: all its `*.cedar` and `*.cedarschema` files.
+    /// Reads, checks and puts into force the policies of the directory `path`: all its `*.cedar` and `*.cedarschema` files,
+    /// `entities.json` and `links.json`.
     ///
     /// # Errors
     /// [`Problems`]: all of them, each with its place and what to do about it.
@@ -57,7 +58,14 @@ impl CedarPolicies {
     /// [`Problems`]: all of them, each with its place and what to do about it.
     pub fn new(sources: &Sources) -> Result<Self, Problems> {
         let schema = PolicySchema::new(&sources.schemas)?;
-        let loaded = load(sources, &schema)?;
+        let (loaded, known) = match (load(sources, &schema), KnownEntities::read(&sources.entities, &schema)) {
+            (Ok(loaded), Ok(known)) => (loaded, known),
+            (loaded, known) => {
+                let mut problems = loaded.err().unwrap_or_default();
+                problems.extend(known.err().unwrap_or_default());
+                return Err(problems);
+            }
+        };
         let (shadow, enforced): (Vec<Loaded>, Vec<Loaded>) = loaded.into_iter().partition(|one| one.terms.shadow);
         // A word is enough: that it is built in vain costs time, and no more.
         let with_time = sources.policies.iter().any(|source| source.text.contains("now"));
@@ -67,7 +75,7 @@ impl CedarPolicies {
             shadow: Index::new(shadow),
             version: sources.digest().into(),
             also_in: Vec::new(),
-            callers: Callers::new(),
+            entities: EntityStore::new(known),
             with_time,
         })
     }
@@ -82,20 +90,28 @@ impl CedarPolicies {
         self
     }
 
-    fn answer(&self, request: &AuthzRequest<'_>) -> Decision {
-        match self.verdicts(request) {
+    /// Asks `provider` what policies must know of agents, principals and resources beyond what was verified, and what the
+    /// set's own `entities.json` says.
+    #[must_use]
+    pub fn entities(mut self, provider: impl EntityProvider + 'static) -> Self {
+        self.entities = self.entities.provided_by(provider);
+        self
+    }
+
+    async fn answer(&self, request: &AuthzRequest<'_>) -> Decision {
+        match self.verdicts(request).await {
             Ok(decision) => decision,
             Err(Unaskable { kind, text }) => Decision::deny(Reason::new(kind, text)),
         }
     }
 
-    fn verdicts(&self, request: &AuthzRequest<'_>) -> Result<Decision, Unaskable> {
+    async fn verdicts(&self, request: &AuthzRequest<'_>) -> Result<Decision, Unaskable> {
         let question = Question::new(request, &self.schema, self.with_time)?;
-        let (verdict, shadow) = self.ask(&question, request.agent(), request)?;
+        let (verdict, shadow) = self.ask(&question, request.agent(), request).await?;
         // A holder could call a key of its own by any name: what is forbidden to it is forbidden to its delegates. And
         // nobody slips past a name by showing less proof of it.
         for other in identities(request).into_iter().skip(1) {
-            let (theirs, _) = self.ask(&question, &other, request)?;
+            let (theirs, _) = self.ask(&question, &other, request).await?;
             if let Some(denied) = denial(&theirs) {
                 return Ok(denied);
             }
@@ -117,16 +133,15 @@ impl CedarPolicies {
         Ok(with_flips(decision, &verdict, &shadow))
     }
 
-    fn ask(
+    async fn ask(
         &self,
         question: &Question,
         agent: &AgentId,
         request: &AuthzRequest<'_>,
     ) -> Result<(Verdict<'_>, Verdict<'_>), Unaskable> {
-        let entities = self
-            .callers
-            .get(&self.schema.types, agent, request.principal())
-            .map_err(|Unmade(text)| Unaskable { kind: ReasonKind::NotInSchema, text })?;
+        let of = Asked::by(agent, request, question.action(), &self.schema);
+        let entities = self.entities.of(of, &self.schema).await;
+        let entities = entities.map_err(|Unmade { kind, text }| Unaskable { kind, text })?;
         let asked = question.of(&self.schema, agent)?;
         let verdict = self.enforced.evaluate(&asked, &entities);
         let shadow = if self.shadow.is_empty() { Verdict::default() } else { self.shadow.evaluate(&asked, &entities) };
@@ -205,7 +220,7 @@ fn with_flips(decision: Decision, verdict: &Verdict<'_>, shadow: &Verdict<'_>) -
 #[async_trait]
 impl PolicyEngine for CedarPolicies {
     async fn decide(&self, request: &AuthzRequest<'_>) -> Result<Decision, PolicyError> {
-        Ok(self.answer(request))
+        Ok(self.answer(request).await)
     }
 
     fn version(&self) -> Arc<str> {

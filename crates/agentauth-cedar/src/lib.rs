@@ -9,8 +9,11 @@ mod names;
 mod request;
 mod schema;
 mod sources;
+mod templates;
 mod tools;
+mod written;
 
 pub use engine::CedarPolicies;
+pub use entities::{DEFAULT_FACTS_LIFETIME, EntityFacts, EntityProvider, EntityQuery, MAX_FACTS_LIFETIME};
 pub use sources::{Source, Sources};
 pub use tools::ToolActions;

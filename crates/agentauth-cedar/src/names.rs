@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr as _;
 
-use agentauth_core::{AgentId, Mode, PrincipalId, PrincipalKind};
+use agentauth_core::{AgentId, IssuerId, Mode, PrincipalId, PrincipalKind};
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
 
 /// The types of the shipped schema.
@@ -13,7 +13,9 @@ pub(crate) struct Types {
     pub(crate) client: EntityTypeName,
     pub(crate) account: EntityTypeName,
     pub(crate) subject: EntityTypeName,
+    pub(crate) group: EntityTypeName,
     pub(crate) agent: EntityTypeName,
+    pub(crate) agent_group: EntityTypeName,
     pub(crate) spiffe_path: EntityTypeName,
     pub(crate) trust_domain: EntityTypeName,
     pub(crate) issuer: EntityTypeName,
@@ -29,7 +31,9 @@ impl Types {
             client: named("Client")?,
             account: named("Account")?,
             subject: named("Subject")?,
+            group: named("Group")?,
             agent: named("Agent")?,
+            agent_group: named("AgentGroup")?,
             spiffe_path: named("SpiffePath")?,
             trust_domain: named("TrustDomain")?,
             issuer: named("Issuer")?,
@@ -46,6 +50,11 @@ impl Types {
             _ => return None,
         };
         Some(uid(kind, &principal_name(principal)))
+    }
+
+    /// Whether entities of this type are principals.
+    pub(crate) fn is_principal(&self, kind: &EntityTypeName) -> bool {
+        [&self.user, &self.client, &self.account].contains(&kind)
     }
 
     /// What a principal is in, whatever kind it is, and whatever its tenant.
@@ -95,6 +104,51 @@ pub(crate) fn agent_name(agent: &AgentId) -> Cow<'_, str> {
     }
 }
 
+/// The principal that is called `name` in policies, as an entity of the type `kind`.
+pub(crate) fn principal_named(kind: &str, name: &str) -> Option<PrincipalId> {
+    let parts = parts_of(name)?;
+    let (issuer, tenant, subject) = match parts.as_slice() {
+        [issuer, subject] => (issuer, None, subject),
+        [issuer, tenant, subject] => (issuer, Some(tenant), subject),
+        _ => return None,
+    };
+    let issuer = IssuerId::new(issuer).ok()?;
+    let principal = match kind {
+        "User" => PrincipalId::new(issuer, subject),
+        "Client" => PrincipalId::client(issuer, subject),
+        "Account" => PrincipalId::agent_account(issuer, subject),
+        _ => return None,
+    };
+    Some(match tenant {
+        Some(tenant) => principal.in_tenant(tenant),
+        None => principal,
+    })
+}
+
+/// The agent that is called `name` in policies.
+pub(crate) fn agent_named(name: &str) -> Option<AgentId> {
+    if let Ok(id) = name.parse() {
+        return Some(AgentId::Spiffe(id));
+    }
+    match parts_of(name)?.as_slice() {
+        [issuer, name] => Some(AgentId::Named { issuer: IssuerId::new(issuer).ok()?, name: (&**name).into() }),
+        _ => None,
+    }
+}
+
+/// The parts of a name that was [`joined`].
+fn parts_of(name: &str) -> Option<Vec<Cow<'_, str>>> {
+    let part = |part| {
+        let plain = replaced(replaced(Cow::Borrowed(part), "%23", "#"), "%25", "%");
+        (joined(&[&plain]) == part).then_some(plain)
+    };
+    name.split('#').map(part).collect()
+}
+
+fn replaced<'t>(text: Cow<'t, str>, what: &str, with: &str) -> Cow<'t, str> {
+    if text.contains(what) { Cow::Owned(text.replace(what, with)) } else { text }
+}
+
 /// The parts with `#` between them, and in them `%23` for it: no part reaches into the next.
 fn joined(parts: &[&str]) -> String {
     let mut name = String::with_capacity(parts.iter().map(|part| part.len().saturating_add(1)).sum());
@@ -113,9 +167,38 @@ fn joined(parts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use agentauth_core::IssuerId;
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_name_says_whose_it_is(subject in "[a#%23 5]{1,8}", tenant in proptest::option::of("[t#%235]{1,6}")) {
+            let issuer = IssuerId::new("https://a").unwrap();
+            for principal in [
+                PrincipalId::new(issuer.clone(), &subject),
+                PrincipalId::client(issuer.clone(), &subject),
+                PrincipalId::agent_account(issuer.clone(), &subject),
+            ] {
+                let principal = match &tenant {
+                    Some(tenant) => principal.in_tenant(tenant),
+                    None => principal,
+                };
+                let uid = Types::new().unwrap().principal(&principal).unwrap();
+                let found = principal_named(&uid.type_name().to_string(), &principal_name(&principal));
+                prop_assert_eq!(found, Some(principal));
+            }
+            let agent = AgentId::Named { issuer, name: subject.into() };
+            prop_assert_eq!(agent_named(&agent_name(&agent)), Some(agent));
+        }
+    }
+
+    #[test]
+    fn what_is_no_ones_name_names_no_one() {
+        for name in ["bob", "https://a#b#c#d", "https://a#%24", "https://a#%2523%", ""] {
+            assert_eq!((name, principal_named("User", name), agent_named(name)), (name, None, None));
+        }
+    }
 
     #[test]
     fn no_principal_has_the_name_of_another() {

@@ -73,6 +73,11 @@ impl Question {
         Ok(Self { principal, action: action.uid.clone(), resource, context })
     }
 
+    /// What is to be done.
+    pub(crate) const fn action(&self) -> &EntityUid {
+        &self.action
+    }
+
     /// Asked of `agent`. What it is made of was checked against the schema, part by part.
     pub(crate) fn of(mut self, agent: &EntityUid) -> Result<Request, Unaskable> {
         let wrong =

@@ -12,7 +12,7 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// A directory with more policy files than this is another directory.
 const MAX_FILES: usize = 10_000;
 
-/// One file of policies, or of a schema.
+/// One file of a set of policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Source {
@@ -38,13 +38,17 @@ pub struct Sources {
     pub policies: Vec<Source>,
     /// What the application adds to the schema (`*.cedarschema`).
     pub schemas: Vec<Source>,
+    /// What is known of entities (`entities.json`).
+    pub entities: Vec<Source>,
+    /// What templates are filled with (`links.json`).
+    pub links: Vec<Source>,
 }
 
 impl Sources {
     /// None yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { policies: Vec::new(), schemas: Vec::new() }
+        Self { policies: Vec::new(), schemas: Vec::new(), entities: Vec::new(), links: Vec::new() }
     }
 
     /// With a file of policies.
@@ -61,7 +65,22 @@ impl Sources {
         self
     }
 
-    /// Reads the files of the directory `path`, in the order of their names: `*.cedar` and `*.cedarschema`.
+    /// With what is known of entities.
+    #[must_use]
+    pub fn entities(mut self, name: &str, text: &str) -> Self {
+        self.entities.push(Source::new(name, text));
+        self
+    }
+
+    /// With what templates are filled with.
+    #[must_use]
+    pub fn links(mut self, name: &str, text: &str) -> Self {
+        self.links.push(Source::new(name, text));
+        self
+    }
+
+    /// Reads the files of the directory `path`, in the order of their names: `*.cedar` and `*.cedarschema`,
+    /// `entities.json` and `links.json`.
     ///
     /// # Errors
     /// [`Problems`], for what cannot be read.
@@ -82,9 +101,12 @@ impl Sources {
         let (mut sources, mut problems) = (Self::new(), Problems::none());
         for file in files {
             let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-            let into = match kind {
-                "cedar" => &mut sources.policies,
-                "cedarschema" => &mut sources.schemas,
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let into = match (kind, name) {
+                ("cedar", _) => &mut sources.policies,
+                ("cedarschema", _) => &mut sources.schemas,
+                (_, "entities.json") => &mut sources.entities,
+                (_, "links.json") => &mut sources.links,
                 _ => continue,
             };
             let read = match fs::metadata(&file) {
@@ -104,7 +126,13 @@ impl Sources {
     /// matter.
     pub(crate) fn digest(&self) -> String {
         let mut context = Context::new(&SHA256);
-        for (kind, sources) in [("policies", &self.policies), ("schemas", &self.schemas)] {
+        let all = [
+            ("policies", &self.policies),
+            ("schemas", &self.schemas),
+            ("entities", &self.entities),
+            ("links", &self.links),
+        ];
+        for (kind, sources) in all {
             for source in sources {
                 for part in [kind, &source.text] {
                     context.update(&(part.len() as u64).to_be_bytes());

@@ -92,7 +92,7 @@ fn extend_entity(known: &mut Value, more: &Value) -> bool {
     is_new
 }
 
-fn full_name(namespace: &str, name: &str) -> String {
+pub(super) fn full_name(namespace: &str, name: &str) -> String {
     if namespace.is_empty() { name.into() } else { format!("{namespace}::{name}") }
 }
 

@@ -1,13 +1,15 @@
 //! The schema: what is shipped, what the application adds, and what each action takes.
 
+mod entity;
 mod merge;
 mod shape;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use agentauth_core::policy::{Problem, Problems};
 use cedar_policy::{EntityTypeName, EntityUid, Schema, SchemaFragment};
 
+pub(crate) use entity::EntitySchema;
 pub(crate) use shape::{Refused, Shape};
 
 use crate::load::problem_of;
@@ -24,7 +26,13 @@ pub(crate) struct PolicySchema {
     pub(crate) actions: HashMap<Box<str>, ActionSchema>,
     /// The entity type of each kind of resource.
     pub(crate) kinds: HashMap<Box<str>, EntityTypeName>,
+    pub(crate) entities: HashMap<Box<str>, EntitySchema>,
+    /// Those of its actions that are in others.
+    pub(crate) grouped: Lineages,
 }
+
+/// Actions, each with all that it is in.
+pub(crate) type Lineages = HashMap<EntityUid, HashSet<EntityUid>>;
 
 /// One action.
 #[derive(Debug)]
@@ -63,6 +71,20 @@ impl PolicySchema {
         let types = Types::new().ok_or_else(|| broken("the shipped types cannot be read".into()))?;
         let kinds = merge::kinds(&json)?;
         let actions = merge::actions(&json, &cedar)?;
-        Ok(Self { cedar, types, actions, kinds })
+        let entities = entity::entities(&json, &cedar)?;
+        let grouped = lineages(&cedar).map_err(broken)?;
+        Ok(Self { cedar, types, actions, kinds, entities, grouped })
     }
+
+    /// What the schema says of entities of this type.
+    pub(crate) fn entity(&self, kind: &EntityTypeName) -> Option<&EntitySchema> {
+        self.entities.get(kind.to_string().as_str())
+    }
+}
+
+fn lineages(cedar: &Schema) -> Result<Lineages, String> {
+    let actions = cedar.action_entities().map_err(|error| error.to_string())?;
+    let above = |uid: &EntityUid| -> HashSet<_> { actions.ancestors(uid).into_iter().flatten().cloned().collect() };
+    let all = actions.iter().map(|action| (action.uid(), above(&action.uid())));
+    Ok(all.filter(|(_, above)| !above.is_empty()).collect())
 }

@@ -1,9 +1,14 @@
 //! The type of a value, as the schema says it; and how JSON becomes a value of that type, or is refused.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr as _;
 
-use cedar_policy::{Context, RestrictedExpression};
+use cedar_policy::{Context, EntityTypeName, EntityUid, RestrictedExpression};
 use serde_json::{Number, Value};
+
+use super::merge::full_name;
+use crate::names::uid;
 
 /// Types nested deeper than this are not taken from a schema: no arguments are (they end at 32 levels).
 const MAX_DEPTH: usize = 32;
@@ -11,7 +16,7 @@ const MAX_DEPTH: usize = 32;
 /// What Cedar's decimals have after the point.
 const DECIMAL_DIGITS: i32 = 4;
 
-/// The type of an argument.
+/// The type of an argument, or of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shape {
     Boolean,
@@ -21,8 +26,26 @@ pub(crate) enum Shape {
     Ip,
     Datetime,
     Duration,
+    /// The name of an entity of this type. No argument is.
+    Entity(EntityTypeName),
     Set(Box<Self>),
     Record(BTreeMap<Box<str>, Member>),
+}
+
+/// What a type is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Arguments,
+    Entities,
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Arguments => "arguments",
+            Self::Entities => "attributes",
+        })
+    }
 }
 
 /// A member of a record.
@@ -37,22 +60,27 @@ pub(crate) struct Member {
 pub(crate) struct Refused(pub(crate) String);
 
 impl Shape {
-    /// Reads a type of Cedar's JSON schema, in `namespace` of `schema`.
+    /// Reads the type of an argument from Cedar's JSON schema, in `namespace` of `schema`.
     pub(crate) fn read(kind: &Value, schema: &Value, namespace: &str) -> Result<Self, String> {
-        Self::read_at(kind, schema, namespace, MAX_DEPTH)
+        Self::read_at(kind, schema, namespace, Of::Arguments, MAX_DEPTH)
     }
 
-    fn read_at(kind: &Value, schema: &Value, namespace: &str, depth: usize) -> Result<Self, String> {
-        let depth = depth.checked_sub(1).ok_or("its arguments are nested too deep, or in themselves")?;
+    /// Reads the type of an entity's attributes.
+    pub(crate) fn read_attributes(kind: &Value, schema: &Value, namespace: &str) -> Result<Self, String> {
+        Self::read_at(kind, schema, namespace, Of::Entities, MAX_DEPTH)
+    }
+
+    fn read_at(kind: &Value, schema: &Value, namespace: &str, of: Of, depth: usize) -> Result<Self, String> {
+        let depth = depth.checked_sub(1).ok_or_else(|| format!("its {of} are nested too deep, or in themselves"))?;
         let text = |member| kind.get(member).and_then(Value::as_str);
         match text("type").unwrap_or_default() {
             "Record" => {
                 if kind.get("additionalAttributes").and_then(Value::as_bool) == Some(true) {
-                    return Err("its arguments are open: state each of them".into());
+                    return Err(format!("its {of} are open: state each of them"));
                 }
                 let mut members = BTreeMap::new();
                 for (name, member) in kind.get("attributes").and_then(Value::as_object).into_iter().flatten() {
-                    let shape = Self::read_at(member, schema, namespace, depth)?;
+                    let shape = Self::read_at(member, schema, namespace, of, depth)?;
                     let required = member.get("required").and_then(Value::as_bool).unwrap_or(true);
                     members.insert(name.as_str().into(), Member { shape, required });
                 }
@@ -60,32 +88,62 @@ impl Shape {
             }
             "Set" => {
                 let element = kind.get("element").ok_or("a set has no type of element")?;
-                Ok(Self::Set(Box::new(Self::read_at(element, schema, namespace, depth)?)))
+                Ok(Self::Set(Box::new(Self::read_at(element, schema, namespace, of, depth)?)))
             }
             "Boolean" => Ok(Self::Boolean),
             "Long" => Ok(Self::Long),
             "String" => Ok(Self::String),
-            "EntityOrCommon" | "Extension" => {
-                match text("name").unwrap_or_default() {
-                    "Bool" | "Boolean" | "__cedar::Bool" => Ok(Self::Boolean),
-                    "Long" | "__cedar::Long" => Ok(Self::Long),
-                    "String" | "__cedar::String" => Ok(Self::String),
-                    "decimal" | "__cedar::decimal" => Ok(Self::Decimal),
-                    "ipaddr" | "__cedar::ipaddr" => Ok(Self::Ip),
-                    "datetime" | "__cedar::datetime" => Ok(Self::Datetime),
-                    "duration" | "__cedar::duration" => Ok(Self::Duration),
-                    common => {
-                        let (space, name) = common.rsplit_once("::").unwrap_or((namespace, common));
-                        let declared = schema.get(space).and_then(|space| space.get("commonTypes")?.get(name));
-                        let outside = || schema.get("").and_then(|space| space.get("commonTypes")?.get(name));
-                        let declared = declared.or_else(outside).ok_or_else(|| {
-                        format!("`{common}` cannot be an argument; take its name as a String, and let policies compare that")
-                    })?;
-                        Self::read_at(declared, schema, space, depth)
+            "EntityOrCommon" | "Extension" => match text("name").unwrap_or_default() {
+                "Bool" | "Boolean" | "__cedar::Bool" => Ok(Self::Boolean),
+                "Long" | "__cedar::Long" => Ok(Self::Long),
+                "String" | "__cedar::String" => Ok(Self::String),
+                "decimal" | "__cedar::decimal" => Ok(Self::Decimal),
+                "ipaddr" | "__cedar::ipaddr" => Ok(Self::Ip),
+                "datetime" | "__cedar::datetime" => Ok(Self::Datetime),
+                "duration" | "__cedar::duration" => Ok(Self::Duration),
+                common => {
+                    let (space, name) = common.rsplit_once("::").unwrap_or((namespace, common));
+                    let declared = schema.get(space).and_then(|space| space.get("commonTypes")?.get(name));
+                    let outside = || schema.get("").and_then(|space| space.get("commonTypes")?.get(name));
+                    match declared.or_else(outside) {
+                        Some(declared) => Self::read_at(declared, schema, space, of, depth),
+                        None => Self::entity(common, schema, namespace, of),
                     }
                 }
+            },
+            "Entity" => Self::entity(text("name").unwrap_or_default(), schema, namespace, of),
+            other => Err(format!("its {of} cannot be of the type `{other}`")),
+        }
+    }
+
+    fn entity(name: &str, schema: &Value, namespace: &str, of: Of) -> Result<Self, String> {
+        if of == Of::Arguments {
+            return Err(format!(
+                "`{name}` cannot be an argument; take its name as a String, and let policies compare that"
+            ));
+        }
+        let (space, own) = name.rsplit_once("::").unwrap_or((namespace, name));
+        let is_in =
+            |space: &&str| schema.get(space).is_some_and(|all| all.pointer(&format!("/entityTypes/{own}")).is_some());
+        let found = [space, ""].into_iter().find(is_in).ok_or_else(|| format!("`{name}` is no type"))?;
+        EntityTypeName::from_str(&full_name(found, own)).map(Self::Entity).map_err(|error| error.to_string())
+    }
+
+    /// Whether this is a record that has no members.
+    pub(crate) fn is_empty_record(&self) -> bool {
+        matches!(self, Self::Record(members) if members.is_empty())
+    }
+
+    /// Adds to `into` the entities that `value` names, which has been found to be of this type.
+    pub(crate) fn named(&self, value: &Value, into: &mut Vec<EntityUid>) {
+        match (self, value) {
+            (Self::Entity(kind), Value::String(id)) => into.push(uid(kind, id)),
+            (Self::Set(element), Value::Array(items)) => items.iter().for_each(|item| element.named(item, into)),
+            (Self::Record(members), Value::Object(given)) => {
+                let known = given.iter().filter_map(|(name, value)| Some((members.get(name.as_str())?, value)));
+                known.for_each(|(member, value)| member.shape.named(value, into));
             }
-            other => Err(format!("an argument cannot be of the type `{other}`")),
+            _ => {}
         }
     }
 
@@ -114,6 +172,7 @@ impl Shape {
             (Self::Duration, Value::String(text)) => {
                 is_value(RestrictedExpression::new_duration(text)).ok_or_else(|| refused(self.describe()))
             }
+            (Self::Entity(kind), Value::String(id)) => Ok(RestrictedExpression::new_entity_uid(uid(kind, id))),
             (Self::Set(element), Value::Array(items)) => {
                 let item = |(index, item)| element.value(item, &format!("{path}[{index}]"));
                 let items = items.iter().enumerate().map(item).collect::<Result<Vec<_>, _>>()?;
@@ -149,6 +208,7 @@ impl Shape {
             Self::Ip => "an IP address or range",
             Self::Datetime => "a date and time such as 2026-11-28T09:00:00Z",
             Self::Duration => "a duration such as 1h30m",
+            Self::Entity(_) => "the name of an entity",
             Self::Set(_) => "a list",
             Self::Record(_) => "an object",
         }

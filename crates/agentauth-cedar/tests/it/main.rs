@@ -8,6 +8,8 @@
 )]
 
 mod decide;
+mod entities;
 mod hazards;
 mod support;
+mod templates;
 mod tools;

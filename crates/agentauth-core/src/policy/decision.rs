@@ -98,6 +98,8 @@ pub enum ReasonKind {
     ArgumentRefused,
     /// The policies' schema does not have the action, or not for this principal and resource.
     NotInSchema,
+    /// What is told of an entity is not as the policies' schema says, or is more than is taken.
+    EntityRefused,
     /// A policy could not be evaluated: what it would have forbidden is not known.
     PolicyErred,
     /// The policy engine failed.
@@ -118,6 +120,7 @@ impl ReasonKind {
             Self::NoPolicy => "policy_none",
             Self::ArgumentRefused => "argument_refused",
             Self::NotInSchema => "policy_not_in_schema",
+            Self::EntityRefused => "entity_refused",
             Self::PolicyErred => "policy_erred",
             Self::PolicyFailed => "policy_failed",
         }
