@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -70,13 +71,13 @@ impl CedarPolicies {
         // A word is enough: that it is built in vain costs time, and no more.
         let with_time = sources.policies.iter().any(|source| source.text.contains("now"));
         Ok(Self {
-            schema,
-            enforced: Index::new(enforced),
-            shadow: Index::new(shadow),
+            enforced: Index::new(enforced, &schema.cedar),
+            shadow: Index::new(shadow, &schema.cedar),
             version: sources.digest().into(),
             also_in: Vec::new(),
             entities: EntityStore::new(known),
             with_time,
+            schema,
         })
     }
 
@@ -107,15 +108,15 @@ impl CedarPolicies {
 
     async fn verdicts(&self, request: &AuthzRequest<'_>) -> Result<Decision, Unaskable> {
         let question = Question::new(request, &self.schema, self.with_time)?;
-        let (verdict, shadow) = self.ask(&question, request.agent(), request).await?;
         // A holder could call a key of its own by any name: what is forbidden to it is forbidden to its delegates. And
         // nobody slips past a name by showing less proof of it.
-        for other in identities(request).into_iter().skip(1) {
-            let (theirs, _) = self.ask(&question, &other, request).await?;
+        for other in others(request) {
+            let (theirs, _) = self.ask(question.clone(), &other, request).await?;
             if let Some(denied) = denial(&theirs) {
                 return Ok(denied);
             }
         }
+        let (verdict, shadow) = self.ask(question, request.agent(), request).await?;
         let is_for =
             matches!(request.mode(), Mode::Autonomous | Mode::OnBehalfOf) || self.also_in.contains(&request.mode());
         let decision = match denial(&verdict) {
@@ -135,31 +136,31 @@ impl CedarPolicies {
 
     async fn ask(
         &self,
-        question: &Question,
+        question: Question,
         agent: &AgentId,
         request: &AuthzRequest<'_>,
     ) -> Result<(Verdict<'_>, Verdict<'_>), Unaskable> {
         let of = Asked::by(agent, request, question.action(), &self.schema);
         let entities = self.entities.of(of, &self.schema).await;
         let entities = entities.map_err(|Unmade { kind, text }| Unaskable { kind, text })?;
-        let asked = question.of(&self.schema, agent)?;
-        let verdict = self.enforced.evaluate(&asked, &entities);
-        let shadow = if self.shadow.is_empty() { Verdict::default() } else { self.shadow.evaluate(&asked, &entities) };
+        let agent = self.schema.types.agent(agent);
+        let asked = question.of(&agent)?;
+        let verdict = self.enforced.evaluate(&asked, &agent, &entities);
+        let shadow =
+            if self.shadow.is_empty() { Verdict::default() } else { self.shadow.evaluate(&asked, &agent, &entities) };
         Ok((verdict, shadow))
     }
 }
 
-/// The agent, and whoever else it must be allowed to be.
-fn identities(request: &AuthzRequest<'_>) -> Vec<AgentId> {
-    let mut all = Vec::new();
-    for agent in std::iter::once(request.agent()).chain(request.caller().holders()) {
-        all.push(agent.clone());
-        if let (AgentId::Named { name, .. }, Ok(claimed)) = (agent, agent.name().parse()) {
-            debug_assert!(!name.is_empty());
-            all.push(AgentId::Spiffe(claimed));
-        }
-    }
-    all
+/// Whoever else the caller must be allowed to be, beside its agent.
+fn others<'r>(request: &'r AuthzRequest<'_>) -> impl Iterator<Item = Cow<'r, AgentId>> {
+    let claimed = |agent: &AgentId| match agent {
+        AgentId::Named { name, .. } => name.parse().ok().map(|claimed| Cow::Owned(AgentId::Spiffe(claimed))),
+        _ => None,
+    };
+    let holders = request.caller().holders().iter();
+    let of_holders = holders.flat_map(move |holder| [Some(Cow::Borrowed(holder)), claimed(holder)]);
+    std::iter::once(claimed(request.agent())).chain(of_holders).flatten()
 }
 
 /// What forbids, or could not be evaluated.
