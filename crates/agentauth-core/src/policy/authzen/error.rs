@@ -34,6 +34,9 @@ pub enum AuthzenError {
     /// An obligation that cannot be read, so that it cannot be met (obligations profile §3).
     #[error("an obligation of the answer cannot be met: {0}")]
     Obligation(Box<str>),
+    /// Metadata of another decision point (§9.2.3).
+    #[error("it is the metadata of the policy decision point `{0}`, byte for byte another one")]
+    IdentifierMismatch(Excerpt),
     /// A resource that would be taken for the server itself.
     #[error("a resource of the kind `server` with the server's own identifier stands for no resource")]
     ResourceIsServer,
@@ -52,6 +55,7 @@ impl AuthzenError {
             Self::NoDecision => "authzen_decision_missing",
             Self::Count { .. } => "authzen_count_mismatch",
             Self::Obligation(_) => "authzen_obligation_malformed",
+            Self::IdentifierMismatch(_) => "authzen_metadata_mismatch",
             Self::ResourceIsServer => "authzen_resource_is_server",
         }
     }

@@ -32,6 +32,7 @@ mod answer;
 mod error;
 mod evaluations;
 mod members;
+mod metadata;
 mod question;
 mod request;
 mod response;
@@ -39,6 +40,7 @@ mod stated;
 
 pub use error::AuthzenError;
 pub use evaluations::{EvaluationsRequest, EvaluationsResponse, Semantic};
+pub use metadata::PdpMetadata;
 pub use request::{EvaluationRequest, StatedAction, StatedEntity};
 pub use response::EvaluationResponse;
 pub use stated::Unstated;
