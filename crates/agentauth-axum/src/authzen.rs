@@ -89,9 +89,10 @@ async fn evaluations(
     answer(admitted.evaluate_all(&body).await)
 }
 
-const NO_JSON: &str = "the request is refused: it needs a body of type application/json that arrives whole";
+const NO_JSON: &str =
+    "the request is refused: it needs a body of type application/json that arrives whole and is not too long";
 
-/// The body, if it is said to be JSON. Of one that is too long, as much as shows that.
+/// The body, if it is said to be JSON, and has at most so many bytes.
 async fn json_body(request: Request, most: usize) -> Option<Vec<u8>> {
     let mut types = request.headers().get_all(CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else { return None };
@@ -99,7 +100,7 @@ async fn json_body(request: Request, most: usize) -> Option<Vec<u8>> {
     if essence != "application/json" {
         return None;
     }
-    to_bytes(request.into_body(), most.saturating_add(1)).await.ok().map(Vec::from)
+    to_bytes(request.into_body(), most).await.ok().map(Vec::from)
 }
 
 fn answer(answer: Result<String, EvaluationError>) -> Result<Response, Rejection> {
