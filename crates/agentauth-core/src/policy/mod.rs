@@ -6,7 +6,6 @@ mod decision;
 mod engine;
 mod finite;
 mod limit;
-mod nearest;
 mod obligation;
 mod pattern;
 mod preview;
