@@ -28,7 +28,9 @@ pub enum RulesError {
     #[error("rule `{0}` has an approval that does not last between a second and 7 days")]
     ApprovalLifetime(Box<str>),
     /// What the caller is to be told could not be told as it is.
-    #[error("rule `{0}` tells the caller nothing, more than 512 bytes, or control characters; make it one short sentence")]
+    #[error(
+        "rule `{0}` tells the caller nothing, more than 512 bytes, or control characters; make it one short sentence"
+    )]
     Telling(Box<str>),
 }
 
@@ -53,9 +55,10 @@ impl RulesError {
             Self::Incomplete { rule, part } => {
                 (format!("rule `{}` does not say which {part} it is for", Excerpt::of(rule)), Self::help_for(part))
             }
-            Self::Duplicate(rule) => {
-                (format!("rule `{}` stands twice", Excerpt::of(rule)), "the record names rules by their ids; use another")
-            }
+            Self::Duplicate(rule) => (
+                format!("rule `{}` stands twice", Excerpt::of(rule)),
+                "the record names rules by their ids; use another",
+            ),
             Self::DenyWithArguments(rule) => (
                 format!("deny rule `{}` has argument limits", Excerpt::of(rule)),
                 "an argument left out would slip past it; state in an allow rule what is allowed instead",
@@ -69,7 +72,10 @@ impl RulesError {
                 "write for how long it counts, such as 8h",
             ),
             Self::Telling(rule) => (
-                format!("the message of rule `{}` is empty, longer than 512 bytes, or has control characters", Excerpt::of(rule)),
+                format!(
+                    "the message of rule `{}` is empty, longer than 512 bytes, or has control characters",
+                    Excerpt::of(rule)
+                ),
                 "make it one short sentence for the caller",
             ),
         };

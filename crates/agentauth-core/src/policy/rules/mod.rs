@@ -2,6 +2,7 @@
 
 mod complete;
 mod error;
+mod file;
 mod index;
 mod nearest;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use self::complete::CompleteRule;
 pub use self::error::RulesError;
+pub use self::file::MAX_RULES_BYTES;
 use self::index::{Index, Keys, Pairs, Sought};
 use self::nearest::Nearest;
 pub use self::rule::Rule;
@@ -126,9 +128,8 @@ impl Rules {
         sought: &Sought,
         request: &AuthzRequest<'_>,
     ) -> impl Iterator<Item = &'r CompleteRule> {
-        let is_match = |rule: &&CompleteRule| {
-            rule.has_target(request.action, request.resource) && rule.is_about(&request.caller)
-        };
+        let is_match =
+            |rule: &&CompleteRule| rule.has_target(request.action, request.resource) && rule.is_about(&request.caller);
         self.these(index.find(sought)).filter(is_match)
     }
 
@@ -167,6 +168,9 @@ impl PolicyEngine for Rules {
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules").field("version", &self.version).field("rules", &self.rules.len()).finish_non_exhaustive()
+        f.debug_struct("Rules")
+            .field("version", &self.version)
+            .field("rules", &self.rules.len())
+            .finish_non_exhaustive()
     }
 }

@@ -45,14 +45,14 @@ fn agent() -> impl Strategy<Value = AgentId> {
 }
 
 fn principal() -> impl Strategy<Value = PrincipalId> {
-    (issuer(), prop::sample::select(&["alice", "bob", "app"][..]), 0..4u8).prop_map(|(issuer, subject, kind)| {
-        match kind {
+    (issuer(), prop::sample::select(&["alice", "bob", "app"][..]), 0..4u8).prop_map(
+        |(issuer, subject, kind)| match kind {
             0 => PrincipalId::client(issuer, subject),
             1 => PrincipalId::agent_account(issuer, subject),
             2 => PrincipalId::new(issuer, subject).in_tenant("t"),
             _ => PrincipalId::new(issuer, subject),
-        }
-    })
+        },
+    )
 }
 
 fn agents() -> impl Strategy<Value = Agents> {
@@ -146,17 +146,19 @@ fn arguments() -> impl Strategy<Value = Value> {
 fn scenario() -> impl Strategy<Value = Scenario> {
     let resource = prop::option::of((name(&["case", "docket"]), name(&["1", "2", "3"])));
     let parties = (agent(), principal(), mode(), prop::collection::vec(agent(), 0..2));
-    (parties, name(&["file", "seal", "read"]), resource, arguments()).prop_map(|(parties, action, resource, arguments)| {
-        let (agent, principal, mode, holders) = parties;
-        let server = ResourceId::new("https://court.example").unwrap();
-        let scenario = Scenario::new(server, agent, principal, action).in_mode(mode);
-        let mut scenario = scenario.with(Arguments::of(&arguments).unwrap());
-        scenario.holders = holders;
-        match resource {
-            Some((kind, id)) => scenario.on(kind, id),
-            None => scenario,
-        }
-    })
+    (parties, name(&["file", "seal", "read"]), resource, arguments()).prop_map(
+        |(parties, action, resource, arguments)| {
+            let (agent, principal, mode, holders) = parties;
+            let server = ResourceId::new("https://court.example").unwrap();
+            let scenario = Scenario::new(server, agent, principal, action).in_mode(mode);
+            let mut scenario = scenario.with(Arguments::of(&arguments).unwrap());
+            scenario.holders = holders;
+            match resource {
+                Some((kind, id)) => scenario.on(kind, id),
+                None => scenario,
+            }
+        },
+    )
 }
 
 impl Rules {
