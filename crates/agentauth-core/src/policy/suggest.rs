@@ -3,13 +3,15 @@
 /// Longer words are not compared: nobody mistypes one so that it can be told.
 const MAX_WORD_CHARS: usize = 40;
 
-/// Of `known`, the word that is nearest to `written`, if one is near: at most every third character differs.
+/// Of `known`, the word that is nearest to `written`, if one is near: `written` begins with it, or at most every third
+/// character differs.
 pub(crate) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let folded = written.to_lowercase();
     let far = |word: &str| written.chars().count().max(word.chars().count()) > MAX_WORD_CHARS;
     let near = known.into_iter().filter(|word| !far(word)).map(|word| (distance(&folded, word), word));
     let (distance, word) = near.min_by_key(|(distance, _)| *distance)?;
-    (distance <= word.chars().count().max(3) / 3).then_some(word)
+    let begins_so = word.len() >= 3 && folded.starts_with(word);
+    (begins_so || distance <= word.chars().count().max(3) / 3).then_some(word)
 }
 
 /// How many characters have to be put in, left out or replaced, or neighbours swapped, to make `b` of `a`.
@@ -50,6 +52,7 @@ mod tests {
             ("actoin", Some("action")),
             ("ids", Some("id")),
             ("evn", Some("even")),
+            ("evening", Some("even")),
             ("colour", None),
             ("", None),
         ] {

@@ -50,6 +50,7 @@ mod possession;
 mod profiles;
 mod replay;
 mod revocation;
+mod rules;
 mod signing_keys;
 mod status;
 mod support;

@@ -12,7 +12,8 @@ use crate::policy::{
 
 /// One rule: it allows or denies when all of its parts match.
 ///
-/// Every part must be stated, so that a forgotten one is an error and not "everything".
+/// Every part must be stated, so that a forgotten one is an error and not "everything". People write rules in files:
+/// `Rules::from_toml`, [`Rules::from_json`](super::Rules::from_json).
 ///
 /// ```
 /// use agentauth_core::policy::{Agents, Limit, Principals, Resources, Rule, Rules};

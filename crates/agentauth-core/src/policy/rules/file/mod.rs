@@ -24,6 +24,47 @@ pub const MAX_RULES_BYTES: usize = 4 * 1024 * 1024;
 impl Rules {
     /// Reads rules in TOML; `name` is how problems call the file (feature `toml`).
     ///
+    /// ```
+    /// use agentauth_core::policy::Rules;
+    ///
+    /// let rules = Rules::from_toml("court.toml", r#"
+    ///     [[allow]]
+    ///     id = "lawyers-file"
+    ///     agents = "spiffe://court.example/agent/lawyer/**"
+    ///     principals = { iss = "https://sts.court.example", sub = "alice" }
+    ///     actions = ["motions:file", "motions:amend"]
+    ///     resources = { kind = "case" }
+    ///     arguments = { title = { max_length = 200 }, fee = { between = [0, 500] }, sealed = false }
+    ///     approval = "8h"
+    ///     message = "Fees above 500 are for a clerk."
+    ///
+    ///     [[deny]]
+    ///     id = "nobody-seals"
+    ///     agents = "any"
+    ///     principals = "any"
+    ///     action = "records:seal"
+    ///     resources = "any"
+    ///     mode = "shadow"
+    /// "#)?;
+    /// # Ok::<(), agentauth_core::policy::Problems>(())
+    /// ```
+    ///
+    /// A rule has every part that [`Rule`](crate::policy::Rule) has; anything else is refused.
+    ///
+    /// | key | value |
+    /// |---|---|
+    /// | `id` | 1 to 128 bytes |
+    /// | `agents` | `"any"`; a SPIFFE ID; a [pattern](crate::SpiffePattern) of them; a list of both; `{ iss, sub }` for an agent without one |
+    /// | `principals` | `"any"`; `"itself"`; `{ iss, sub }`, perhaps with `tenant`, and with `kind`: `"subject"` (if left out), `"client"` or `"agent_account"` |
+    /// | `action`, or `actions` | an exact name, or a list of them |
+    /// | `resources` | `"any"`; `{ kind }`; `{ kind, id }` |
+    /// | `arguments` | `"any"`; or a table with a limit for each: `"any"`, `true`, `false`, `{ between = [0, 500] }`, `{ max_length = 200 }` in bytes, `{ one_of = ["a", "b"] }`, `{ exactly = "a" }`. Left out: there must be none |
+    /// | `other_arguments` | `"any"`, beside those with limits. Left out: there must be none |
+    /// | `even` | a list of the capacities that a rule that allows has to name: `"client_only"`, `"impersonation"`, `"agent_account"` |
+    /// | `approval`, and other conditions | as [`Obligation::read`](crate::policy::Obligation::read) has them |
+    /// | `mode` | `"enforce"` (if left out) or `"shadow"` |
+    /// | `message` | what callers are told whom the rule denies, or would allow with other arguments |
+    ///
     /// # Errors
     /// [`Problems`]: all of them, each with its place and what to do about it.
     #[cfg(feature = "toml")]
@@ -31,7 +72,8 @@ impl Rules {
         Self::from_text(name, text, toml::tree)
     }
 
-    /// Reads rules in JSON; `name` is how problems call the file. A member that stands twice is refused.
+    /// Reads rules in JSON, `{"allow": [...], "deny": [...]}`, where each is an object with the keys that a table has in TOML;
+    /// `name` is how problems call the file. A member that stands twice is refused.
     ///
     /// # Errors
     /// [`Problems`]: all of them, each with its place and what to do about it.

@@ -173,8 +173,11 @@ impl<'n> Fields<'n> {
             faults.unknown_key(member.at, &member.name, owner, &known);
         }
         let fields = Self { members };
-        for name in required.iter().filter(|name| !fields.has(name)) {
-            faults.add(Fault::WrongValue, at, format!("{owner} lacks `{name}`"), format!("add {name}"));
+        // What is missing is perhaps what has another name.
+        if faults.count() == before {
+            for name in required.iter().filter(|name| !fields.has(name)) {
+                faults.add(Fault::WrongValue, at, format!("{owner} lacks `{name}`"), format!("add {name}"));
+            }
         }
         (faults.count() == before).then_some(fields)
     }

@@ -7,6 +7,7 @@ use super::tree::{Member, Node, Value};
 use super::{limits, parts};
 use crate::delegation::Mode;
 use crate::policy::rules::complete::CompleteRule;
+use crate::policy::suggest::nearest;
 use crate::policy::{Effect, Obligation, Rule, RulesError};
 use crate::text::Excerpt;
 
@@ -111,11 +112,12 @@ fn id<'n>(node: &Node, members: &'n [Member], faults: &mut Faults) -> &'n str {
     id
 }
 
-/// Each part that is not stated.
+/// Each part that is not stated, not even by another name.
 fn missing(rule: &Rule, members: &[Member], at: Span, faults: &mut Faults) {
     for part in ["agents", "principals", "action", "resources"] {
-        let is_stated = find(members, part).is_some() || (part == "action" && find(members, "actions").is_some());
-        if !is_stated {
+        let means =
+            |member: &Member| nearest(&member.name, PARTS).map(|name| if name == "actions" { "action" } else { name });
+        if !members.iter().any(|member| means(member) == Some(part)) {
             wrong(&RulesError::Incomplete { rule: rule.id().into(), part }, at, faults);
         }
     }
@@ -131,18 +133,18 @@ fn rule(effect: Effect, id: &str, members: &[Member], faults: &mut Faults) -> Ru
             "id" => rule,
             "agents" => with(rule, parts::agents(node, faults), Rule::agents),
             "principals" => with(rule, parts::principals(node, faults), Rule::principals),
-            "action" => with(rule, parts::action(node, faults), |rule, action| rule.action(action)),
+            "action" => with(rule, parts::action(node, faults), Rule::action),
             "actions" if find(members, "action").is_some() => {
                 faults.add(Fault::WrongValue, *at, "a rule has action or actions, not both", "leave one out");
                 rule
             }
-            "actions" => with(rule, parts::actions(node, faults), |rule, actions| rule.actions(actions)),
+            "actions" => with(rule, parts::actions(node, faults), Rule::actions),
             "resources" => with(rule, parts::resources(node, faults), Rule::resources),
             "arguments" => limits::arguments(rule, node, faults),
             "other_arguments" => with(rule, limits::others(node, faults), |rule, ()| rule.any_arguments()),
             "even" => even(rule, node, faults),
             "mode" => with(rule, mode(node, faults), |rule, shadow| if shadow { rule.shadow() } else { rule }),
-            "message" => with(rule, node.text("`message`", faults), |rule, text| rule.telling(text)),
+            "message" => with(rule, node.text("`message`", faults), Rule::telling),
             name => condition(rule, name, *at, node, faults),
         };
     }

@@ -13,8 +13,11 @@ pub(super) fn tree(text: &str, faults: &mut Faults) -> Option<Node> {
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let at = error.span().map_or(Span { start: 0, end: 0 }, span);
-        let fault = if error.message().contains("duplicate key") { Fault::KeyTwice } else { Fault::Syntax };
-        faults.add(fault, at, format!("this is not TOML: {}", error.message()), "");
+        if error.message() == "duplicate key" {
+            faults.add(Fault::KeyTwice, at, "this key stands twice in one table", "leave one out");
+        } else {
+            faults.add(Fault::Syntax, at, format!("this is not TOML: {}", error.message()), "");
+        }
     }
     if !errors.is_empty() {
         return None;
