@@ -7,13 +7,13 @@ mod decision;
 mod engine;
 mod finite;
 mod limit;
-mod nearest;
 mod obligation;
 mod pattern;
 mod preview;
 mod problem;
 mod rules;
 mod scenario;
+mod suggest;
 
 pub use action::{Action, Resource};
 pub use arguments::{Arguments, ArgumentsError, MAX_ARGUMENT_BYTES};
@@ -25,5 +25,5 @@ pub use obligation::{ApprovalTerms, MAX_APPROVAL_LIFETIME, Obligation, Obligatio
 pub use pattern::{Agents, Principals, Resources};
 pub use preview::{Preview, PreviewRequest, PreviewResource};
 pub use problem::{MAX_PROBLEMS, Place, Problem, Problems};
-pub use rules::{Rule, Rules, RulesError};
+pub use rules::{MAX_RULES_BYTES, Rule, Rules, RulesError};
 pub use scenario::Scenario;

@@ -51,6 +51,7 @@ mod possession;
 mod profiles;
 mod replay;
 mod revocation;
+mod rules;
 mod signing_keys;
 mod status;
 mod support;
