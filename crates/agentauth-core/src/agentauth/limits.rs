@@ -50,9 +50,7 @@ pub(super) async fn reserve<A>(
     let demands = limits.iter().map(|(_, demand)| *demand).collect();
     let reservation = Arc::new(Reservation::new(Arc::clone(id), auth.now(), demands));
     match store.reserve(&reservation).await {
-        ReserveAnswer::Reserved => {
-            Ok(Some(Held { auth: auth.clone(), store, reservation, use_of_it: Use::Unused }))
-        }
+        ReserveAnswer::Reserved => Ok(Some(Held { auth: auth.clone(), store, reservation, use_of_it: Use::Unused })),
         ReserveAnswer::Exceeded { demand, retry_after } => Err(match limits.get(demand).map(|(limit, _)| *limit) {
             Some(Obligation::Rate(terms)) => {
                 LimitRefusal::Rate { terms: terms.clone(), retry_after: retry_after.unwrap_or(terms.period) }

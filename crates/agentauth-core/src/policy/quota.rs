@@ -63,7 +63,8 @@ pub struct BudgetTerms {
 }
 
 impl RateTerms {
-    const EXAMPLE: &'static str = "how often in a time up to 31d, such as 10/1m, `filings: 10/1m` or `10/1m per principal`";
+    const EXAMPLE: &'static str =
+        "how often in a time up to 31d, such as 10/1m, `filings: 10/1m` or `10/1m per principal`";
 
     /// At most `times` in any `period`: 1 or more, in whole seconds up to [`MAX_LIMIT_PERIOD`].
     ///
@@ -85,7 +86,8 @@ impl RateTerms {
 }
 
 impl ConcurrencyTerms {
-    const EXAMPLE: &'static str = "how many at once up to 1000, such as 2, `2 for 30m`, `exports: 2` or `2 per principal`";
+    const EXAMPLE: &'static str =
+        "how many at once up to 1000, such as 2, `2 for 30m`, `exports: 2` or `2 per principal`";
 
     /// At most `places` at once: 1 to [`MAX_CONCURRENCY`].
     ///

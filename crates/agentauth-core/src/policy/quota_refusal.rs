@@ -31,7 +31,9 @@ pub enum LimitRefusal {
     #[error("a budget counts argument `{0}`, which is missing, negative or not an integer")]
     Argument(Excerpt),
     /// It could not be counted.
-    #[error("the policy permits it within limits, and they cannot be counted: configure .limits(...), or see its store")]
+    #[error(
+        "the policy permits it within limits, and they cannot be counted: configure .limits(...), or see its store"
+    )]
     Unavailable,
 }
 

@@ -98,7 +98,9 @@ pub enum Refusal {
     #[error("the policy permits it on condition of `{0}`, which is not known here")]
     Obligation(Excerpt),
     /// The permit is too old to be run.
-    #[error("the permit has ended before its tool was run: it answers for now, so authorize right before the tool runs")]
+    #[error(
+        "the permit has ended before its tool was run: it answers for now, so authorize right before the tool runs"
+    )]
     PermitExpired,
     /// The caller hung up before it was verified.
     #[error("the caller hung up before it was known whether its token is good")]

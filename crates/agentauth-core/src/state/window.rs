@@ -31,7 +31,7 @@ impl Window {
     /// Takes `amount`, or says after which time it could be taken, if ever. `now` is never earlier than before.
     pub(super) fn take(&mut self, amount: u64, limit: u64, now: Timestamp) -> Result<(), Option<Duration>> {
         self.move_to(now.micros() / self.width);
-        if self.total().saturating_add(amount) > limit {
+        if self.total().checked_add(amount).is_none_or(|total| total > limit) {
             return Err(self.wait(amount, limit, now));
         }
         if let Some(part) = self.part(self.latest) {
