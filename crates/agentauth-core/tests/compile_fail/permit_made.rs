@@ -1,13 +1,13 @@
 //! A permit is given by a caller's question, once all that it is on condition of is met, and made by nobody else.
 
-use agentauth_core::{Action, AgentAuth, Caller, Permit};
+use agentauth_core::{Action, Permit};
 
-pub fn beside(auth: AgentAuth, action: Action<String>) -> Permit<String> {
-    Permit { auth, action }
+pub fn of_parts(action: Action<String>) -> Permit<String> {
+    Permit { action }
 }
 
-pub fn before(caller: &Caller, action: Action<String>) -> Permit<String> {
-    Permit::new(caller, "id".into(), action, Default::default(), Default::default())
+pub fn before_it_is_decided() {
+    let _ = Permit::<String>::new;
 }
 
 pub fn again(permit: &Permit<String>) -> Permit<String> {
