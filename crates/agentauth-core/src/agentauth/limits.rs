@@ -7,8 +7,9 @@ use super::uses::digest_of;
 use crate::delegation::Delegation;
 use crate::identity::{PrincipalId, PrincipalKind};
 use crate::policy::{Action, Arguments, Counter, LimitRefusal, Obligation};
-use crate::state::{Demand, LimitStore, Reservation, ReserveAnswer, Use};
+use crate::state::{Demand, Reservation, ReserveAnswer, Use};
 use crate::text::Excerpt;
+use crate::time::Timestamp;
 
 /// What stands before everything that is hashed here, so that no other digest is one of these.
 const PURPOSE: &str = "agentauth limits 1";
@@ -16,7 +17,6 @@ const PURPOSE: &str = "agentauth limits 1";
 /// What was taken. Places are given back when this is dropped, and the rest too unless it was used.
 pub(super) struct Held {
     auth: AgentAuth,
-    store: Arc<dyn LimitStore>,
     reservation: Arc<Reservation>,
     use_of_it: Use,
 }
@@ -26,11 +26,22 @@ impl Held {
     pub(super) const fn used(&mut self) {
         self.use_of_it = Use::Used;
     }
+
+    /// The first moment at which a place may be another's, if one is held.
+    pub(super) fn lapses(&self) -> Option<Timestamp> {
+        let places = self.reservation.demands().iter().filter_map(|demand| match demand {
+            Demand::Place { hold, .. } => Some(self.reservation.time().plus(*hold)),
+            Demand::Amount { .. } => None,
+        });
+        places.min()
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.store.release(&self.reservation, self.use_of_it, self.auth.now());
+        if let Some(store) = &self.auth.inner.limits {
+            store.release(&self.reservation, self.use_of_it, self.auth.now());
+        }
     }
 }
 
@@ -41,16 +52,16 @@ pub(super) async fn reserve<A>(
     action: &Action<A>,
     obligations: &[Obligation],
     id: &Arc<str>,
-) -> Result<Option<Held>, LimitRefusal> {
+) -> Result<Option<Box<Held>>, LimitRefusal> {
     let limits = demands(auth, delegation, action, obligations)?;
     if limits.is_empty() {
         return Ok(None);
     }
-    let store = auth.inner.limits.clone().ok_or(LimitRefusal::Unavailable)?;
+    let store = auth.inner.limits.as_ref().ok_or(LimitRefusal::Unavailable)?;
     let demands = limits.iter().map(|(_, demand)| *demand).collect();
     let reservation = Arc::new(Reservation::new(Arc::clone(id), auth.now(), demands));
     match store.reserve(&reservation).await {
-        ReserveAnswer::Reserved => Ok(Some(Held { auth: auth.clone(), store, reservation, use_of_it: Use::Unused })),
+        ReserveAnswer::Reserved => Ok(Some(Box::new(Held { auth: auth.clone(), reservation, use_of_it: Use::Unused }))),
         ReserveAnswer::Exceeded { demand, retry_after } => Err(match limits.get(demand).map(|(limit, _)| *limit) {
             Some(Obligation::Rate(terms)) => {
                 LimitRefusal::Rate { terms: terms.clone(), retry_after: retry_after.unwrap_or(terms.period) }

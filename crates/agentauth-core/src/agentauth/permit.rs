@@ -19,7 +19,7 @@ pub const MAX_PERMIT_AGE: Duration = Duration::from_secs(60);
 
 /// The permission to do one action, once, with the arguments that were authorised.
 ///
-/// It is an answer about *now*: it can be run within [`MAX_PERMIT_AGE`] and while the delegation lasts. Ask again for what is done
+/// It is an answer about *now*: it can be run within [`MAX_PERMIT_AGE`], while the delegation lasts and its place is held. Ask again for what is done
 /// later. There is none before every condition of the decision is met. What it holds of limits is given back when it is dropped
 /// without being run, and a place among those that run at once also when the tool has ended.
 ///
@@ -54,6 +54,8 @@ impl<A> Permit<A> {
         asked: Timestamp,
     ) -> Self {
         let delegation_ends = caller.delegation().refused_from();
+        let ends = asked.plus(MAX_PERMIT_AGE).min(delegation_ends);
+        let ends = settled.lapses().map_or(ends, |lapses| ends.min(lapses));
         Self {
             auth: caller.inner.auth.clone(),
             evaluation_id,
@@ -61,7 +63,7 @@ impl<A> Permit<A> {
             action,
             settled,
             delegation_ends,
-            ends: asked.plus(MAX_PERMIT_AGE).min(delegation_ends),
+            ends,
         }
     }
 

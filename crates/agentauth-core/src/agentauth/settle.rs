@@ -8,20 +8,26 @@ use crate::audit::Record;
 use crate::policy::{Action, ApprovalTerms, Decision, Obligation};
 use crate::rejection::Refusal;
 use crate::text::Excerpt;
+use crate::time::Timestamp;
 
 /// That every condition of an allow is met: without it, there is no permit. It keeps what was taken of limits.
 pub(super) struct Settled {
-    held: Option<Held>,
+    held: Option<Box<Held>>,
 }
 
 impl Settled {
     /// The tool is about to run. What is held is dropped when it has ended.
-    pub(super) fn used(self) -> Option<Held> {
+    pub(super) fn used(self) -> Option<Box<Held>> {
         let mut held = self.held;
         if let Some(held) = &mut held {
             held.used();
         }
         held
+    }
+
+    /// The first moment at which a condition may not be met any more.
+    pub(super) fn lapses(&self) -> Option<Timestamp> {
+        self.held.as_ref().and_then(|held| held.lapses())
     }
 }
 
@@ -59,7 +65,7 @@ impl Caller {
         decision: &Decision,
         action: &Action<A>,
         record: &mut Record,
-    ) -> Result<Option<Held>, Refusal> {
+    ) -> Result<Option<Box<Held>>, Refusal> {
         let approval = terms_of_approval(decision)?;
         let (auth, id) = (&self.inner.auth, Arc::clone(&record.evaluation_id));
         let held = limits::reserve(auth, &self.inner.delegation, action, decision.obligations(), &id).await?;

@@ -181,6 +181,20 @@ fn a_place_is_held_until_the_tool_has_ended() {
     drop(stuck);
 }
 
+/// Whoever comes later may have its place.
+#[test]
+fn a_permit_whose_place_has_lapsed_is_not_run() {
+    let court = Court::new();
+    let auth = auth(&court, &[("concurrency", "1 for 5s")], MemoryLimits::new());
+    let lawyer = under(&auth, &court, "g");
+    let late = pay(&lawyer, 1).unwrap();
+    court.at(NOW + 5);
+    let next = pay(&lawyer, 1).unwrap();
+    assert_eq!(code_of(&wait(late.run(async |_| Ok::<_, ()>(())))), "permit_expired");
+    assert_eq!(paid(&lawyer, 1), "concurrency_exceeded", "it gives back nothing of another's");
+    run(next);
+}
+
 #[test]
 fn of_several_limits_all_are_debited_or_none() {
     let court = Court::new();
