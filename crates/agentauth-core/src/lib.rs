@@ -22,7 +22,7 @@ mod token_service;
 
 pub use agentauth::{
     Admitted, AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, DecisionPoint, DelegateTo,
-    EvaluationError, Permit, Recorded, RevocationFailure,
+    EvaluationError, MAX_PERMIT_AGE, Permit, Recorded, RevocationFailure,
 };
 pub use binding::Binding;
 pub use delegation::outbound::{Delegator, NextHop, OutboundError, OutboundToken};

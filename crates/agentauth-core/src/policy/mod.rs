@@ -11,6 +11,8 @@ mod obligation;
 mod pattern;
 mod preview;
 mod problem;
+mod quota;
+mod quota_refusal;
 mod rules;
 mod scenario;
 mod suggest;
@@ -25,5 +27,8 @@ pub use obligation::{ApprovalTerms, MAX_APPROVAL_LIFETIME, Obligation, Obligatio
 pub use pattern::{Agents, Principals, Resources};
 pub use preview::{Preview, PreviewRequest, PreviewResource};
 pub use problem::{MAX_PROBLEMS, Place, Problem, Problems};
+pub(crate) use quota::Counter;
+pub use quota::{BudgetTerms, ConcurrencyTerms, DEFAULT_HOLD, MAX_CONCURRENCY, MAX_HOLD, MAX_LIMIT_PERIOD, RateTerms};
+pub use quota_refusal::LimitRefusal;
 pub use rules::{MAX_RULES_BYTES, Rule, Rules, RulesError};
 pub use scenario::Scenario;

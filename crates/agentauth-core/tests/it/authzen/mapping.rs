@@ -306,6 +306,10 @@ fn a_decision_means_the_same_at_both_ends() {
         Decision::allow(reason(ReasonKind::Permitted, "so it is").of_policy("lawyers-file")),
         Decision::allow(reason(ReasonKind::Permitted, "a"))
             .needing_approval(ApprovalTerms::within(Duration::from_secs(90))),
+        Decision::allow(reason(ReasonKind::Permitted, "a"))
+            .on_condition_of(Obligation::read("rate", "10/1m per principal").unwrap())
+            .on_condition_of(Obligation::read("concurrency", "exports: 2 for 30m").unwrap())
+            .on_condition_of(Obligation::read("budget", "amount 5000/1d").unwrap()),
         Decision::allow(reason(ReasonKind::Permitted, "a")).on_condition_of(Obligation::Unknown("watermark".into())),
         Decision::deny(reason(ReasonKind::Forbidden, "sealed").of_policy("seal").telling("it is sealed"))
             .because(reason(ReasonKind::NotPermitted, "nor is it permitted")),
