@@ -9,7 +9,10 @@
 
 mod decide;
 mod entities;
+mod explain;
 mod hazards;
+mod lint;
+mod problems;
 mod support;
 mod templates;
 mod tools;
