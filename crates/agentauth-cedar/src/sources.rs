@@ -6,6 +6,8 @@ use std::path::Path;
 use agentauth_core::policy::{Problem, Problems};
 use aws_lc_rs::digest::{Context, SHA256};
 
+use crate::syntax;
+
 /// A policy file larger than this is not one that people wrote.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -120,6 +122,12 @@ impl Sources {
             }
         }
         problems.or(sources)
+    }
+
+    /// How many policies there are, right or wrong: each ends with a semicolon.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.policies.iter().map(|source| syntax::semicolons(&source.text)).sum()
     }
 
     /// The SHA-256 of what all of them say, each with its length before it, as hexadecimal digits. Where they are does not

@@ -9,8 +9,11 @@
 
 mod decide;
 mod entities;
+mod explain;
 mod hazards;
 mod limits;
+mod lint;
+mod problems;
 mod support;
 mod templates;
 mod tools;

@@ -147,6 +147,20 @@ impl Problems {
         self.more = self.more.saturating_add(others.more);
     }
 
+    /// In the order of their files' names, and of their places there. What has no place comes first.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        let place = |problem: &Problem| problem.place.as_ref().map(|place| (place.line, place.column));
+        self.found.sort_by(|a, b| (&a.file, place(a)).cmp(&(&b.file, place(b))));
+        self
+    }
+
+    /// How many there are, with those that were only counted.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.found.len().saturating_add(self.more)
+    }
+
     /// In the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.found.iter()
