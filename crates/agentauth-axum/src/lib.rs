@@ -1,5 +1,6 @@
 #![doc = include_str!("lib.md")]
 
+mod authzen;
 mod extract;
 mod layer;
 mod metadata;
@@ -8,6 +9,7 @@ mod rejection;
 mod token_service;
 
 pub use agentauth_tower::{RequireBindingLayer, RequireScopesLayer};
+pub use authzen::{authzen_pdp, authzen_pdp_behind};
 pub use extract::Caller;
 pub use layer::AgentAuthLayer;
 pub use metadata::resource_metadata;

@@ -37,7 +37,7 @@ pub fn resource_metadata<S: Clone + Send + Sync + 'static>(auth: &AgentAuth) -> 
 }
 
 /// A constant JSON document at the path of `url`.
-fn document_at<S: Clone + Send + Sync + 'static>(url: &str, document: String) -> Router<S> {
+pub(crate) fn document_at<S: Clone + Send + Sync + 'static>(url: &str, document: String) -> Router<S> {
     let path = url.parse::<Uri>().map(|uri| uri.path().to_owned()).unwrap_or_default();
     let body: std::sync::Arc<str> = document.into();
     Router::new().route(&path, get(async move || ([(CONTENT_TYPE, JSON)], body.to_string())))

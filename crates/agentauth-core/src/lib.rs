@@ -21,8 +21,8 @@ pub mod token;
 mod token_service;
 
 pub use agentauth::{
-    AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, DelegateTo, Permit, Recorded,
-    RevocationFailure,
+    Admitted, AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, DecisionPoint, DelegateTo,
+    EvaluationError, Permit, Recorded, RevocationFailure,
 };
 pub use binding::Binding;
 pub use delegation::outbound::{Delegator, NextHop, OutboundError, OutboundToken};

@@ -9,6 +9,7 @@
     clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
+mod authzen;
 mod extract;
 mod forwarded;
 mod live_identity;

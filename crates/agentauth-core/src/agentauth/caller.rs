@@ -194,14 +194,14 @@ impl Caller {
     }
 
     /// An id for a decision; without one, the decision is a refusal, and is recorded all the same.
-    fn id_for_decision(&self) -> (Arc<str>, Option<Refusal>) {
+    pub(super) fn id_for_decision(&self) -> (Arc<str>, Option<Refusal>) {
         match self.inner.auth.new_id() {
             Ok(id) => (id, None),
             Err(refusal) => (NO_ID.into(), Some(refusal)),
         }
     }
 
-    fn record(&self, id: &Arc<str>, now: Timestamp) -> Record {
+    pub(super) fn record(&self, id: &Arc<str>, now: Timestamp) -> Record {
         let auth = &self.inner.auth;
         let mut record = auth.record(RecordKind::Decision, id, now);
         record.authentication_id = Some(Arc::clone(&self.inner.evaluation_id));
@@ -295,7 +295,7 @@ impl Caller {
         }
     }
 
-    fn conclude(&self, mut record: Record, refusal: Option<Refusal>) -> Recorded<()> {
+    pub(super) fn conclude(&self, mut record: Record, refusal: Option<Refusal>) -> Recorded<()> {
         let auth = &self.inner.auth;
         let answer = match refusal {
             None => Ok(()),

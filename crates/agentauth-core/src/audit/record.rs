@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::binding::Binding;
 use crate::delegation::{Delegation, Mode};
 use crate::identity::{AgentId, Approver, IssuerId, Peer, PeerProof, PrincipalId, ResourceId, SpiffeId};
-use crate::policy::{Decision, Effect, Obligation, PolicyFault, Reason, Resource, WouldFlip};
+use crate::policy::{Decision, Effect, Obligation, PolicyFault, Reason, Resource, Scenario, WouldFlip};
 use crate::random::{Random, RandomUnavailable, hex};
 use crate::scope::ScopeSet;
 use crate::state::revocation::{Revocation, RevocationKind, RevocationTarget};
@@ -64,6 +64,9 @@ pub struct Record {
     /// What was to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionRecord>,
+    /// What a policy decision point was asked: who acts for whom there. In such a record, `delegation` is of the server that asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<QuestionRecord>,
     /// Which version of the policies answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<Arc<str>>,
@@ -112,6 +115,7 @@ impl Record {
             peer_proof: None,
             client: None,
             action: None,
+            question: None,
             policy_version: None,
             obligations: Vec::new(),
             policy_errors: Vec::new(),
@@ -214,6 +218,37 @@ pub struct ActionRecord {
     /// The SHA-256 of the canonical arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Box<str>>,
+}
+
+/// Who acts for whom, by the word of a server that asks about it: nothing of it was verified here.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct QuestionRecord {
+    /// The server at which it is to be done.
+    pub server: ResourceId,
+    /// The current actor.
+    pub agent: AgentId,
+    /// On whose behalf.
+    pub principal: PrincipalId,
+    /// In what capacity.
+    pub mode: Mode,
+    /// Who vouches for the delegation.
+    pub issuer: IssuerId,
+    /// How many agents the authority has passed through.
+    pub depth: usize,
+}
+
+impl QuestionRecord {
+    pub(crate) fn of(scenario: &Scenario) -> Self {
+        Self {
+            server: scenario.server.clone(),
+            agent: scenario.agent.clone(),
+            principal: scenario.principal.clone(),
+            mode: scenario.mode,
+            issuer: scenario.issuer.clone(),
+            depth: scenario.depth,
+        }
+    }
 }
 
 /// A human's approval of one action.

@@ -2,6 +2,7 @@
 
 mod action;
 mod arguments;
+pub mod authzen;
 mod decision;
 mod engine;
 mod finite;

@@ -17,6 +17,7 @@ mod audit;
 mod audit_file;
 mod authority;
 mod authorize;
+mod authzen;
 #[cfg(feature = "unstable-chain")]
 mod chain;
 mod client_certificate;

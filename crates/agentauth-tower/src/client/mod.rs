@@ -22,6 +22,7 @@
 //! ```
 
 mod address;
+mod authzen;
 mod builder;
 mod connect;
 mod document;
@@ -48,6 +49,7 @@ use hyper_util::client::legacy::Client;
 use rustls::ClientConfig;
 use tower_service::Service;
 
+pub use authzen::{AuthzenEngine, AuthzenEngineError};
 pub use builder::HttpsClientBuilder;
 pub use connect::{Dialer, Resolver};
 pub(crate) use document::expect_json;

@@ -9,6 +9,8 @@
     reason = "a test says what it expects by failing"
 )]
 #[cfg(feature = "client")]
+mod authzen;
+#[cfg(feature = "client")]
 mod client;
 mod client_cert;
 mod dpop;

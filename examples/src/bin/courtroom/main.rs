@@ -10,6 +10,7 @@
 
 mod agent;
 mod forgery;
+mod register;
 mod report;
 mod servers;
 mod trial;

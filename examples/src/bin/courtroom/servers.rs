@@ -1,15 +1,14 @@
 //! The four servers: the token service, the court, the records office, and the archive.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use agentauth_axum::{
     AgentAuthLayer, Caller, MtlsListener, Rejection, RequireScopesLayer, resource_metadata, serve, token_service,
 };
+use agentauth_cedar::CedarPolicies;
 use agentauth_core::audit::JsonLinesFile;
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::ChainSettings;
-use agentauth_core::policy::{Agents, Limit, Principals, Resources, Rule, Rules};
 use agentauth_core::state::{MemoryApprovalStore, MemoryRevocations};
 use agentauth_core::{Action, AgentAuth, AgentAuthBuilder, Approvals, ResourceId, TokenService, TrustedIssuer};
 use agentauth_examples::ca::Ca;
@@ -21,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::Error;
-use crate::world::ALICES_CASE;
+use crate::register::Register;
 
-const AN_HOUR: Duration = Duration::from_secs(3600);
+/// What the servers permit: Cedar policies, their schema, and their tests.
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/courtroom");
 
 /// What the servers keep together.
 pub(crate) struct Books {
@@ -33,7 +33,7 @@ pub(crate) struct Books {
     pub(crate) revocations: Arc<MemoryRevocations>,
 }
 
-/// What a lawyer files. Each field is an argument that the court's rules look at.
+/// What a lawyer files. Each field is an argument that the court's policies look at.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Motion {
     pub(crate) title: String,
@@ -50,7 +50,7 @@ pub(crate) fn open_token_service(socket: TcpListener, ca: &Ca, service: TokenSer
     open(socket, ca, "/server/sts", token_service(service))
 }
 
-/// The court: only delegated agents, and only within its rules. Answers with where humans approve.
+/// The court: only delegated agents, and only as its policies permit. Answers with where humans approve.
 pub(crate) fn open_court(
     socket: TcpListener,
     ca: &Ca,
@@ -58,19 +58,7 @@ pub(crate) fn open_court(
     sts: &TokenService,
     books: &Books,
 ) -> Result<Approvals, Error> {
-    let filing = |id| -> Result<Rule, Error> {
-        Ok(Rule::allow(id)
-            .agents(Agents::below("spiffe://court.example/agent/lawyer")?)
-            .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
-            .action("motions:file")
-            .resources(Resources::exactly("case", ALICES_CASE))
-            .argument("title", Limit::max_length(200)))
-    };
-    let rules = Rules::new([
-        filing("lawyers-file-for-their-clients")?.argument("fee", Limit::between(0, 500)),
-        filing("high-fees-need-a-humans-word")?.argument("fee", Limit::between(501, 1000)).needs_approval(AN_HOUR),
-    ])?;
-    let auth = engine(ca, resource, sts, books)?.policy(rules).approvals(MemoryApprovalStore::new()).build()?;
+    let auth = engine(ca, resource, sts, books)?.approvals(MemoryApprovalStore::new()).build()?;
     let approvals = auth.approvals().ok_or("the court keeps approvals")?;
     let app = Router::new()
         .route("/cases/{case}/motions", post(file_motion))
@@ -98,12 +86,7 @@ pub(crate) fn open_records(
     sts: &TokenService,
     books: &Books,
 ) -> Result<(), Error> {
-    let rules = Rules::new([Rule::allow("agents-read-their-principals-records")
-        .agents(Agents::below("spiffe://court.example/agent")?)
-        .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
-        .action("records:read")
-        .resources(Resources::exactly("record", ALICES_CASE))])?;
-    let auth = following_chains(engine(ca, resource, sts, books)?, resource).policy(rules).build()?;
+    let auth = following_chains(engine(ca, resource, sts, books)?, resource).build()?;
     let app = Router::new()
         .route("/records/{case}", get(read_record).layer(RequireScopesLayer::new("records:read")?))
         .layer(AgentAuthLayer::new(auth.clone()))
@@ -116,7 +99,7 @@ async fn read_record(caller: Caller, Path(case): Path<String>) -> Result<String,
     permit.run(|()| async move { Ok(format!("the record of case {case}")) }).await
 }
 
-/// The archive, whose rules are wide: what an agent may read is for those to say who have sent it.
+/// The archive, whose policy is wide: what an agent may read is for those to say who have sent it.
 pub(crate) fn open_archive(
     socket: TcpListener,
     ca: &Ca,
@@ -124,13 +107,7 @@ pub(crate) fn open_archive(
     sts: &TokenService,
     books: &Books,
 ) -> Result<(), Error> {
-    let rules = Rules::new([Rule::allow("agents-read-what-they-were-sent-for")
-        .agents(Agents::below("spiffe://court.example/agent")?)
-        .principals(Principals::exactly(sts.issuer().id().as_str(), "alice")?)
-        .action("archive:read")
-        .resources(Resources::of_kind("case"))
-        .argument("pages", Limit::between(1, 1000))])?;
-    let auth = following_chains(engine(ca, resource, sts, books)?, resource).policy(rules).build()?;
+    let auth = following_chains(engine(ca, resource, sts, books)?, resource).build()?;
     let app = Router::new()
         .route("/cases/{case}/pages", post(read_pages))
         .layer(AgentAuthLayer::new(auth.clone()))
@@ -154,8 +131,10 @@ fn following_chains(engine: AgentAuthBuilder, resource: &ResourceId) -> AgentAut
 fn engine(ca: &Ca, resource: &ResourceId, sts: &TokenService, books: &Books) -> Result<AgentAuthBuilder, Error> {
     let (record, revocations) = (Arc::clone(&books.record), Arc::clone(&books.revocations));
     let issuer = TrustedIssuer::rfc8693(sts.issuer().id().as_str(), sts.issuer().keys());
+    let policies = CedarPolicies::from_dir(POLICIES)?.entities(Register::of(sts.issuer().id()));
     Ok(AgentAuth::builder(resource.as_str())
         .issuer(issuer)
+        .policy(policies)
         .agents(ca.trust()?)
         .audit(record)
         .revocations(revocations)

@@ -37,7 +37,7 @@ impl Trial<'_> {
         self.note("file as the fifth agent in a chain", &last, "alice", &answer, "act_too_deep")?;
 
         let answer = lawyer.send(motion(court, ALICES_CASE, 5_000)?, Some(&held.for_court)).await?;
-        self.note("file with a fee of 5000, over all limits", lawyer, "alice", &answer, "argument_outside_limit")
+        self.note("file with a fee of 5000, over all limits", lawyer, "alice", &answer, "policy_not_permitted")
     }
 
     pub(super) async fn what_is_forged(&mut self, held: &Held) -> Result<(), Error> {
