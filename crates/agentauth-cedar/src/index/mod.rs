@@ -1,11 +1,12 @@
 //! The policies that are in force, and which of them a request is evaluated by.
 //!
-//! Each policy stands in the bucket of what its scope asks for: an action, a principal, a resource; where many ask for the
-//! same, also in that of the agent that its condition begins with. A request looks into the buckets of what it is about and
+//! Each policy stands in the bucket of what it asks for: an action, a principal and a resource in its scope, and the agent that
+//! its condition begins with. A request looks into the buckets of what it is about and
 //! of all that this is in, and Cedar evaluates each policy there as a whole. A policy in any other bucket is false for the
 //! request, and could not have erred: its scope, which cannot err, is evaluated first, and its leftmost conjunct next.
 
 mod axis;
+mod leftmost;
 mod place;
 mod tree;
 

@@ -6,6 +6,8 @@ use cedar_policy::{
     ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint, Schema,
 };
 
+use super::leftmost;
+
 /// A policy for more actions than this stands among those for any action: a place for each would cost more than it spares.
 const MAX_ACTIONS: usize = 64;
 
@@ -72,82 +74,7 @@ pub(super) fn resource(policy: &Policy) -> Place {
     }
 }
 
-/// The agent in `context.agent == Agent::".."` or `context.agent in X::".."`, where a policy's first clause is a `when` that
-/// has this as its leftmost conjunct.
-///
-/// Conditions are evaluated from left to right, up to the first that is false: where the leftmost is, nothing behind it is
-/// evaluated, so that the policy is neither satisfied nor can it err. Of any other conjunct this is not so. In
-/// `context.n + 1 > 2 && context.agent == A`, the sum can overflow whoever the agent is, and a policy that errs denies.
-/// Nor is it so below `||`, `!` or `if`, or in an `unless`.
+/// Which agents: see [`leftmost`].
 pub(super) fn agent(policy: &Policy) -> Place {
-    let read = || {
-        let policy = policy.to_json().ok()?;
-        let first = policy.get("conditions")?.get(0)?;
-        if first.get("kind")? != "when" {
-            return None;
-        }
-        let mut conjunct = first.get("body")?;
-        while let Some(both) = conjunct.get("&&") {
-            conjunct = both.get("left")?;
-        }
-        let relation = conjunct.get("==").or_else(|| conjunct.get("in"))?;
-        let attribute = relation.get("left")?.get(".")?;
-        let is_agent = attribute.get("left")?.get("Var")? == "context" && attribute.get("attr")? == "agent";
-        if !is_agent {
-            return None;
-        }
-        EntityUid::from_json(relation.get("right")?.get("Value")?.clone()).ok()
-    };
-    read().map_or(Place::Anywhere, Place::At)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn agent_of(clauses: &str) -> Option<String> {
-        let policy: Policy = format!("permit (principal, action, resource) {clauses};").parse().unwrap();
-        match agent(&policy) {
-            Place::At(uid) => Some(uid.to_string()),
-            Place::Anywhere => None,
-            Place::Kind(kind) => panic!("{kind}"),
-        }
-    }
-
-    #[test]
-    fn a_policy_belongs_to_the_agent_that_its_condition_begins_with() {
-        for clauses in [
-            r#"when { context.agent == A::"1" }"#,
-            r#"when { context.agent in A::"1" }"#,
-            r#"when { context["agent"] == A::"1" }"#,
-            r#"when { context.agent == A::"1" && context.n > 1 && context.m > 1 }"#,
-            r#"when { (context.agent == A::"1" && context.n > 1) && (context.m > 1 || true) }"#,
-            r#"when { context.agent == A::"1" } unless { context.n > 1 }"#,
-        ] {
-            assert_eq!(agent_of(clauses).as_deref(), Some(r#"A::"1""#), "{clauses}");
-        }
-    }
-
-    #[test]
-    fn an_agent_anywhere_else_says_nothing() {
-        for clauses in [
-            "",
-            r#"when { context.n + 1 > 2 && context.agent == A::"1" }"#,
-            r#"when { context.agent == A::"1" || context.n > 1 }"#,
-            r#"when { context.agent == A::"1" && context.n > 1 || context.m > 1 }"#,
-            r#"when { !(context.agent == A::"1") }"#,
-            r#"when { context.agent != A::"1" }"#,
-            r#"when { if context.agent == A::"1" then true else false }"#,
-            r#"when { (context.agent == A::"1") == false }"#,
-            r#"when { context.agent in [A::"1", A::"2"] }"#,
-            r#"when { context.n > 1 } when { context.agent == A::"1" }"#,
-            r#"unless { context.agent == A::"1" }"#,
-            r#"when { context.other.agent == A::"1" }"#,
-            r#"when { principal.agent == A::"1" }"#,
-            r#"when { context.agent == principal }"#,
-            r#"when { context.agent.name == "A::1" }"#,
-        ] {
-            assert_eq!(agent_of(clauses), None, "{clauses}");
-        }
-    }
+    leftmost::agent(policy).map_or(Place::Anywhere, Place::At)
 }

@@ -7,11 +7,6 @@ use cedar_policy::PolicySet;
 use super::axis::{ANYWHERE, Axis, Number};
 use super::{Loaded, place};
 
-/// So many policies with the same scope are evaluated together, whichever agents they are for. To find out the agent, a policy
-/// must be read again, which costs about as much as parsing it; to evaluate some in vain costs less than a look into another
-/// bucket.
-const FEW: usize = 4;
-
 /// Which policies go where, before their buckets are made.
 #[derive(Debug, Default)]
 pub(super) struct Plan(HashMap<Number, HashMap<Number, Vec<usize>>>);
@@ -23,7 +18,7 @@ pub(super) struct Tree(HashMap<Number, HashMap<Number, Leaf>>);
 /// Policies with the same scope.
 #[derive(Debug, Default)]
 struct Leaf {
-    /// Those that do not begin with an agent, or are few.
+    /// Those that do not begin with an agent.
     of_any_agent: Option<PolicySet>,
     of_agent: HashMap<Number, PolicySet>,
 }
@@ -56,8 +51,7 @@ impl Leaf {
         let mut leaf = Self::default();
         for position in positions {
             let Some(Loaded { policy, .. }) = policies.get(*position) else { continue };
-            let agent = if positions.len() > FEW { agents.number(place::agent(policy)) } else { ANYWHERE };
-            let bucket = match agent {
+            let bucket = match agents.number(place::agent(policy)) {
                 ANYWHERE => leaf.of_any_agent.get_or_insert_default(),
                 agent => leaf.of_agent.entry(agent).or_default(),
             };

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{index_of, plain, through};
+use crate::index::leftmost;
 
 const SETS: u32 = 500;
 const REQUESTS: usize = 40;
@@ -197,6 +198,9 @@ proptest! {
     ) {
         let set: PolicySet = policies.parse().unwrap();
         let schema = Schema::from_cedarschema_str(SCHEMA).unwrap().0;
+        for policy in set.policies() {
+            prop_assert_eq!(leftmost::agent(policy), leftmost::in_json(&policy.to_json().unwrap()), "{}", policy);
+        }
         let (index, entities) = (index_of(&set, &schema), hierarchy.entities(&schema));
         for asked in requests {
             let request = asked.request();
