@@ -73,17 +73,24 @@ pub(crate) fn load(sources: &Sources, schema: &PolicySchema) -> Result<Vec<Loade
     }
     let checked = Validator::new(schema.cedar.clone()).validate(&all, ValidationMode::Strict);
     let erring: HashSet<&PolicyId> = checked.validation_errors().map(ValidationError::policy_id).collect();
+    let mut invalid = Vec::new();
     for error in checked.validation_errors() {
         if let Some(source) = files.get(error.policy_id()) {
-            problems.push(problem_of("policy_invalid", source, error));
+            invalid.push(problem_of("policy_invalid", source, error));
         } else if let Some(template) = made_of.get(error.policy_id()) {
             // What is wrong with the template as it stands is not told again of each of its links.
             let told = erring.contains(&PolicyId::new(template));
             let origin = templates.origin(template).filter(|_| !told);
             let text = format!("as its link `{}`: {error}", error.policy_id());
-            problems.extend(origin.map(|origin| origin.problem("policy_invalid", text)).into_iter().collect());
+            invalid.extend(origin.map(|origin| origin.problem("policy_invalid", text)));
         }
     }
+    // Cedar tells them in any order.
+    invalid.sort_by_key(|problem: &Problem| {
+        let place = problem.place.as_ref().map(|place| (place.line, place.column));
+        (problem.file.clone(), place, problem.text.clone())
+    });
+    problems.extend(invalid.into_iter().collect());
     problems.or(loaded)
 }
 
