@@ -30,9 +30,20 @@ pub(crate) struct PolicySchema {
     pub(crate) actions: HashMap<Box<str>, ActionSchema>,
     /// The entity type of each kind of resource.
     pub(crate) kinds: HashMap<Box<str>, EntityTypeName>,
-    pub(crate) entities: HashMap<Box<str>, EntitySchema>,
+    pub(crate) entities: HashMap<EntityTypeName, EntitySchema>,
+    /// What something can be told of, beside agents and principals.
+    pub(crate) told: Told,
     /// Those of its actions that are in others.
     pub(crate) grouped: Lineages,
+}
+
+/// What something can be told of.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Kinds of resources.
+    pub(crate) kinds: HashSet<Box<str>>,
+    pub(crate) servers: bool,
+    pub(crate) issuers: bool,
 }
 
 /// Actions, each with all that it is in.
@@ -71,7 +82,13 @@ impl PolicySchema {
         let actions = merge::actions(sources, &json, &cedar)?;
         let entities = entity::entities(&json, &cedar)?;
         let grouped = lineages(&cedar).map_err(broken)?;
-        Ok(Self { cedar, json, types, actions, kinds, entities, grouped })
+        let tells = |kind: &EntityTypeName| entities.get(kind).is_some_and(|known| known.tells);
+        let told = Told {
+            kinds: kinds.iter().filter(|(_, kind)| tells(kind)).map(|(name, _)| name.clone()).collect(),
+            servers: tells(&types.server),
+            issuers: tells(&types.issuer),
+        };
+        Ok(Self { cedar, json, types, actions, kinds, entities, told, grouped })
     }
 
     /// All of it, as a schema file would say it.
@@ -81,7 +98,7 @@ impl PolicySchema {
 
     /// What the schema says of entities of this type.
     pub(crate) fn entity(&self, kind: &EntityTypeName) -> Option<&EntitySchema> {
-        self.entities.get(kind.to_string().as_str())
+        self.entities.get(kind)
     }
 }
 
