@@ -3,6 +3,7 @@
 mod action;
 mod arguments;
 pub mod authzen;
+mod cases;
 mod decision;
 mod engine;
 mod finite;
@@ -17,6 +18,7 @@ mod scenario;
 
 pub use action::{Action, Resource};
 pub use arguments::{Arguments, ArgumentsError, MAX_ARGUMENT_BYTES};
+pub use cases::{CASES_SUFFIX, Case, CaseOutcome, CaseReport, Cases, Difference, MAX_CASE_FILE_BYTES, MAX_CASES};
 pub use decision::{Decision, Effect, MAX_PUBLIC_TEXT_BYTES, PolicyFault, Reason, ReasonKind, WouldFlip};
 pub(crate) use engine::NoPolicy;
 pub use engine::{AuthzRequest, CallerFacts, PolicyEngine, PolicyError};

@@ -49,6 +49,7 @@ mod outbound;
 mod pattern;
 mod possession;
 mod profiles;
+mod reload;
 mod replay;
 mod revocation;
 mod signing_keys;

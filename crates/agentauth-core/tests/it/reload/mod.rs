@@ -1,0 +1,4 @@
+//! Policies that are replaced: as a whole, on record, or not at all.
+
+mod cases;
+mod live;
