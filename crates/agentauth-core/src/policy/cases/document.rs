@@ -1,11 +1,13 @@
 //! A file of cases, read strictly: every problem at once, each with its place.
 
+use std::sync::Arc;
+
 use super::expected::{self, Expected};
 use super::located::{Json, Member, Source};
-use super::{Case, Fault};
+use super::{Case, Fault, File, MAX_CASES};
 use crate::delegation::Mode;
 use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId};
-use crate::policy::{Arguments, Place, Problem, Problems, Resource, Scenario};
+use crate::policy::{Arguments, MAX_PROBLEMS, Problem, Problems, Resource, Scenario};
 use crate::time::Timestamp;
 
 /// What `defaults` may have, and every case.
@@ -18,10 +20,10 @@ const MAX_NAME_BYTES: usize = 200;
 /// As many as have passed anything on, and more.
 const MAX_HOLDERS: usize = 32;
 
-pub(super) fn read(file: &str, text: &str) -> Result<Vec<Case>, Problems> {
+pub(super) fn read(file: &Arc<File>) -> Result<Vec<Case>, Problems> {
     let mut reading = Reading { defaults: Vec::new(), problems: Problems::none() };
     let mut cases = Vec::new();
-    let source = Source { name: file, text };
+    let source = Source { name: &file.name, text: &file.text };
     match source.root().and_then(|root| Ok((root, root.object("an object with `cases`")?))) {
         Err(problem) => reading.note(problem),
         Ok((root, members)) => {
@@ -34,9 +36,22 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Case>, Problems> {
                 }
             }
             let listed = listed.ok_or_else(|| root.problem(Fault::Missing, "there are no `cases` in this file"));
-            match listed.and_then(|listed| listed.array().ok_or_else(|| listed.is_not("a list of cases"))) {
-                Ok(items) => cases.extend(items.into_iter().filter_map(|item| reading.case(file, text, item))),
+            let listed = listed.and_then(|listed| {
+                let items = listed.array().ok_or_else(|| listed.is_not("a list of cases"))?;
+                let text = || format!("there are more than {MAX_CASES} cases");
+                if items.len() > MAX_CASES { Err(listed.problem(Fault::TooMany, text())) } else { Ok(items) }
+            });
+            match listed {
                 Err(problem) => reading.note(problem),
+                Ok(items) => {
+                    for item in items {
+                        // Nobody reads more, and each takes a walk through the file.
+                        if reading.problems.iter().count() >= MAX_PROBLEMS {
+                            break;
+                        }
+                        cases.extend(reading.case(file, item));
+                    }
+                }
             }
         }
     }
@@ -74,7 +89,7 @@ impl<'a> Reading<'a> {
         members
     }
 
-    fn case(&mut self, file: &str, text: &'a str, json: Json<'a>) -> Option<Case> {
+    fn case(&mut self, file: &Arc<File>, json: Json<'a>) -> Option<Case> {
         let own = match json.object("a case, which is an object") {
             Ok(own) => own,
             Err(problem) => {
@@ -91,8 +106,8 @@ impl<'a> Reading<'a> {
         let expected = Expected::read(&mut members);
         let scenario = members.scenario();
         members.finish();
-        let place = json.problem(Fault::Malformed, "").place.unwrap_or_else(|| Place::of(text, 0, 0));
-        Some(Case { name: name?.into(), file: file.into(), place, scenario: scenario?, expected: expected? })
+        let at = json.range();
+        Some(Case { name: name?.into(), file: Arc::clone(file), at, scenario: scenario?, expected: expected? })
     }
 }
 

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Fault;
 use crate::policy::Problem;
+
+/// More than any object here may have. Names are compared pairwise.
+const MAX_MEMBERS: usize = 64;
 
 /// A file, as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +62,14 @@ fn without_place(error: &serde_json::Error) -> String {
 impl<'a> Json<'a> {
     /// What is wrong here.
     pub(super) fn problem(self, fault: Fault, text: impl Into<Box<str>>) -> Problem {
+        let Range { start, end } = self.range();
+        Problem::new(fault.code(), self.source.name, text).at(self.source.text, start, end)
+    }
+
+    /// Where it stands, in bytes.
+    pub(super) fn range(self) -> Range<usize> {
         let start = self.source.offset(self.raw.get());
-        Problem::new(fault.code(), self.source.name, text).at(
-            self.source.text,
-            start,
-            start.saturating_add(self.raw.get().len()),
-        )
+        start..start.saturating_add(self.raw.get().len())
     }
 
     /// That this is not `expected`.
@@ -127,6 +133,9 @@ impl<'a> Visitor<'a> for Entries<'a> {
         while let Some((key, value)) = map.next_entry::<&'a RawValue, &'a RawValue>()? {
             let key = Json { raw: key, ..self.0 };
             let name = key.string().unwrap_or_default().into();
+            if members.len() >= MAX_MEMBERS {
+                return Err(serde::de::Error::custom("too many members"));
+            }
             members.push(Member { name, key, value: Json { raw: value, ..self.0 } });
         }
         Ok(members)

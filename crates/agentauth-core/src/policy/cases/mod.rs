@@ -6,15 +6,17 @@ mod located;
 mod report;
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
 use self::expected::Expected;
 pub use self::report::{CaseOutcome, CaseReport, Difference};
-use super::{Decision, Place, PolicyEngine, Problem, Problems, Scenario};
+use super::{Decision, MAX_PROBLEMS, Place, PolicyEngine, Problem, Problems, Scenario};
 use crate::random::hex;
 
 /// The largest file of cases that is read, in bytes: thousands of cases.
@@ -73,16 +75,23 @@ const MAX_ENTRIES: usize = 10_000;
 #[derive(Debug, Clone, Default)]
 pub struct Cases {
     cases: Vec<Case>,
-    /// The files, each with its length, for the digest.
-    texts: Vec<Box<str>>,
+    files: Vec<Arc<File>>,
+}
+
+/// A file of cases, as it was read.
+#[derive(Debug)]
+struct File {
+    name: Box<str>,
+    text: Box<str>,
 }
 
 /// One request, and the answer that is expected.
 #[derive(Debug, Clone)]
 pub struct Case {
     name: Box<str>,
-    file: Box<str>,
-    place: Place,
+    file: Arc<File>,
+    /// Where it stands, in bytes.
+    at: Range<usize>,
     scenario: Scenario,
     expected: Expected,
 }
@@ -134,13 +143,13 @@ impl Case {
         let decision = engine.decide(&self.scenario.request()).await;
         let decision = decision.unwrap_or_else(|error| Decision::failed(&error));
         let differences = self.expected.differences(&decision, || engine.preview(&self.scenario.preview()));
-        CaseOutcome {
-            name: self.name.clone(),
-            file: self.file.clone(),
-            place: self.place.clone(),
-            decision,
-            differences,
-        }
+        // To find the line takes a walk through the file.
+        let place = (!differences.is_empty()).then(|| self.place());
+        CaseOutcome { name: self.name.clone(), file: self.file.name.clone(), place, decision, differences }
+    }
+
+    fn place(&self) -> Place {
+        Place::of(&self.file.text, self.at.start, self.at.end)
     }
 }
 
@@ -148,7 +157,7 @@ impl Cases {
     /// None.
     #[must_use]
     pub const fn none() -> Self {
-        Self { cases: Vec::new(), texts: Vec::new() }
+        Self { cases: Vec::new(), files: Vec::new() }
     }
 
     /// Reads the files of cases in the directory `path`, in the order of their names. There may be none.
@@ -201,29 +210,28 @@ impl Cases {
             problems.push(Problem::new(Fault::Oversize.code(), file, "a file of cases has at most 4 MiB; split it"));
             return;
         }
-        match document::read(file, text) {
+        let file = Arc::new(File { name: file.into(), text: text.into() });
+        match document::read(&file) {
             Ok(cases) => self.extend(cases, problems),
             Err(more) => problems.extend(more),
         }
-        self.texts.push(text.into());
+        self.files.push(file);
     }
 
     fn extend(&mut self, cases: Vec<Case>, problems: &mut Problems) {
         let mut names: HashSet<Box<str>> = self.cases.iter().map(|case| case.name.clone()).collect();
         for case in cases {
-            let Case { name, file, place, .. } = &case;
             let problem = |fault: Fault, text: String| {
-                let mut problem = Problem::new(fault.code(), file, text);
-                problem.place = Some(place.clone());
-                problem
+                Problem::new(fault.code(), &case.file.name, text).at(&case.file.text, case.at.start, case.at.end)
             };
-            if !names.insert(name.clone()) {
-                problems.push(problem(Fault::NameTaken, format!("there is a case `{name}` already")));
-            } else if self.cases.len() >= MAX_CASES {
+            if self.cases.len() >= MAX_CASES {
                 problems.push(problem(Fault::TooMany, format!("there are more than {MAX_CASES} cases")));
                 return;
-            } else {
+            }
+            if names.insert(case.name.clone()) {
                 self.cases.push(case);
+            } else if problems.iter().count() < MAX_PROBLEMS {
+                problems.push(problem(Fault::NameTaken, format!("there is a case `{}` already", case.name)));
             }
         }
     }
@@ -262,9 +270,10 @@ impl Cases {
     }
 
     /// The SHA-256 of what the files say, as hexadecimal digits.
-    pub(crate) fn digest(&self) -> Box<str> {
+    #[must_use]
+    pub fn digest(&self) -> Box<str> {
         let mut context = Context::new(&SHA256);
-        for text in &self.texts {
+        for File { text, .. } in self.files.iter().map(|file| &**file) {
             context.update(&(text.len() as u64).to_be_bytes());
             context.update(text.as_bytes());
         }
@@ -280,6 +289,6 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
 fn read_file(path: &Path) -> Result<String, Problem> {
     let limit = u64::try_from(MAX_CASE_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text));
+    let read = fs::File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text));
     read.map(|_| text).map_err(|error| unreadable(path, &error))
 }

@@ -24,8 +24,8 @@ pub struct CaseOutcome {
     pub name: Box<str>,
     /// The file that it stands in.
     pub file: Box<str>,
-    /// Where in it.
-    pub place: Place,
+    /// Where in it, if it failed.
+    pub place: Option<Place>,
     /// How the engine decided.
     pub decision: Decision,
     /// In what that is not as expected. It passed if there is nothing.
@@ -109,7 +109,10 @@ impl fmt::Display for CaseReport {
 impl fmt::Display for CaseOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, file, place, decision, differences } = self;
-        write!(f, "---- {name} ({file}:{}:{})", place.line, place.column)?;
+        match place {
+            Some(place) => write!(f, "---- {name} ({file}:{}:{})", place.line, place.column)?,
+            None => write!(f, "---- {name} ({file})")?,
+        }
         for Difference { what, expected, actual } in differences {
             write!(f, "\n  {what} is {expected}, and the answer was {actual}")?;
         }

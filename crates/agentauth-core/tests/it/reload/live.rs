@@ -304,7 +304,7 @@ impl PolicyEngine for Hesitant {
 /// Of two sets, one permits filing and the other reading: an answer that fits neither would be a mixture.
 #[test]
 fn under_load_no_request_is_decided_by_a_mixture() {
-    const ASKED: usize = 600;
+    const ASKED: usize = 2_000;
     const ACTIONS: [&str; 2] = ["motions:file", "records:read"];
     let turn = AtomicUsize::new(0);
     let source = move || {
