@@ -6,6 +6,7 @@ mod entities;
 mod index;
 mod load;
 mod names;
+mod reload;
 mod request;
 mod schema;
 mod sources;
@@ -15,5 +16,6 @@ mod written;
 
 pub use engine::CedarPolicies;
 pub use entities::{DEFAULT_FACTS_LIFETIME, EntityFacts, EntityProvider, EntityQuery, MAX_FACTS_LIFETIME};
+pub use reload::{PolicyDir, SignedPolicies};
 pub use sources::{Source, Sources};
 pub use tools::ToolActions;

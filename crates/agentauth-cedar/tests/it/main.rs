@@ -10,6 +10,7 @@
 mod decide;
 mod entities;
 mod hazards;
+mod reload;
 mod support;
 mod templates;
 mod tools;
