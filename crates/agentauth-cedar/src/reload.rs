@@ -161,9 +161,8 @@ fn set_of(files: &[Source], place: &str, prepare: &Prepare) -> Result<PolicySet<
     let policies = CedarPolicies::new(&Sources::of(files)).map_err(|more| problems.extend(more)).ok();
     let mut cases = Cases::none();
     for file in files.iter().filter(|file| Kind::of(&file.name) == Some(Kind::Cases)) {
-        match cases.clone().and_of(&file.name, &file.text) {
-            Ok(more) => cases = more,
-            Err(more) => problems.extend(more),
+        if let Err(more) = cases.add(&file.name, &file.text) {
+            problems.extend(more);
         }
     }
     if policies.as_ref().is_some_and(CedarPolicies::is_empty) {

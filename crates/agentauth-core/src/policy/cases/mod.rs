@@ -192,17 +192,18 @@ impl Cases {
     /// # Errors
     /// [`Problems`]: all of them, each with its place.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
-        Self::none().and_of(file, text)
+        let mut cases = Self::none();
+        cases.add(file, text).map(|()| cases)
     }
 
-    /// With the cases of `text`, too.
+    /// Reads the cases of `text` too.
     ///
     /// # Errors
     /// [`Problems`]: all of them, each with its place.
-    pub fn and_of(mut self, file: &str, text: &str) -> Result<Self, Problems> {
+    pub fn add(&mut self, file: &str, text: &str) -> Result<(), Problems> {
         let mut problems = Problems::none();
         self.add_file(file, text, &mut problems);
-        problems.or(self)
+        problems.or(())
     }
 
     fn add_file(&mut self, file: &str, text: &str, problems: &mut Problems) {
