@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agentauth_cedar::PolicyDir;
 use agentauth_core::ResourceId;
-use agentauth_core::jose::{Algorithm, SigningKey};
+use agentauth_core::jose::Algorithm;
 use agentauth_core::policy::PolicyBundle;
 use agentauth_core::reload::PolicySource as _;
 use clap::Args;

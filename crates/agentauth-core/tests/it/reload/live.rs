@@ -42,7 +42,10 @@ fn expecting(action: &str, answer: &str) -> Cases {
 
 /// What there is to load, one after the other; the last for ever.
 #[derive(Debug, Clone, Default)]
-struct Shelf(Arc<Mutex<VecDeque<Result<(&'static str, Option<Cases>), Problems>>>>);
+struct Shelf(Arc<Mutex<VecDeque<Next>>>);
+
+/// The action that the set allows, and its cases.
+type Next = Result<(&'static str, Option<Cases>), Problems>;
 
 impl Shelf {
     fn with(action: &'static str) -> Self {
