@@ -13,7 +13,7 @@ use crate::{CedarPolicies, Sources};
 /// So often a directory is read until it is twice the same. Whoever is slower than that replaces files one by one.
 const ATTEMPTS: usize = 4;
 
-/// The policies of a directory: its `*.cedar`, `*.cedarschema` and `*.cases.json`.
+/// The policies of a directory: its `*.cedar`, `*.cedarschema`, `*.cases.json`, `entities.json` and `links.json`.
 ///
 /// A directory is not replaced in one step. It is read until it says the same twice, and cases show what a half of it would do;
 /// where that is not enough, write policies that are complete in each file, or sign a bundle: see [`SignedPolicies`]. Whoever can
@@ -142,7 +142,7 @@ impl PolicySource for SignedPolicies {
         let mut problems = Problems::none();
         for file in bundle.files().iter().filter(|file| Kind::of(&file.name).is_none()) {
             // It may be one that limits what the others permit.
-            let text = format!("`{}` in this bundle is no policy, schema or file of cases", file.name);
+            let text = format!("`{}` in this bundle is none of the files that make a set of policies", file.name);
             problems.push(Problem::new(Fault::UnknownFile.code(), &place, text));
         }
         let files = bundle.files().iter().map(|file| Source::new(&file.name, &file.text));
