@@ -95,6 +95,11 @@ impl CedarPolicies {
         self
     }
 
+    /// Whether there is no policy at all, in force or in shadow mode.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.enforced.is_empty() && self.shadow.is_empty()
+    }
+
     /// Asks `provider` what policies must know of agents, principals and resources beyond what was verified, and what the
     /// set's own `entities.json` says.
     #[must_use]

@@ -3,6 +3,7 @@ use std::io;
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
 use agentauth_core::policy::ArgumentsError;
+use agentauth_core::policy::BundleError as BundleFault;
 use agentauth_spiffe::workload_api::WorkloadApiError;
 use agentauth_tower::client::FetchError;
 
@@ -130,6 +131,9 @@ pub enum CliError {
         /// Why not.
         source: BundleError,
     },
+    /// A set of policies cannot be signed.
+    #[error("nothing was signed: {0}")]
+    PolicyBundle(#[from] BundleFault),
     /// A Workload API says that asking it again cannot help.
     #[error("--socket: {0}")]
     WorkloadApi(#[from] WorkloadApiError),

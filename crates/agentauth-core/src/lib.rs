@@ -13,6 +13,7 @@ pub mod jose;
 pub mod policy;
 mod random;
 mod rejection;
+pub mod reload;
 pub mod scope;
 pub mod state;
 mod text;

@@ -14,6 +14,7 @@ mod hazards;
 mod limits;
 mod lint;
 mod problems;
+mod reload;
 mod support;
 mod templates;
 mod tools;

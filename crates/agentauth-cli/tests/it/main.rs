@@ -17,6 +17,7 @@ mod keys;
 #[path = "../../../agentauth-spiffe/tests/it/mock/mod.rs"]
 mod mock;
 mod policy;
+mod policy_cases;
 mod spiffe;
 mod support;
 mod svid;

@@ -3,6 +3,8 @@
 mod action;
 mod arguments;
 pub mod authzen;
+mod bundle;
+mod cases;
 mod decision;
 mod engine;
 mod finite;
@@ -19,6 +21,8 @@ mod suggest;
 
 pub use action::{Action, Resource};
 pub use arguments::{Arguments, ArgumentsError, MAX_ARGUMENT_BYTES};
+pub use bundle::{BundleError, BundleFile, MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES, PolicyBundle, PolicyFile};
+pub use cases::{CASES_SUFFIX, Case, CaseOutcome, CaseReport, Cases, Difference, MAX_CASE_FILE_BYTES, MAX_CASES};
 pub use decision::{Decision, Effect, MAX_PUBLIC_TEXT_BYTES, PolicyFault, Reason, ReasonKind, WouldFlip};
 pub(crate) use engine::NoPolicy;
 pub use engine::{AuthzRequest, CallerFacts, PolicyEngine, PolicyError};

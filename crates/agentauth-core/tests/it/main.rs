@@ -51,6 +51,7 @@ mod pattern;
 mod permit;
 mod possession;
 mod profiles;
+mod reload;
 mod replay;
 mod revocation;
 mod rules;
