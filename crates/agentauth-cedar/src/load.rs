@@ -106,7 +106,8 @@ fn read(sources: &Sources) -> Read<'_> {
         problems: Problems::none(),
     };
     for source in &sources.policies {
-        let mut file = File { source, written: OnceCell::new(), policies: 0, templates: 0 };
+        let may_be_open = Templates::may_be_in(source);
+        let mut file = File { source, may_be_open, written: OnceCell::new(), policies: 0, templates: 0 };
         for piece in parse(source, &mut read.problems) {
             file.read(&piece, &mut read);
         }
@@ -117,6 +118,8 @@ fn read(sources: &Sources) -> Read<'_> {
 /// A file that is being read.
 struct File<'s> {
     source: &'s Source,
+    /// Whether a policy in it can be a template by what stands for the agent.
+    may_be_open: bool,
     written: OnceCell<Vec<PolicyText>>,
     policies: usize,
     templates: usize,
@@ -125,7 +128,6 @@ struct File<'s> {
 impl<'s> File<'s> {
     fn read(&mut self, piece: &Piece, read: &mut Read<'s>) {
         let source = self.source;
-        let may_be_open = Templates::may_be_in(source);
         for policy in piece.set.policies() {
             let (number, shift) = (self.policies, piece.shift);
             self.policies = number.saturating_add(1);
@@ -143,7 +145,7 @@ impl<'s> File<'s> {
                 continue;
             }
             read.places.insert(policy.id().clone(), PlaceOf { source, shift });
-            if may_be_open && Templates::is_one(&policy) {
+            if self.may_be_open && Templates::is_one(&policy) {
                 read.templates.add_policy(source, &policy, id.as_deref(), &mut read.problems);
             } else if wrong.is_empty() {
                 read.loaded.push(Loaded { policy, terms });
