@@ -61,19 +61,24 @@ pub(crate) fn checked<'s>(sources: &'s Sources, schema: &PolicySchema) -> Result
                 .and_then(|template| templates.origin(template))
                 .map(|origin| origin.problem("policy_invalid", text()))
         };
-        // Cedar says it once for each action that the policy is for.
-        let is_new = |problem: &Problem| {
-            !invalid.iter().any(|known| {
-                (known.code, &known.file, &known.place) == (problem.code, &problem.file, &problem.place)
-                    && (known.code != "policy_invalid" || known.text == problem.text)
-            })
-        };
-        invalid.extend(problem.filter(is_new));
+        invalid.extend(problem);
         if invalid.len() > MAX_PROBLEMS {
             break;
         }
     }
-    invalid.into_iter().for_each(|problem| problems.push(problem));
+    // Cedar says it once for each action that the policy is for, in any order.
+    let invalid: Problems = invalid.into_iter().collect::<Problems>().sorted();
+    let mut last: Option<&Problem> = None;
+    for problem in invalid.iter() {
+        let is_told = last.is_some_and(|known| {
+            (known.code, &known.file, &known.place) == (problem.code, &problem.file, &problem.place)
+                && (known.code != "policy_invalid" || known.text == problem.text)
+        });
+        if !is_told {
+            problems.push(problem.clone());
+        }
+        last = Some(problem);
+    }
     std::mem::take(problems).sorted().or(())?;
     Ok(read)
 }

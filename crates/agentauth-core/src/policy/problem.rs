@@ -147,11 +147,12 @@ impl Problems {
         self.more = self.more.saturating_add(others.more);
     }
 
-    /// In the order of their files' names, and of their places there. What has no place comes first.
+    /// In the order of their files' names, of their places there, and of their codes. What has no place comes first.
     #[must_use]
     pub fn sorted(mut self) -> Self {
-        let place = |problem: &Problem| problem.place.as_ref().map(|place| (place.line, place.column));
-        self.found.sort_by(|a, b| (&a.file, place(a)).cmp(&(&b.file, place(b))));
+        let place = |problem: &Problem| problem.place.as_ref().map(|place| (place.line, place.column, place.length));
+        let order = |problem: &Problem| (place(problem), problem.code);
+        self.found.sort_by(|a, b| (&a.file, order(a), &a.text).cmp(&(&b.file, order(b), &b.text)));
         self
     }
 
