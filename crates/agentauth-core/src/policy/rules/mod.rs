@@ -102,9 +102,13 @@ impl Rules {
         let mut allowed = None;
         let mut on_conditions: Vec<&CompleteRule> = Vec::new();
         for rule in self.matching(&self.enforced.allow, sought, request) {
+            // One that allows without a condition is enough.
+            if allowed.is_some() && rule.conditions.is_empty() {
+                continue;
+            }
             match rule.refused(request.arguments) {
                 None if !rule.conditions.is_empty() => on_conditions.push(rule),
-                None => allowed = allowed.or(Some(rule)),
+                None => allowed = Some(rule),
                 Some(refused) => nearest = nearest.or_argument(rule, refused),
             }
         }

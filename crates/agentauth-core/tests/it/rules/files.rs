@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use agentauth_core::policy::{Agents, Limit, MAX_RULES_BYTES, Principals, Problems, Resources, Rule, Rules};
+use agentauth_core::policy::{
+    Agents, Limit, MAX_RULES_BYTES, Obligation, Principals, Problems, Resources, Rule, Rules,
+};
 use agentauth_core::{AgentId, IssuerId, PolicyEngine, PrincipalId, SpiffeId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -70,6 +72,10 @@ fn read(file: &Value) -> Vec<Result<Rules, Problems>> {
 
 fn filled(rule: Rule) -> Rule {
     rule.agents(Agents::any()).principals(Principals::any()).action("a").resources(Resources::any())
+}
+
+fn condition(name: &str, terms: &str) -> Obligation {
+    Obligation::read(name, terms).unwrap()
 }
 
 /// A rule with all its parts, and `others`.
@@ -141,6 +147,11 @@ fn a_file_says_what_the_builder_says() {
             allow().even_client_only().even_impersonation().even_agent_account(),
         ),
         (json!({"approval": "8h"}), allow().needs_approval(eight_hours)),
+        (
+            json!({"rate": "10/1m", "budget": "fee 5000/1d"}),
+            // As the keys of a table in JSON are sorted here.
+            allow().on_condition_of(condition("budget", "fee 5000/1d")).on_condition_of(condition("rate", "10/1m")),
+        ),
         (json!({"mode": "shadow"}), allow().shadow()),
         (json!({"mode": "enforce", "message": "Not here."}), allow().telling("Not here.")),
     ] {
@@ -274,6 +285,7 @@ fn each_fault_of_a_file_has_its_code() {
         (json!({"allow": [{"id": "r", "agents": "any", "principals": "any", "resources": "any"}]}), "rule_incomplete"),
         (deny(json!({"arguments": {"fee": "any"}})), "rule_deny_with_arguments"),
         (deny(json!({"approval": "8h"})), "rule_deny_with_approval"),
+        (deny(json!({"rate": "10/1m"})), "rule_deny_with_condition"),
     ] {
         for rules in read(&file) {
             assert_eq!(codes(rules), [expected], "{file}");
