@@ -1,19 +1,21 @@
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use agentauth_cedar::{Finding, Severity, lint};
-use agentauth_core::policy::{Problem, Problems};
+use agentauth_core::policy::{Problem, Problems, Rules};
 use clap::Args;
 use serde::Serialize;
 
 use super::sources::{lines, read};
+use crate::input::quoted;
 use crate::look::Mark;
 use crate::text::{counted, pretty_json};
 use crate::{CliError, Exit, Look, Terminal};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The directory with the policies (`*.cedar`), their schema (`*.cedarschema`), `entities.json` and `links.json`.
+    /// A file with built-in rules (`*.toml`, `*.json`), or the directory with the policies (`*.cedar`), their schema (`*.cedarschema`), `entities.json` and `links.json`.
     #[arg(value_name = "DIR")]
     policies: PathBuf,
 
@@ -33,7 +35,9 @@ pub(crate) struct CheckArgs {
 /// What is written.
 #[derive(Serialize)]
 struct Report {
-    policies: usize,
+    /// How many there are, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<usize>,
     errors: usize,
     warnings: usize,
     notes: usize,
@@ -58,19 +62,31 @@ struct Found {
 }
 
 pub(crate) fn run(args: &CheckArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
-    let sources = read(&args.policies)?;
-    let report = match lint(&sources) {
-        Ok(lint) => Report::of_findings(lint.policies, &lint.findings),
-        Err(problems) => Report::of_problems(sources.count(), &problems),
-    };
+    let kind = args.policies.extension().and_then(|extension| extension.to_str());
+    let report =
+        if matches!(kind, Some("toml" | "json")) { of_rules(&args.policies)? } else { of_policies(&args.policies)? };
     let out = if args.json { format!("{}\n", pretty_json(&report)) } else { report.text(args.notes, terminal.look()) };
     terminal.write(out.as_bytes())?;
     let is_good = report.errors == 0 && !(args.deny_warnings && report.warnings > 0);
     Ok(if is_good { Exit::Good } else { Exit::Refused })
 }
 
+fn of_policies(directory: &Path) -> Result<Report, CliError> {
+    let sources = read(directory)?;
+    Ok(match lint(&sources) {
+        Ok(lint) => Report::of_findings(lint.policies, &lint.findings),
+        Err(problems) => Report::of_problems(Some(sources.count()), &problems),
+    })
+}
+
+fn of_rules(file: &Path) -> Result<Report, CliError> {
+    File::open(file).map_err(|source| CliError::Unreadable { place: quoted(file), source })?;
+    let problems = Rules::from_file(file).err().unwrap_or_default();
+    Ok(Report::of_problems(None, &problems))
+}
+
 impl Report {
-    fn of_problems(policies: usize, problems: &Problems) -> Self {
+    fn of_problems(policies: Option<usize>, problems: &Problems) -> Self {
         let found = problems.iter().map(|problem| Found::of("error", problem, problem.to_string())).collect();
         Self { policies, errors: problems.count(), warnings: 0, notes: 0, found }
     }
@@ -82,7 +98,7 @@ impl Report {
             Found::of(severity, &finding.problem, finding.to_string())
         });
         Self {
-            policies,
+            policies: Some(policies),
             errors: 0,
             warnings: count(Severity::Warning),
             notes: count(Severity::Note),
@@ -98,7 +114,7 @@ impl Report {
         if self.errors > told {
             let _ = writeln!(text, "... and {} more\n", self.errors.saturating_sub(told));
         }
-        let policies = counted(self.policies, "policy", "policies");
+        let policies = self.policies.map_or_else(|| "the rules".into(), |count| counted(count, "policy", "policies"));
         // What is hardly meant is only looked for where nothing is wrong.
         let answer = match (self.errors, self.warnings) {
             (0, 0) => format!("{}: nothing is wrong with {policies}", look.coloured(Mark::Passed, "Good")),

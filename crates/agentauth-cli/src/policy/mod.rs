@@ -12,7 +12,7 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check the policies of a directory: all that is wrong with them, each with its place and a fix.
+    /// Check policies: all that is wrong with them, each with its place and a fix.
     ///
     /// Reads the policies as a server does, and tells every mistake at once: what cannot be read, what
     /// the schema does not have, what is of the wrong type. Where nothing is wrong, it looks for what is
@@ -23,6 +23,7 @@ pub(crate) enum Command {
         after_help = "\
 Examples:
   agentauth policy check policies
+  agentauth policy check rules.toml                        rules need no directory
   agentauth policy check policies --deny-warnings          before policies are merged
   agentauth policy check policies --json | jq .found
 

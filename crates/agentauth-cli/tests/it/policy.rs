@@ -90,6 +90,16 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn a_file_of_rules_is_checked_too() {
+    let folder = Folder::new();
+    folder.write("wrong.json", r#"{"allow": [{"id": "a", "agent": 5}]}"#);
+    let wrong = folder.run(&["policy", "check", "wrong.json"], "");
+    assert_eq!((wrong.status, wrong.out.contains("wrong.json:1:")), (1, true), "{}", wrong.out);
+    assert!(wrong.out.trim_end().ends_with("in the rules"), "{}", wrong.out);
+    assert_eq!(folder.run(&["policy", "check", "nowhere.toml"], "").status, 2);
+}
+
+#[test]
 fn warnings_count_where_they_are_asked_to() {
     let wide = "permit (principal, action, resource);\n";
     let files = [("court.cedarschema", SCHEMA), ("wide.cedar", wide)];
