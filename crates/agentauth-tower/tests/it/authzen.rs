@@ -267,7 +267,7 @@ async fn several_questions_are_one_request() {
     let scenarios = ["1", "2", "3"].map(|id| scenario().on("case", id));
     let requests = scenarios.each_ref().map(Scenario::request);
     let decisions = asking(&server).evaluate_all(&requests).await;
-    let effects: Vec<_> = decisions.iter().map(|one| one.effect()).collect();
+    let effects: Vec<_> = decisions.iter().map(agentauth_core::Decision::effect).collect();
     assert_eq!(effects, [Effect::Allow, Effect::Deny, Effect::Allow]);
     assert_eq!(decisions[1].reasons()[0].text(), "sealed");
     assert_eq!(decisions[2].obligations(), [Obligation::Unknown("step-up".into())]);
