@@ -311,6 +311,10 @@ fn a_decision_means_the_same_at_both_ends() {
             .on_condition_of(Obligation::read("concurrency", "exports: 2 for 30m").unwrap())
             .on_condition_of(Obligation::read("budget", "amount 5000/1d").unwrap()),
         Decision::allow(reason(ReasonKind::Permitted, "a")).on_condition_of(Obligation::Unknown("watermark".into())),
+        [("rate", "10/1m"), ("concurrency", "2"), ("budget", "amount 5000/1d")]
+            .map(|(name, terms)| Obligation::read(name, terms).unwrap())
+            .into_iter()
+            .fold(Decision::allow(reason(ReasonKind::Permitted, "a")), Decision::on_condition_of),
         Decision::deny(reason(ReasonKind::Forbidden, "sealed").of_policy("seal").telling("it is sealed"))
             .because(reason(ReasonKind::NotPermitted, "nor is it permitted")),
         Decision::deny(reason(ReasonKind::ArgumentOutsideLimit, "fee")),
