@@ -18,12 +18,6 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-/// `text` of several lines, each as [`shown`]; tabs stay, so that what points at something below them still does.
-pub(crate) fn several_lines(text: &str) -> String {
-    let line = |line: &str| line.split('\t').map(shown).collect::<Vec<_>>().join("\t");
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
-}
-
 /// `value` as JSON of printable ASCII, on one line.
 pub(crate) fn json(value: &impl Serialize) -> String {
     escape(&serde_json::to_string(value).unwrap_or_default())

@@ -13,10 +13,11 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use tokio::runtime::Builder;
 
+use super::sources::lines;
 use super::test::refused;
 use crate::input::quoted;
 use crate::keys::jwks::signing_key;
-use crate::text::{counted, several_lines};
+use crate::text::counted;
 use crate::{CliError, Exit, Terminal};
 
 #[derive(Debug, Args)]
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &BundleArgs, terminal: &mut Terminal<'_>) -> Result<Exit
     let runtime = Builder::new_current_thread().build().map_err(CliError::Runtime)?;
     let report = runtime.block_on(set.cases.run(&set.engine));
     if report.failed() > 0 {
-        terminal.write(format!("{}\n", several_lines(&report.summary().to_string())).as_bytes())?;
+        terminal.write(format!("{}\n", lines(&report.summary().to_string())).as_bytes())?;
         terminal.remark("nothing was signed: the policies do not decide as their cases say");
         return Ok(Exit::Refused);
     }
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &BundleArgs, terminal: &mut Terminal<'_>) -> Result<Exit
         bundle.sequence(),
         key.key_id()
     );
-    terminal.write(several_lines(&text).as_bytes())?;
+    terminal.write(lines(&text).as_bytes())?;
     Ok(Exit::Good)
 }
 

@@ -8,9 +8,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde::Serialize;
 use tokio::runtime::Builder;
 
+use super::sources::lines;
 use crate::input::quoted;
 use crate::look::Mark;
-use crate::text::{counted, pretty_json, several_lines};
+use crate::text::{counted, pretty_json};
 use crate::{CliError, Exit, Look, Terminal};
 
 #[derive(Debug, Args)]
@@ -111,7 +112,7 @@ async fn tested(
     let summary = if as_json {
         format!("{}\n", pretty_json(&Report::of(&report)))
     } else {
-        format!("\n{}\n", several_lines(&report.summary().to_string()))
+        format!("\n{}\n", lines(&report.summary().to_string()))
     };
     terminal.write(summary.as_bytes())?;
     Ok(report)
@@ -119,15 +120,14 @@ async fn tested(
 
 fn line(outcome: &CaseOutcome, look: Look) -> String {
     let (mark, word) = if outcome.has_passed() { (Mark::Passed, "ok") } else { (Mark::Failed, "FAILED") };
-    format!("test {} ... {}\n", several_lines(&outcome.name), look.coloured(mark, word))
+    format!("test {} ... {}\n", lines(&outcome.name), look.coloured(mark, word))
 }
 
 /// Shows why nothing can be asked of the policies.
 pub(super) fn refused(problems: &Problems, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
     let count = counted(problems.iter().count(), "problem", "problems");
-    terminal.write(
-        format!("{}\n\n{count}; the policies were asked nothing\n", several_lines(&problems.to_string())).as_bytes(),
-    )?;
+    terminal
+        .write(format!("{}\n\n{count}; the policies were asked nothing\n", lines(&problems.to_string())).as_bytes())?;
     Ok(Exit::Problem)
 }
 
