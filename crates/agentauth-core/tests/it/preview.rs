@@ -72,7 +72,7 @@ fn what_was_delegated_within_limits_is_at_most_possible() {
         detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!([detail])
     };
-    let uses = holding(&court, "read", detail(json!({"uses": 1})));
+    let uses = holding(&court, "read", detail(json!({"max_uses": 1})));
     assert_eq!(uses.preview(&ahead("pay")), Preview::Possibly(None));
     let elsewhere = holding(&court, "read", detail(json!({"locations": ["https://other.example"]})));
     assert_eq!(elsewhere.preview(&ahead("pay")), Preview::Never);
