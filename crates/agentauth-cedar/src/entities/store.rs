@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentauth_core::policy::{AuthzRequest, Resource};
+use agentauth_core::policy::{AuthzRequest, CallerFacts, PreviewRequest, PreviewResource, Resource};
 use agentauth_core::{AgentId, IssuerId, PrincipalId, ResourceId, Timestamp};
 use cedar_policy::{Entities, Entity, EntityUid};
 use tokio::runtime::Handle;
@@ -39,16 +39,42 @@ impl<'a> Asked<'a> {
         action: &'a EntityUid,
         schema: &'a PolicySchema,
     ) -> Self {
+        Self::new(agent, request.caller(), request.resource(), action, request.now(), schema)
+    }
+
+    /// Those of what is looked ahead to, were it `agent`'s; without the resource, where that is not known.
+    pub(crate) fn ahead(
+        agent: &'a AgentId,
+        request: &PreviewRequest<'a>,
+        action: &'a EntityUid,
+        schema: &'a PolicySchema,
+    ) -> Self {
+        let resource = match request.resource() {
+            PreviewResource::Known(resource) => Some(resource),
+            _ => None,
+        };
+        let caller = request.caller();
+        Self::new(agent, caller, resource, action, request.now(), schema)
+    }
+
+    fn new(
+        agent: &'a AgentId,
+        caller: &CallerFacts<'a>,
+        resource: Option<&'a Resource>,
+        action: &'a EntityUid,
+        now: Timestamp,
+        schema: &'a PolicySchema,
+    ) -> Self {
         let tells = |kind| schema.entity(kind).is_some_and(|known| known.tells);
         let is_told = |resource: &&Resource| schema.kinds.get(resource.kind()).is_some_and(tells);
         Self {
             agent,
-            principal: request.principal(),
-            server: Some(request.caller().server()).filter(|_| tells(&schema.types.server)),
-            issuer: Some(request.issuer()).filter(|_| tells(&schema.types.issuer)),
-            resource: request.resource().filter(is_told),
+            principal: caller.principal(),
+            server: Some(caller.server()).filter(|_| tells(&schema.types.server)),
+            issuer: Some(caller.issuer()).filter(|_| tells(&schema.types.issuer)),
+            resource: resource.filter(is_told),
             action: schema.grouped.contains_key(action).then_some(action),
-            now: request.now(),
+            now,
         }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct PolicySchema {
     pub(crate) cedar: Schema,
     pub(crate) types: Types,
     pub(crate) actions: HashMap<Box<str>, ActionSchema>,
+    /// All of it, in Cedar's JSON form.
+    #[cfg(feature = "unstable-preview")]
+    json: serde_json::Value,
     /// The entity type of each kind of resource.
     pub(crate) kinds: HashMap<Box<str>, EntityTypeName>,
     pub(crate) entities: HashMap<Box<str>, EntitySchema>,
@@ -73,12 +76,28 @@ impl PolicySchema {
         let actions = merge::actions(&json, &cedar)?;
         let entities = entity::entities(&json, &cedar)?;
         let grouped = lineages(&cedar).map_err(broken)?;
-        Ok(Self { cedar, types, actions, kinds, entities, grouped })
+        Ok(Self {
+            cedar,
+            types,
+            actions,
+            kinds,
+            entities,
+            grouped,
+            #[cfg(feature = "unstable-preview")]
+            json,
+        })
     }
 
     /// What the schema says of entities of this type.
     pub(crate) fn entity(&self, kind: &EntityTypeName) -> Option<&EntitySchema> {
         self.entities.get(kind.to_string().as_str())
+    }
+
+    /// The same schema, in Cedar's JSON form, but for the arguments of each action, which are an entity with the same members: and
+    /// of which type. Nothing if a type has that name already.
+    #[cfg(feature = "unstable-preview")]
+    pub(crate) fn with_argument_entities(&self) -> Option<(serde_json::Value, Vec<(EntityUid, EntityTypeName)>)> {
+        merge::with_argument_entities(self.json.clone())
     }
 }
 

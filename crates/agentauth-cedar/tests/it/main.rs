@@ -2,6 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
     reason = "tests"
@@ -10,6 +11,7 @@
 mod decide;
 mod entities;
 mod hazards;
+mod preview;
 mod support;
 mod templates;
 mod tools;

@@ -92,7 +92,9 @@ impl RecordedLine {
         if record.text("kind")? != "decision" {
             return Ok(Self::Other);
         }
-        match record.optional_text("policy_version")? {
+        // Without a digest of arguments, no question was put.
+        let is_asked = record.optional("action").is_some_and(|action| action.get("arguments").is_some());
+        match record.optional_text("policy_version")?.filter(|_| is_asked) {
             None => Ok(Self::BeforePolicy),
             Some(version) => Ok(Self::Decision(Box::new(RecordedDecision::read(record, version)?))),
         }
@@ -132,17 +134,22 @@ fn effect(record: Reading<'_>) -> Result<Effect, RecordError> {
 }
 
 fn scenario(record: Reading<'_>) -> Result<(Scenario, bool), RecordError> {
-    let delegation = record.within("delegation")?;
-    let agent = agent(delegation.get("agent")?).ok_or(RecordError::Member("agent"))?;
-    let principal = principal(delegation.get("principal")?).ok_or(RecordError::Member("principal"))?;
-    let server = ResourceId::new(record.text("server")?).map_err(|_| RecordError::Member("server"))?;
+    // Where another server has asked, it is its question that was decided.
+    let is_question = record.optional("question").is_some();
+    let facts = record.within(if is_question { "question" } else { "delegation" })?;
+    let agent = agent(facts.get("agent")?).ok_or(RecordError::Member("agent"))?;
+    let principal = principal(facts.get("principal")?).ok_or(RecordError::Member("principal"))?;
+    let server = if is_question { facts } else { record }.text("server")?;
+    let server = ResourceId::new(server).map_err(|_| RecordError::Member("server"))?;
     let action = record.within("action")?;
     let mut scenario = Scenario::new(server, agent, principal, action.text("name")?);
-    scenario.issuer = IssuerId::new(delegation.text("issuer")?).map_err(|_| RecordError::Member("issuer"))?;
-    scenario.mode = mode(delegation.text("mode")?).ok_or(RecordError::Member("mode"))?;
-    scenario.depth = delegation.number("depth")?;
-    scenario.holders = holders(delegation)?;
-    scenario.authority = authority(delegation)?;
+    scenario.issuer = IssuerId::new(facts.text("issuer")?).map_err(|_| RecordError::Member("issuer"))?;
+    scenario.mode = mode(facts.text("mode")?).ok_or(RecordError::Member("mode"))?;
+    scenario.depth = facts.number("depth")?;
+    if !is_question {
+        scenario.holders = holders(facts)?;
+        scenario.authority = authority(facts)?;
+    }
     scenario.now = Timestamp::from_rfc3339(record.text("time")?).ok_or(RecordError::Member("time"))?;
     if action.optional("resource").is_some() {
         let resource = action.within("resource")?;

@@ -119,6 +119,12 @@ impl Scenario {
         PreviewRequest { caller: self.caller(), action: &self.action, resource, now: self.now }
     }
 
+    /// As a policy engine is asked to look ahead to it before it is known what it will be done to.
+    #[must_use]
+    pub fn preview_on_anything(&self) -> PreviewRequest<'_> {
+        PreviewRequest { resource: PreviewResource::Unknown, ..self.preview() }
+    }
+
     fn caller(&self) -> CallerFacts<'_> {
         CallerFacts {
             server: &self.server,

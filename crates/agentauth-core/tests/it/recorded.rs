@@ -143,6 +143,26 @@ fn a_line_that_is_no_record_says_why() {
     assert_eq!(missing, RecordError::Member("kind"));
 }
 
+#[test]
+fn what_another_server_has_asked_is_read_as_it_asked() {
+    let mut asked = serde_json::to_value(&*record(Oracle::permitting(), &[], json!({}))).unwrap();
+    asked["question"] = json!({
+        "server": "https://other.example", "agent": {"named": {"issuer": "https://as.example", "name": "bot"}},
+        "principal": {"issuer": "https://as.example", "kind": "client", "subject": "bot"},
+        "mode": "autonomous", "issuer": "https://as.example", "depth": 0,
+    });
+    let Ok(RecordedLine::Decision(decision)) = RecordedLine::read(asked.to_string().as_bytes()) else { panic!() };
+    let scenario = &decision.scenario;
+    assert_eq!(
+        (scenario.server.as_str(), scenario.mode, scenario.depth),
+        ("https://other.example", Mode::Autonomous, 0)
+    );
+    assert!(scenario.agent.to_string().contains("bot") && scenario.authority.is_empty());
+    // One that could not be read was put to no policy.
+    asked["action"].as_object_mut().unwrap().remove("arguments");
+    assert!(matches!(RecordedLine::read(asked.to_string().as_bytes()), Ok(RecordedLine::BeforePolicy)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
