@@ -15,6 +15,7 @@ fn help_explains_each_command() {
         ("help_svid_verify", &["svid", "verify", "--help"]),
         ("help_xfcc_parse", &["xfcc", "parse", "--help"]),
         ("help_spiffe_watch", &["spiffe", "watch", "--help"]),
+        ("help_policy_replay", &["policy", "replay", "--help"]),
         ("help_keys_generate", &["keys", "generate", "--help"]),
         ("help_keys_jwks", &["keys", "jwks", "--help"]),
     ] {
