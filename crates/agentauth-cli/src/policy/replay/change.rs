@@ -27,7 +27,7 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) change: Change,
-    /// Why it is denied: a code, and the policy that decided.
+    /// Why: the code of a denial, and the policy that decided.
     pub(super) ground: String,
     /// Without arguments, supposing that they are of the types in the schema.
     pub(super) supposed: bool,
@@ -51,9 +51,10 @@ pub(super) fn of(policies: &CedarPolicies, recorded: &RecordedDecision) -> Outco
 fn decided(recorded: &RecordedDecision, decision: &Decision) -> Outcome {
     let obligations: Vec<_> = decision.obligations().iter().filter_map(|one| serde_json::to_value(one).ok()).collect();
     let first = decision.reasons().first();
-    let code = first.map(|reason| reason.kind().code()).unwrap_or_default();
-    let policy = first.and_then(|reason| reason.policy()).map(|id| format!(" by {id}")).unwrap_or_default();
-    compared(recorded, decision.effect(), &obligations, format!("{code}{policy}"))
+    let policy = first.and_then(|reason| reason.policy()).map(|id| format!("by {id}"));
+    let code = first.filter(|_| decision.effect() == Effect::Deny).map(|reason| reason.kind().code().to_owned());
+    let ground: Vec<String> = code.into_iter().chain(policy).collect();
+    compared(recorded, decision.effect(), &obligations, ground.join(" "))
 }
 
 fn compared(recorded: &RecordedDecision, now: Effect, obligations: &[serde_json::Value], ground: String) -> Outcome {
