@@ -118,6 +118,41 @@ mod with_partial_evaluation {
         assert_eq!(preview(set, &file()), Preview::Always);
     }
 
+    /// Tells nothing, and could have told anything.
+    #[derive(Debug)]
+    struct Quiet;
+
+    #[async_trait::async_trait]
+    impl agentauth_cedar::EntityProvider for Quiet {
+        async fn facts(
+            &self,
+            _: &agentauth_cedar::EntityQuery<'_>,
+        ) -> Result<agentauth_cedar::EntityFacts, agentauth_core::policy::PolicyError> {
+            Ok(agentauth_cedar::EntityFacts::none())
+        }
+    }
+
+    #[test]
+    fn what_a_provider_may_yet_tell_is_open() {
+        let staff = r#"permit (principal in Group::"staff", action, resource);"#;
+        assert_eq!(preview(staff, &file()), Preview::Never);
+        assert!(matches!(policies(staff).entities(Quiet).preview(&file().preview()), Preview::Possibly(_)));
+        // It may fail, which denies.
+        let all = "permit (principal, action, resource);";
+        assert!(matches!(policies(all).entities(Quiet).preview(&file().preview()), Preview::Possibly(_)));
+    }
+
+    #[test]
+    fn a_resource_that_must_be_known_may_be_refused() {
+        let schema = r#"@kind("case") entity Case = { owner: String };
+            action "records:read" appliesTo { principal: User, resource: Case };"#;
+        let sources = Sources::new().schema("a.cedarschema", schema);
+        let set = CedarPolicies::new(&sources.policies("a.cedar", "permit (principal, action, resource);")).unwrap();
+        let read = scenario("records:read", json!({}));
+        assert_eq!(set.preview(&read.preview()), Preview::Never, "nobody tells whose it is");
+        assert!(matches!(set.preview(&read.preview_on_anything()), Preview::Possibly(_)));
+    }
+
     #[test]
     fn a_policy_on_all_arguments_at_once_is_open() {
         let schema = r#"action "fees:pay" appliesTo {
@@ -296,10 +331,10 @@ fn never_and_always_hold_for_all_arguments() {
             }
             match set.preview(&who.preview_on_anything()) {
                 Preview::Never => {
-                    prop_assert!(!anywhere.contains(&true), "never, but allowed somewhere: {who:?}\n{text}")
+                    prop_assert!(!anywhere.contains(&true), "never, but allowed somewhere: {who:?}\n{text}");
                 }
                 Preview::Always => {
-                    prop_assert!(!anywhere.contains(&false), "always, but denied somewhere: {who:?}\n{text}")
+                    prop_assert!(!anywhere.contains(&false), "always, but denied somewhere: {who:?}\n{text}");
                 }
                 _ => {}
             }

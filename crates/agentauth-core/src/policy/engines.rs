@@ -73,7 +73,7 @@ impl Engines {
 
     async fn enforced(&self, request: &AuthzRequest<'_>) -> (Decision, Vec<Arc<str>>) {
         // Asked for before, so that an engine that changes meanwhile and does not say so is taken for the older.
-        let mut versions: Vec<Arc<str>> = self.enforced.iter().map(|engine| engine.version()).collect();
+        let mut versions: Vec<Arc<str>> = self.enforced.iter().map(PolicyEngine::version).collect();
         let asked = self.enforced.iter().map(|engine| engine.decide(request)).collect();
         let answers = all_of(asked, None).await;
         let mut decided: Option<Decision> = None;
@@ -154,7 +154,7 @@ impl PolicyEngine for Engines {
     }
 
     fn version(&self) -> Arc<str> {
-        let versions: Vec<_> = self.enforced.iter().map(|engine| engine.version()).collect();
+        let versions: Vec<_> = self.enforced.iter().map(PolicyEngine::version).collect();
         self.digest(&versions)
     }
 }
