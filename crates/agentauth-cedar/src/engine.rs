@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agentauth_core::policy::{
-    AuthzRequest, Effect, PolicyEngine, PolicyError, Problems, Reason, ReasonKind, WouldFlip,
+    AuthzRequest, CallerFacts, PolicyEngine, PolicyError, Preview, PreviewRequest, Problems, Reason, ReasonKind,
 };
 use agentauth_core::{AgentId, Decision, Mode};
 use async_trait::async_trait;
@@ -13,8 +13,10 @@ use cedar_policy::{Entities, Request};
 use crate::entities::{Asked, EntityProvider, EntityStore, KnownEntities, Unmade};
 use crate::index::{Index, Loaded, Verdict};
 use crate::load::{load, with_policies};
+use crate::preview::{Ahead, Set};
 use crate::request::{Question, Unaskable};
 use crate::schema::PolicySchema;
+use crate::shadow::{Rehearsal, Shadow, Whose};
 use crate::sources::Sources;
 
 /// Cedar policies in force: a [`PolicyEngine`].
@@ -38,7 +40,8 @@ pub struct CedarPolicies {
     /// For explanations.
     sources: Sources,
     enforced: Index,
-    shadow: Index,
+    shadow: Shadow,
+    ahead: Ahead,
     version: Arc<str>,
     also_in: Vec<Mode>,
     entities: EntityStore,
@@ -75,7 +78,8 @@ impl CedarPolicies {
         let with_time = sources.policies.iter().any(|source| source.text.contains("now"));
         Ok(Self {
             enforced: Index::new(enforced, &schema.cedar),
-            shadow: Index::new(shadow, &schema.cedar),
+            shadow: Shadow::new(shadow, &schema.cedar),
+            ahead: Ahead::default(),
             version: sources.digest().into(),
             also_in: Vec::new(),
             entities: EntityStore::new(known),
@@ -131,30 +135,31 @@ impl CedarPolicies {
 
     async fn verdicts(&self, request: &AuthzRequest<'_>) -> Result<Decision, Unaskable> {
         let question = Question::new(request, &self.schema, self.with_time)?;
+        let mut rehearsal = Rehearsal::default();
         // A holder could call a key of its own by any name: what is forbidden to it is forbidden to its delegates. And
         // nobody slips past a name by showing less proof of it.
-        for other in others(request) {
-            let (theirs, _) = self.ask(question.clone(), &other, request).await?;
+        for other in others(request.caller()) {
+            let theirs = self.ask(question.clone(), &other, request, Whose::Others, &mut rehearsal).await?;
             if let Some(denied) = denial(&theirs) {
+                // Whatever is added to what forbids, it is denied: nothing would flip it.
                 return Ok(denied);
             }
         }
-        let (verdict, shadow) = self.ask(question, request.agent(), request).await?;
-        let is_for =
-            matches!(request.mode(), Mode::Autonomous | Mode::OnBehalfOf) || self.also_in.contains(&request.mode());
-        let decision = match denial(&verdict) {
-            Some(denied) => denied,
-            None if verdict.permits.is_empty() => {
-                let text = format!("no policy permits `{}`", request.action());
-                Decision::deny(Reason::new(ReasonKind::NotPermitted, text))
-            }
-            None if !is_for => {
-                let text = "no delegation is behind this caller, and no policy is for those";
-                Decision::deny(Reason::new(ReasonKind::ActorNotAuthorized, text))
-            }
-            None => permission(&verdict.permits),
+        let verdict = self.ask(question, request.agent(), request, Whose::Agents, &mut rehearsal).await?;
+        if let Some(denied) = denial(&verdict) {
+            return Ok(denied);
+        }
+        let is_for = self.is_for(request.mode());
+        let decision = if verdict.permits.is_empty() {
+            let text = format!("no policy permits `{}`", request.action());
+            Decision::deny(Reason::new(ReasonKind::NotPermitted, text))
+        } else if !is_for {
+            let text = "no delegation is behind this caller, and no policy is for those";
+            Decision::deny(Reason::new(ReasonKind::ActorNotAuthorized, text))
+        } else {
+            permission(&verdict.permits)
         };
-        Ok(with_flips(decision, &verdict, &shadow))
+        Ok(rehearsal.tell(decision, is_for))
     }
 
     /// `question` as it is asked of `agent`, and the entities that it is about.
@@ -170,30 +175,34 @@ impl CedarPolicies {
         Ok((question.of(&self.schema.types.agent(agent))?, entities))
     }
 
-    async fn ask(
-        &self,
+    /// Whether policies can permit callers in this mode anything.
+    fn is_for(&self, mode: Mode) -> bool {
+        matches!(mode, Mode::Autonomous | Mode::OnBehalfOf) || self.also_in.contains(&mode)
+    }
+
+    async fn ask<'p>(
+        &'p self,
         question: Question,
         agent: &AgentId,
         request: &AuthzRequest<'_>,
-    ) -> Result<(Verdict<'_>, Verdict<'_>), Unaskable> {
+        whose: Whose,
+        rehearsal: &mut Rehearsal<'p>,
+    ) -> Result<Verdict<'p>, Unaskable> {
         let (asked, entities) = self.asked(question, agent, request).await?;
         let agent = self.schema.types.agent(agent);
-        let verdict = self.enforced.evaluate(&asked, &agent, &entities);
-        let shadow =
-            if self.shadow.is_empty() { Verdict::default() } else { self.shadow.evaluate(&asked, &agent, &entities) };
-        Ok((verdict, shadow))
+        self.shadow.rehearse(&asked, &agent, &entities, whose, rehearsal);
+        Ok(self.enforced.evaluate(&asked, &agent, &entities))
     }
 }
 
 /// Whoever else the caller must be allowed to be, beside its agent.
-pub(crate) fn others<'r>(request: &'r AuthzRequest<'_>) -> impl Iterator<Item = Cow<'r, AgentId>> {
+pub(crate) fn others<'r>(caller: &CallerFacts<'r>) -> impl Iterator<Item = Cow<'r, AgentId>> {
     let claimed = |agent: &AgentId| match agent {
         AgentId::Named { name, .. } => name.parse().ok().map(|claimed| Cow::Owned(AgentId::Spiffe(claimed))),
         _ => None,
     };
-    let holders = request.caller().holders().iter();
-    let of_holders = holders.flat_map(move |holder| [Some(Cow::Borrowed(holder)), claimed(holder)]);
-    std::iter::once(claimed(request.agent())).chain(of_holders).flatten()
+    let of_holders = caller.holders().iter().flat_map(move |holder| [Some(Cow::Borrowed(holder)), claimed(holder)]);
+    std::iter::once(claimed(caller.agent())).chain(of_holders).flatten()
 }
 
 /// What forbids, or could not be evaluated.
@@ -237,24 +246,20 @@ fn permission(permits: &[&Loaded]) -> Decision {
     decision.unwrap_or_else(|| Decision::deny(Reason::new(ReasonKind::NotPermitted, "no policy permits it")))
 }
 
-/// Which policies in shadow mode would have made the answer another, each by itself.
-fn with_flips(decision: Decision, verdict: &Verdict<'_>, shadow: &Verdict<'_>) -> Decision {
-    let denied = decision.effect() == Effect::Deny;
-    let held_back = !verdict.forbids.is_empty() || !verdict.errors.is_empty();
-    let to_deny = shadow.forbids.iter().copied().chain(shadow.errors.iter().map(|(one, _)| *one));
-    let flips: Vec<WouldFlip> = if denied {
-        let permits = shadow.permits.iter().filter(|_| !held_back);
-        permits.map(|one| WouldFlip::new(one.policy.id().to_string(), Effect::Allow)).collect()
-    } else {
-        to_deny.map(|one| WouldFlip::new(one.policy.id().to_string(), Effect::Deny)).collect()
-    };
-    flips.into_iter().fold(decision, Decision::with_flip)
-}
-
 #[async_trait]
 impl PolicyEngine for CedarPolicies {
     async fn decide(&self, request: &AuthzRequest<'_>) -> Result<Decision, PolicyError> {
         Ok(self.answer(request).await)
+    }
+
+    /// Looks ahead. Without the feature `unstable-preview`, only what no policy's scope could match is [`Preview::Never`].
+    fn preview(&self, request: &PreviewRequest<'_>) -> Preview {
+        if !self.is_for(request.caller().mode()) {
+            return Preview::Never;
+        }
+        let agents = std::iter::once(Cow::Borrowed(request.caller().agent())).chain(others(request.caller()));
+        let set = Set { policies: self.enforced.policies(), schema: &self.schema, entities: &self.entities };
+        self.ahead.preview(request, agents, set)
     }
 
     fn version(&self) -> Arc<str> {

@@ -1,10 +1,10 @@
 //! The question as Cedar is asked it.
 
-use agentauth_core::Excerpt;
-use agentauth_core::policy::{AuthzRequest, ReasonKind};
+use agentauth_core::policy::{AuthzRequest, CallerFacts, ReasonKind};
+use agentauth_core::{Excerpt, Timestamp};
 use cedar_policy::{Context, EntityUid, Request, RestrictedExpression};
 
-use crate::names::uid;
+use crate::names::{Types, uid};
 use crate::schema::{ActionSchema, PolicySchema, Refused};
 
 /// Why a request is none that policies could be asked about.
@@ -52,14 +52,7 @@ impl Question {
         }
         let refused = |Refused(text)| Unaskable { kind: ReasonKind::ArgumentRefused, text };
         let arguments = action.arguments.value(request.arguments().as_json(), "arguments").map_err(refused)?;
-        let mode = types.mode(request.mode()).ok_or_else(|| unknown("the mode of the delegation is not known"))?;
-        let depth = i64::try_from(request.depth()).unwrap_or(i64::MAX);
-        let delegation = RestrictedExpression::new_record([
-            ("mode".to_owned(), RestrictedExpression::new_entity_uid(mode)),
-            ("depth".to_owned(), RestrictedExpression::new_long(depth)),
-            ("issuer".to_owned(), RestrictedExpression::new_entity_uid(uid(&types.issuer, request.issuer().as_str()))),
-        ])
-        .map_err(|error| unknown(&error.to_string()))?;
+        let delegation = delegation(request.caller(), types)?;
         let server = uid(&types.server, request.caller().server().as_str());
         let mut context = Vec::with_capacity(5);
         context.push(("arguments".to_owned(), arguments));
@@ -67,8 +60,7 @@ impl Question {
         context.push(("server".to_owned(), RestrictedExpression::new_entity_uid(server)));
         if with_time {
             // Reading it as text is what Cedar offers; it costs more than all the rest.
-            let now = in_milliseconds(&request.now().to_string());
-            context.push(("now".to_owned(), RestrictedExpression::new_datetime(now)));
+            context.push(("now".to_owned(), datetime(request.now())));
         }
         Ok(Self { principal, action: action.uid.clone(), resource, context })
     }
@@ -88,16 +80,24 @@ impl Question {
     }
 }
 
-/// A moment as Cedar reads it: it refuses what is finer than milliseconds.
-fn in_milliseconds(moment: &str) -> String {
-    match moment.split_once('.') {
-        Some((seconds, rest)) => {
-            let digits = rest.trim_end_matches('Z');
-            let milliseconds: String = digits.chars().chain("000".chars()).take(3).collect();
-            format!("{seconds}.{milliseconds}Z")
-        }
-        None => moment.to_owned(),
-    }
+/// What policies are told of a delegation.
+pub(crate) fn delegation(caller: &CallerFacts<'_>, types: &Types) -> Result<RestrictedExpression, Unaskable> {
+    let unknown = |text: &str| Unaskable { kind: ReasonKind::NotInSchema, text: text.into() };
+    let mode = types.mode(caller.mode()).ok_or_else(|| unknown("the mode of the delegation is not known"))?;
+    let depth = i64::try_from(caller.depth()).unwrap_or(i64::MAX);
+    RestrictedExpression::new_record([
+        ("mode".to_owned(), RestrictedExpression::new_entity_uid(mode)),
+        ("depth".to_owned(), RestrictedExpression::new_long(depth)),
+        ("issuer".to_owned(), RestrictedExpression::new_entity_uid(uid(&types.issuer, caller.issuer().as_str()))),
+    ])
+    .map_err(|error| unknown(&error.to_string()))
+}
+
+/// A moment as Cedar takes it: in milliseconds, with all three digits.
+pub(crate) fn datetime(moment: Timestamp) -> RestrictedExpression {
+    let seconds = Timestamp::from_secs(moment.secs()).to_string();
+    let millis = moment.micros().checked_div(1000).unwrap_or_default() % 1000;
+    RestrictedExpression::new_datetime(format!("{}.{millis:03}Z", seconds.trim_end_matches('Z')))
 }
 
 fn action_of<'s>(schema: &'s PolicySchema, name: &str) -> Result<&'s ActionSchema, Unaskable> {

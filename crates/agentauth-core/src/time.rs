@@ -29,10 +29,11 @@ impl Timestamp {
         Self { micros: secs * MICROS }
     }
 
-    /// The moment that `text` names as RFC 3339 writes it, to the second, if it is not before 1970.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    /// The moment that `text` names, if it is one as [`Timestamp`] shows itself.
+    pub(crate) fn from_rfc3339(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        u64::try_from(moment.unix_timestamp()).ok().map(Self::from_secs)
+        let micros = u64::try_from(moment.unix_timestamp_nanos().checked_div(1000)?).ok()?;
+        (micros <= LAST_SECOND * MICROS).then_some(Self { micros })
     }
 
     /// Whole seconds since the epoch, rounded down.

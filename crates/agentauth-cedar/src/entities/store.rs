@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentauth_core::policy::{AuthzRequest, Resource};
+use agentauth_core::policy::{AuthzRequest, CallerFacts, PreviewRequest, PreviewResource, Resource};
 use agentauth_core::{AgentId, IssuerId, PrincipalId, ResourceId, Timestamp};
 use cedar_policy::{Entities, Entity, EntityUid};
 use tokio::runtime::Handle;
@@ -39,15 +39,41 @@ impl<'a> Asked<'a> {
         action: &'a EntityUid,
         schema: &'a PolicySchema,
     ) -> Self {
+        Self::new(agent, request.caller(), request.resource(), action, request.now(), schema)
+    }
+
+    /// Those of what is looked ahead to, were it `agent`'s; without the resource, where that is not known.
+    pub(crate) fn ahead(
+        agent: &'a AgentId,
+        request: &PreviewRequest<'a>,
+        action: &'a EntityUid,
+        schema: &'a PolicySchema,
+    ) -> Self {
+        let resource = match request.resource() {
+            PreviewResource::Known(resource) => Some(resource),
+            _ => None,
+        };
+        let caller = request.caller();
+        Self::new(agent, caller, resource, action, request.now(), schema)
+    }
+
+    fn new(
+        agent: &'a AgentId,
+        caller: &CallerFacts<'a>,
+        resource: Option<&'a Resource>,
+        action: &'a EntityUid,
+        now: Timestamp,
+        schema: &'a PolicySchema,
+    ) -> Self {
         let told = &schema.told;
         Self {
             agent,
-            principal: request.principal(),
-            server: told.servers.then(|| request.caller().server()),
-            issuer: told.issuers.then(|| request.issuer()),
-            resource: request.resource().filter(|resource| told.kinds.contains(resource.kind())),
+            principal: caller.principal(),
+            server: told.servers.then(|| caller.server()),
+            issuer: told.issuers.then(|| caller.issuer()),
+            resource: resource.filter(|resource| told.kinds.contains(resource.kind())),
             action: schema.grouped.contains_key(action).then_some(action),
-            now: request.now(),
+            now,
         }
     }
 }

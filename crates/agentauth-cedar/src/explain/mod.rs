@@ -160,7 +160,7 @@ impl CedarPolicies {
             Explanation { asked, decision, deciding: Vec::new(), nearest: Vec::new(), needed: Vec::new() };
         let all = written(self.sources());
         let mut scales: Vec<Scales> = Vec::new();
-        for agent in std::iter::once(Cow::Borrowed(request.agent())).chain(others(request)) {
+        for agent in std::iter::once(Cow::Borrowed(request.agent())).chain(others(request.caller())) {
             scales.extend(Scales::of(self, request, &agent).await);
         }
         let was_asked = !matches!(

@@ -30,6 +30,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// The policy's name.
+    pub(crate) fn name(&self) -> &str {
+        self.policy.id().as_ref()
+    }
+
     /// What was made of a template, as a policy of its own: buckets have no templates.
     fn standing_alone(self) -> Self {
         let alone = || Policy::from_json(Some(self.policy.id().clone()), self.policy.to_json().ok()?).ok();
@@ -96,6 +101,11 @@ impl Index {
         let of_action = plans.into_iter().map(|(action, plan)| (action, grow(plan))).collect();
         let of_any_action = grow(of_any_action);
         Self { policies, positions, of_action, of_any_action, unplaced, axes, authorizer: Authorizer::new() }
+    }
+
+    /// All of them, each standing alone.
+    pub(crate) fn policies(&self) -> &[Loaded] {
+        &self.policies
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -150,3 +150,32 @@ pub(super) fn actions(
     }
     problems.or(actions)
 }
+
+/// Makes an entity type of each action's arguments, and says which.
+#[cfg(feature = "unstable-preview")]
+pub(super) fn with_argument_entities(mut schema: Value) -> Option<(Value, Vec<(EntityUid, EntityTypeName)>)> {
+    let mut made = Vec::new();
+    for (namespace, parts) in schema.as_object_mut()? {
+        let mut types = Vec::new();
+        for (name, action) in parts.get_mut("actions").and_then(Value::as_object_mut).into_iter().flatten() {
+            let Some(arguments) = action.pointer_mut("/appliesTo/context/attributes/arguments") else { continue };
+            let kind = format!("AgentauthArguments{}", types.len());
+            let full = full_name(namespace, &kind);
+            let mut shape = std::mem::replace(arguments, json!({"type": "Entity", "name": full}));
+            let required = shape.as_object_mut()?.remove("required");
+            required.and_then(|required| arguments.as_object_mut()?.insert("required".into(), required));
+            let action = EntityTypeName::from_str(&full_name(namespace, "Action")).ok()?;
+            let action = EntityUid::from_type_name_and_id(action, EntityId::new(name));
+            made.push((action, EntityTypeName::from_str(&full).ok()?));
+            types.push((kind, json!({"shape": shape})));
+        }
+        let into = parts.get_mut("entityTypes").and_then(Value::as_object_mut);
+        let Some(into) = into else { continue };
+        for (kind, entity) in types {
+            if into.insert(kind, entity).is_some() {
+                return None;
+            }
+        }
+    }
+    Some((schema, made))
+}

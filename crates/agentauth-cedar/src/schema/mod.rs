@@ -100,6 +100,13 @@ impl PolicySchema {
     pub(crate) fn entity(&self, kind: &EntityTypeName) -> Option<&EntitySchema> {
         self.entities.get(kind)
     }
+
+    /// The same schema, in Cedar's JSON form, but for the arguments of each action, which are an entity with the same members: and
+    /// of which type. Nothing if a type has that name already.
+    #[cfg(feature = "unstable-preview")]
+    pub(crate) fn with_argument_entities(&self) -> Option<(Value, Vec<(EntityUid, EntityTypeName)>)> {
+        merge::with_argument_entities(self.json.clone())
+    }
 }
 
 fn lineages(cedar: &Schema) -> Result<Lineages, String> {

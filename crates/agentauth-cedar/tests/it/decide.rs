@@ -140,3 +140,70 @@ async fn the_time_of_a_clock_finer_than_cedars_is_a_time() {
         assert_eq!(answer(&policies, &scenario("records:read", json!({})).at(at)).await, expected, "{micros}");
     }
 }
+
+/// Which policies would flip the answer, and to what.
+async fn flips(policies: &agentauth_cedar::CedarPolicies, scenario: &agentauth_core::policy::Scenario) -> Vec<String> {
+    let decision = decide(policies, scenario).await;
+    decision.would_flip().iter().map(|flip| format!("{} to {:?}", flip.policy, flip.to)).collect()
+}
+
+#[tokio::test]
+async fn each_shadow_policy_is_rehearsed_by_itself_as_if_it_were_in_force() {
+    let set = |more: &str| {
+        let read = r#"@id("read") permit (principal == User::"https://sts.court.example#alice", action == Action::"records:read", resource);"#;
+        policies(&format!("{read}\n{more}"))
+    };
+    let (read, file) =
+        (scenario("records:read", json!({})), scenario("motions:file", json!({"fee": 9_007_199_254_740_991_i64})));
+    let none: [String; 0] = [];
+
+    // One that permits is not hidden by one that forbids, and neither counts against the other.
+    let two = set(r#"@id("p") @mode("shadow") permit (principal, action, resource);
+        @id("f") @mode("shadow") forbid (principal, action, resource);"#);
+    assert_eq!(flips(&two, &file).await, ["p to Allow"]);
+    assert_eq!(flips(&two, &read).await, ["f to Deny"]);
+
+    // One that errs would deny, and permits nothing.
+    let errs = r#"permit (principal, action == Action::"motions:file", resource) when { context.arguments.fee * 1000000 > 0 };"#;
+    assert_eq!(flips(&set(&format!(r#"@id("e") @mode("shadow") {errs}"#)), &file).await, none);
+    let permitted = format!(r#"permit (principal, action, resource); @id("e") @mode("shadow") {errs}"#);
+    assert_eq!(flips(&set(&permitted), &file).await, ["e to Deny"]);
+
+    // What forbids in force is not outweighed.
+    let p = r#"@id("p") @mode("shadow") permit (principal, action, resource);"#;
+    assert_eq!(flips(&set(&format!("{p} forbid (principal, action, resource);")), &file).await, none);
+
+    // In a mode that policies are not for, none would permit.
+    let client = file.clone().in_mode(Mode::ClientOnly);
+    assert_eq!(flips(&set(p), &client).await, none);
+    assert_eq!(flips(&set(p).even_in(Mode::ClientOnly), &client).await, ["p to Allow"]);
+
+    // A holder, and a name that is only claimed, are looked at too.
+    let thief = r#"@id("t") @mode("shadow") forbid (principal, action, resource)
+        when { context.agent in SpiffePath::"spiffe://court.example/agent/thief" };"#;
+    let spiffe: agentauth_core::SpiffeId = "spiffe://court.example/agent/thief".parse().unwrap();
+    let (mut through, mut claimed) = (read.clone(), read.clone());
+    through.holders = vec![spiffe.clone().into()];
+    claimed.agent = AgentId::Named { issuer: IssuerId::new(STS).unwrap(), name: spiffe.as_str().into() };
+    assert_eq!(flips(&set(thief), &read).await, none);
+    assert_eq!(flips(&set(thief), &through).await, ["t to Deny"]);
+    assert_eq!(flips(&set(thief), &claimed).await, ["t to Deny"]);
+    // What permits a holder permits nobody else.
+    let mut asks = file;
+    asks.holders = through.holders;
+    assert_eq!(flips(&set(&thief.replace("forbid", "permit")), &asks).await, none);
+}
+
+#[tokio::test]
+async fn an_empty_set_denies() {
+    assert_eq!(answer(&policies(""), &scenario("records:read", json!({}))).await, "policy_not_permitted");
+}
+
+#[tokio::test]
+async fn policies_speak_of_the_time_to_the_microsecond_that_a_clock_has() {
+    let policies = policies(r#"permit (principal, action, resource) when { context.now < datetime("2030-01-01") };"#);
+    for micros in [0, 1, 120_000, 123_456, 999_999] {
+        let now = agentauth_core::Timestamp::from_secs(1_800_000_000).plus(std::time::Duration::from_micros(micros));
+        assert_eq!(answer(&policies, &scenario("records:read", json!({})).at(now)).await, "allow", "{micros}");
+    }
+}

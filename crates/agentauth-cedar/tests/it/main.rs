@@ -2,6 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
     reason = "tests"
@@ -13,6 +14,7 @@ mod explain;
 mod hazards;
 mod limits;
 mod lint;
+mod preview;
 mod problems;
 mod reload;
 mod support;

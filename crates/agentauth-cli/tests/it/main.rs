@@ -18,6 +18,7 @@ mod keys;
 mod mock;
 mod policy;
 mod policy_cases;
+mod replay;
 mod spiffe;
 mod support;
 mod svid;

@@ -140,6 +140,7 @@ impl Approvals {
             name: request.action().into(),
             resource: request.resource().cloned(),
             arguments: Some(request.arguments_digest()),
+            shown: None,
         });
         record.policy_version = Some(request.policy_version().into());
         record.approval = Some(ApprovalRecord {

@@ -2,14 +2,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{AgentAuth, Inner};
-use crate::audit::{AuditKey, AuditSink};
+use crate::audit::{AuditKey, AuditSink, ShownArguments};
 use crate::binding::dpop::{Dpop, DpopConfigError};
 #[cfg(feature = "unstable-chain")]
 use crate::delegation::chain::{ChainConfigError, ChainSettings, ChainVerifier};
 use crate::delegation::outbound::Delegator;
 use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, NameError, ResourceId};
-use crate::policy::{NoPolicy, PolicyEngine};
+use crate::policy::{FlipCounts, NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
@@ -44,6 +44,7 @@ pub struct AgentAuthBuilder {
     scopes_supported: String,
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: Option<AuditKey>,
+    shown_arguments: ShownArguments,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -111,6 +112,7 @@ impl AgentAuthBuilder {
             scopes_supported: String::new(),
             sinks: Vec::new(),
             audit_key: None,
+            shown_arguments: ShownArguments::default(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
@@ -159,6 +161,16 @@ impl AgentAuthBuilder {
     /// different processes cannot be joined by token.
     pub fn audit_key(mut self, key: AuditKey) -> Self {
         self.audit_key = Some(key);
+        self
+    }
+
+    /// Shows these arguments (top-level members, by name) in the record of decisions, with their values: what it takes to decide
+    /// again later, and what people look for. May be called several times. Without it, a record has the digest of the arguments only.
+    ///
+    /// Name none that could hold a secret: whoever reads the record reads them. A value longer than 1 KiB is left out, and so is what
+    /// goes beyond 8 KiB in all.
+    pub fn record_arguments<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        self.shown_arguments.add(names);
         self
     }
 
@@ -296,6 +308,7 @@ impl AgentAuthBuilder {
                 revocations: self.revocations,
                 agents: self.agents,
                 policy: self.policy,
+                flips: FlipCounts::default(),
                 implications: self.implications,
                 uses: self.uses,
                 limits: self.limits,
@@ -317,6 +330,7 @@ impl AgentAuthBuilder {
                 scopes_supported: self.scopes_supported.parse()?,
                 sinks: self.sinks,
                 audit_key,
+                shown_arguments: self.shown_arguments,
                 clock: self.clock,
                 random: self.random,
             }),

@@ -132,6 +132,7 @@ impl Caller {
             name: action.name.as_str().into(),
             resource: action.resource.as_ref().map(Resource::to_record),
             arguments: Some(action.arguments.digest()),
+            shown: auth.inner.shown_arguments.of(&action.arguments),
         });
         let malformed = action.resource.as_ref().filter(|resource| !resource.is_well_formed());
         let failure = failure.or_else(|| malformed.map(|_| Refusal::Resource));
@@ -146,6 +147,7 @@ impl Caller {
                 let version = auth.inner.policy.version();
                 let decision = self.decide(&action, now).await;
                 record.decided(&decision, version);
+                auth.inner.flips.count(decision.would_flip());
                 match decision.effect() {
                     Effect::Deny => Err(Refusal::of_decision(&decision)),
                     Effect::Allow => {
@@ -174,7 +176,7 @@ impl Caller {
         let refusal = failure.or_else(|| self.check_authority(needed, now).err());
         let mut record = self.record(&id, now);
         let name = format!("require {needed}").into();
-        record.action = Some(ActionRecord { name, resource: None, arguments: None });
+        record.action = Some(ActionRecord { name, resource: None, arguments: None, shown: None });
         self.conclude_if_standing(record, refusal, now)
     }
 
@@ -190,7 +192,8 @@ impl Caller {
             .or_else(|| self.check_authority(&ScopeSet::none(), now).err())
             .or_else(|| (self.inner.delegation.binding() == Binding::Bearer).then(|| BindingError::Required.into()));
         let mut record = self.record(&id, now);
-        record.action = Some(ActionRecord { name: "require binding".into(), resource: None, arguments: None });
+        record.action =
+            Some(ActionRecord { name: "require binding".into(), resource: None, arguments: None, shown: None });
         self.conclude_if_standing(record, refusal, now)
     }
 
@@ -249,7 +252,7 @@ impl Caller {
         self.inner.auth.standing(self.inner.delegation.token(), self.peer(), now)
     }
 
-    fn facts(&self) -> CallerFacts<'_> {
+    pub(super) fn facts(&self) -> CallerFacts<'_> {
         let delegation = &self.inner.delegation;
         CallerFacts {
             server: &self.inner.auth.inner.resource,

@@ -198,6 +198,7 @@ impl Admitted<'_> {
             Err(reason) => Decision::deny(reason),
         };
         record.decided(&decision, Arc::clone(&version));
+        auth.inner.flips.count(decision.would_flip());
         let allows = decision.effect() == Effect::Allow;
         if !allows {
             record.effect = Effect::Deny;
@@ -219,5 +220,5 @@ impl Admitted<'_> {
 fn stated_action(request: &EvaluationRequest) -> ActionRecord {
     let resource = Resource { kind: request.resource().kind.clone(), id: request.resource().id.clone() };
     let name = Excerpt::of(&request.action().name).to_string().into();
-    ActionRecord { name, resource: Some(resource.to_record()), arguments: None }
+    ActionRecord { name, resource: Some(resource.to_record()), arguments: None, shown: None }
 }

@@ -10,6 +10,7 @@ mod decision_point;
 mod limits;
 mod outbound;
 mod permit;
+mod preview;
 mod recorded;
 mod revoke;
 mod settle;
@@ -31,14 +32,14 @@ pub(crate) use recorded::Recording;
 pub use revoke::RevocationFailure;
 pub(crate) use revoke::keep_revocation;
 
-use crate::audit::{AuditKey, AuditSink, Record, RecordKind};
+use crate::audit::{AuditKey, AuditSink, Record, RecordKind, ShownArguments};
 use crate::binding::dpop::DpopVerifier;
 #[cfg(feature = "unstable-chain")]
 use crate::delegation::chain::ChainVerifier;
 use crate::delegation::outbound::Delegator;
 use crate::delegation::{ActorBinding, AgentTrust};
 use crate::identity::{IssuerId, ResourceId};
-use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
+use crate::policy::{Effect, FlipCount, FlipCounts, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
 use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
@@ -66,6 +67,7 @@ struct Inner {
     revocations: Option<Arc<dyn RevocationStore>>,
     agents: Option<AgentTrust>,
     policy: Arc<dyn PolicyEngine>,
+    flips: FlipCounts,
     implications: ScopeImplications,
     uses: Option<Arc<dyn UseStore>>,
     limits: Option<Arc<dyn LimitStore>>,
@@ -81,6 +83,7 @@ struct Inner {
     scopes_supported: ScopeSet,
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: AuditKey,
+    shown_arguments: ShownArguments,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -121,6 +124,13 @@ impl AgentAuth {
     pub fn approvals(&self) -> Option<Approvals> {
         let store = self.inner.approvals.clone()?;
         Some(Approvals::new(self.clone(), store))
+    }
+
+    /// How often policies and engines in shadow mode would have decided otherwise, by name, since this was built: an exact count of
+    /// what the record names one by one. For a metric `agentauth.shadow.flips{policy}`.
+    #[must_use]
+    pub fn flips(&self) -> Vec<FlipCount> {
+        self.inner.flips.all()
     }
 
     /// Where this server's metadata is found (RFC 9728 §3.1).

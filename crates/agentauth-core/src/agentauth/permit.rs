@@ -113,6 +113,7 @@ impl<A> Permit<A> {
             name: self.action.name.as_str().into(),
             resource: self.action.resource,
             arguments: Some(self.action.arguments.digest()),
+            shown: None,
         });
         let mut outcome = Outcome { auth: self.auth.clone(), record: Some(record) };
         if let Some(refusal) = ended {

@@ -4,6 +4,8 @@
 
 mod json_lines;
 mod record;
+mod recorded;
+mod shown;
 mod sink;
 
 pub use json_lines::JsonLinesFile;
@@ -11,4 +13,7 @@ pub use record::{
     ActionRecord, ApprovalRecord, AuditKey, ClientRecord, DelegationRecord, IssuedRecord, PolicyReloadRecord,
     QuestionRecord, RECORD_VERSION, Record, RecordKind, RevocationRecord,
 };
+pub use recorded::{MAX_RECORD_BYTES, RecordError, RecordedDecision, RecordedLine};
+pub(crate) use shown::ShownArguments;
+pub use shown::{MAX_SHOWN_BYTES, MAX_SHOWN_VALUE_BYTES};
 pub use sink::{Append, AuditError, AuditSink, TracingSink};

@@ -22,8 +22,8 @@ pub const RECORD_VERSION: u32 = 1;
 ///
 /// The fields are the audit minimum of the WIMSE agent drafts (agent, subject, tool and resource, action and
 /// decision, time and correlation id) and what it takes to explain the decision later. There is no field that a
-/// token, a proof, a key or an argument's value could be in: tokens appear as a keyed hash of their id, arguments
-/// as the digest of their canonical form.
+/// token, a proof or a key could be in, nor an argument's value unless it was asked for by name: tokens appear as a keyed
+/// hash of their id, arguments as the digest of their canonical form.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Record {
@@ -193,6 +193,11 @@ pub struct DelegationRecord {
     pub mode: Mode,
     /// The earlier actors, the most recent first. Here, and nowhere else, the whole chain can be read.
     pub earlier_actors: Vec<AgentId>,
+    /// How many of them, from the first on, have passed the authority on offline (feature `unstable-chain`).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub passed_on_offline: usize,
+    /// How many agents the authority has passed through.
+    pub depth: usize,
     /// The scopes in force.
     pub scopes: ScopeSet,
     /// What else is in force, within which limits, as `authorization_details`.
@@ -213,6 +218,11 @@ pub struct DelegationRecord {
     pub expires: Timestamp,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 /// What was to be done.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
@@ -225,6 +235,10 @@ pub struct ActionRecord {
     /// The SHA-256 of the canonical arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Box<str>>,
+    /// Those of the arguments that are shown, as a JSON object: none, unless
+    /// [`AgentAuthBuilder::record_arguments`](crate::AgentAuthBuilder::record_arguments) names them. In decisions only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Value>,
 }
 
 /// Who acts for whom, by the word of a server that asks about it: nothing of it was verified here.
@@ -431,6 +445,8 @@ impl DelegationRecord {
             principal: delegation.principal().clone(),
             mode: delegation.mode(),
             earlier_actors: delegation.earlier_actors().to_vec(),
+            passed_on_offline: delegation.holders().len(),
+            depth: delegation.depth(),
             scopes: delegation.authority().scopes().clone(),
             authorization_details: Some(delegation.authority().to_details())
                 .filter(|details| *details != Value::Array(Vec::new())),

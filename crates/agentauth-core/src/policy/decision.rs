@@ -289,6 +289,11 @@ impl Decision {
         &self.reasons
     }
 
+    /// Whether a policy or a person forbids it, and not only that nothing permits it.
+    fn is_forbidden(&self) -> bool {
+        self.reasons.first().is_some_and(|reason| reason.kind() == ReasonKind::Forbidden)
+    }
+
     /// The kind of the ground that decided for a denial.
     pub(crate) fn ground_of_denial(&self) -> ReasonKind {
         let first = self.reasons.first().map(Reason::kind);
@@ -300,4 +305,32 @@ impl Decision {
             Some(kind) => kind,
         }
     }
+}
+
+/// What two engines say together: allow if both do, on the conditions of both. What denies stands first, and of two denials the one
+/// that forbids.
+pub(super) fn both(one: Decision, other: Decision) -> Decision {
+    let (denies, other_denies) = (one.effect == Effect::Deny, other.effect == Effect::Deny);
+    let other_first = other_denies && (!denies || (other.is_forbidden() && !one.is_forbidden()));
+    let (mut first, second) = if other_first { (other, one) } else { (one, other) };
+    let flips = |decision: &Decision, beside: &Decision| -> Vec<WouldFlip> {
+        // What would permit here is still denied there.
+        let counts = |flip: &&WouldFlip| flip.to == Effect::Deny || beside.effect == Effect::Allow;
+        decision.would_flip.iter().filter(counts).cloned().collect()
+    };
+    let mut would_flip = flips(&first, &second);
+    would_flip.extend(flips(&second, &first));
+    if first.effect == Effect::Deny {
+        would_flip.retain(|flip| flip.to == Effect::Allow);
+    }
+    first.would_flip = would_flip;
+    first.reasons.extend(second.reasons);
+    first.errors.extend(second.errors);
+    for obligation in second.obligations {
+        if !first.obligations.contains(&obligation) {
+            first.obligations.push(obligation);
+        }
+    }
+    first.version = None;
+    first
 }

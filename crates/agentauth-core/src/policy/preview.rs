@@ -30,8 +30,40 @@ pub enum Preview {
     Never,
     /// It depends on what is not known yet. For operators, what is left of the policies to be decided, where that is known.
     Possibly(Option<Box<str>>),
-    /// Whatever the arguments are, it is permitted.
+    /// Whatever the arguments are, it is permitted, if they are such as the engine takes for this action, and without any condition.
     Always,
+}
+
+/// What is left of several engines' policies is shown up to this length: enough for a person, and no more than they read.
+pub const MAX_RESIDUAL_BYTES: usize = 4096;
+
+impl Preview {
+    /// What is possible where both must permit.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::Always, other) | (other, Self::Always) => other,
+            (Self::Possibly(None), other) | (other, Self::Possibly(None)) => other,
+            (Self::Possibly(Some(one)), Self::Possibly(Some(other))) => Self::possibly(&format!("{one}\n{other}")),
+        }
+    }
+
+    /// [`Preview::Possibly`], with what is left to be decided: at most [`MAX_RESIDUAL_BYTES`] of it.
+    #[must_use]
+    pub fn possibly(left: &str) -> Self {
+        let mut end = left.len().min(MAX_RESIDUAL_BYTES);
+        while !left.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        Self::Possibly(left.get(..end).map(Into::into))
+    }
+
+    /// Whether it is [`Preview::Never`].
+    #[must_use]
+    pub const fn is_never(&self) -> bool {
+        matches!(self, Self::Never)
+    }
 }
 
 impl<'a> PreviewRequest<'a> {

@@ -349,6 +349,7 @@ fn a_decision_record_answers_the_four_questions() {
             "spiffe": "spiffe://court.example/agent/lawyer"
           }
         ],
+        "depth": 2,
         "scopes": "motions:file records:read",
         "audience": "https://tools.example",
         "issuer": "https://sts.court.example",

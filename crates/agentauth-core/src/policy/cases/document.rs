@@ -150,7 +150,7 @@ impl<'a> Members<'a, '_> {
                 .map_err(|error| json.problem(Fault::Malformed, error.to_string()))
         });
         let at = self.optional("at", |json| {
-            let moment = json.string().and_then(|text| Timestamp::read(&text));
+            let moment = json.string().and_then(|text| Timestamp::from_rfc3339(&text));
             moment.ok_or_else(|| json.is_not("a time such as 2027-01-01T09:00:00Z"))
         });
         let holders = self.optional("holders", |json| {

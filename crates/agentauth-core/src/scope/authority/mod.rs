@@ -7,6 +7,7 @@ mod details;
 mod error;
 mod grant;
 mod narrowing;
+mod outlook;
 mod own_type;
 mod path;
 mod reach;
@@ -24,6 +25,7 @@ pub use details::{DetailError, DetailTypes, MAX_DETAILS_BYTES};
 pub use error::GrantError;
 pub use grant::Grant;
 pub use narrowing::Narrowing;
+pub(crate) use outlook::{Foreseen, Outlook};
 pub use own_type::DetailType;
 pub use wanted::{NotDelegated, Wanted};
 
