@@ -146,7 +146,7 @@ impl<'s> File<'s> {
             let id = terms.id.clone();
             let policy = policy.new_id(PolicyId::new(id.clone().unwrap_or_else(|| name_of(&source.name, number))));
             if read.all.add(policy.clone()).is_err() {
-                read.problems.push(self.twice(&policy.id().to_string(), self.place(false, number, shift)));
+                read.problems.push(self.twice(policy.id().as_ref(), self.place(false, number, shift)));
                 continue;
             }
             read.places.insert(policy.id().clone(), PlaceOf { source, shift });
@@ -167,7 +167,7 @@ impl<'s> File<'s> {
             let id = template.annotation("id");
             let named = PolicyId::new(id.map_or_else(|| template_name_of(&source.name, number), Into::into));
             if read.all.add_template(template.new_id(named.clone())).is_err() {
-                read.problems.push(self.twice(&named.to_string(), self.place(true, number, shift)));
+                read.problems.push(self.twice(named.as_ref(), self.place(true, number, shift)));
             } else {
                 read.templates.add(source, template, id, &mut read.problems);
             }
