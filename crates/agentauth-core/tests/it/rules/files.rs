@@ -79,7 +79,7 @@ fn condition(name: &str, terms: &str) -> Obligation {
 }
 
 /// A rule with all its parts, and `others`.
-fn entry(others: Value) -> Value {
+fn entry(others: &Value) -> Value {
     let mut entry = json!({"id": "r", "agents": "any", "principals": "any", "action": "a", "resources": "any"});
     entry.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
     entry
@@ -156,7 +156,7 @@ fn a_file_says_what_the_builder_says() {
         (json!({"mode": "enforce", "message": "Not here."}), allow().telling("Not here.")),
     ] {
         let expected = built([rule]);
-        for rules in read(&json!({"allow": [entry(others.clone())]})) {
+        for rules in read(&json!({"allow": [entry(&others)]})) {
             assert_eq!(version(rules), expected, "{others}");
         }
     }
@@ -187,7 +187,7 @@ fn strategy() -> impl Strategy<Value = Value> {
     let arguments = prop::collection::btree_map("[a-z\"é .]{1,5}", argument, 0..4);
     (agents, principals, arguments, "[ -~é]{1,20}", any::<bool>()).prop_map(
         |(agents, principals, arguments, message, shadow)| {
-            entry(json!({
+            entry(&json!({
                 "agents": agents, "principals": principals, "arguments": arguments, "message": message,
                 "mode": if shadow { "shadow" } else { "enforce" },
             }))
@@ -212,7 +212,7 @@ proptest! {
     /// Whatever stands in a file, it is refused with places, and nothing panics.
     #[test]
     fn a_file_with_a_piece_missing_is_no_other_set_of_rules(from in 0..400usize, length in 1..40usize) {
-        let file = json!({"allow": [entry(json!({"arguments": {"fee": {"between": [0, 5]}}, "approval": "8h"}))]});
+        let file = json!({"allow": [entry(&json!({"arguments": {"fee": {"between": [0, 5]}}, "approval": "8h"}))]});
         let text = serde_json::to_string_pretty(&file).unwrap();
         let kept: String = text.chars().take(from).chain(text.chars().skip(from + length)).collect();
         if let Err(problems) = Rules::from_json("rules.json", &kept) {
@@ -223,11 +223,11 @@ proptest! {
 
 #[test]
 fn each_fault_of_a_file_has_its_code() {
-    let deny = |others: Value| json!({"deny": [entry(others)]});
-    let allow = |others: Value| json!({"allow": [entry(others)]});
+    let deny = |others: Value| json!({"deny": [entry(&others)]});
+    let allow = |others: Value| json!({"allow": [entry(&others)]});
     let deep = (0..20).fold(json!(1), |inner, _| json!([inner]));
     for (file, expected) in [
-        (json!({"alow": [entry(json!({}))]}), "rules_key_unknown"),
+        (json!({"alow": [entry(&json!({}))]}), "rules_key_unknown"),
         (allow(json!({"agnets": "any"})), "rules_key_unknown"),
         (allow(json!({"notary": "8h"})), "rules_key_unknown"),
         (allow(json!({"arguments": {"a": {"less_than": 5}}})), "rules_key_unknown"),
@@ -274,8 +274,8 @@ fn each_fault_of_a_file_has_its_code() {
         (allow(json!({"approval": "8d"})), "rules_condition_malformed"),
         (allow(json!({"agents": deep})), "rules_too_deep"),
         (allow(json!({"message": ""})), "rule_telling"),
-        (json!({"allow": [entry(json!({})), entry(json!({}))]}), "rule_duplicate"),
-        (json!({"allow": [entry(json!({}))], "deny": [entry(json!({}))]}), "rule_duplicate"),
+        (json!({"allow": [entry(&json!({})), entry(&json!({}))]}), "rule_duplicate"),
+        (json!({"allow": [entry(&json!({}))], "deny": [entry(&json!({}))]}), "rule_duplicate"),
         (
             json!({"allow": [{"agents": "any", "principals": "any", "action": "a", "resources": "any"}]}),
             "rule_incomplete",
@@ -335,7 +335,7 @@ fn rules_are_read_from_a_file_by_its_name() {
         fs::write(&path, text).unwrap();
         Rules::from_file(path)
     };
-    let good = json!({"allow": [entry(json!({}))]});
+    let good = json!({"allow": [entry(&json!({}))]});
     assert_eq!(version(written("rules.json", good.to_string().as_bytes())), built([filled(Rule::allow("r"))]));
     #[cfg(feature = "toml")]
     assert_eq!(version(written("rules.toml", toml_of(&good).as_bytes())), built([filled(Rule::allow("r"))]));
