@@ -84,7 +84,7 @@ async fn call_tool(caller: Caller, Path(name): Path<String>, body: Bytes) -> Res
     // A name that no scope could have names no tool.
     let Ok(action) = Action::new(&format!("tools:{name}")) else { return Ok(StatusCode::NOT_FOUND.into_response()) };
     let permit = caller.authorize(action.on("tool", &name).with_arguments(arguments)).await?;
-    let answer = permit.run(|arguments| async move { run(&name, &arguments) }).await;
+    let answer = permit.run(|arguments| async move { run(&name, &arguments) }).await?;
     Ok(match answer {
         Ok(result) => Json(json!({"result": result, "for": caller.principal()})).into_response(),
         Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"error": problem}))).into_response(),

@@ -8,10 +8,11 @@ use agentauth_core::policy::{
 };
 use agentauth_core::{AgentId, Decision, Mode};
 use async_trait::async_trait;
+use cedar_policy::{Entities, Request};
 
 use crate::entities::{Asked, EntityProvider, EntityStore, KnownEntities, Unmade};
 use crate::index::{Index, Loaded, Verdict};
-use crate::load::load;
+use crate::load::{load, with_policies};
 use crate::request::{Question, Unaskable};
 use crate::schema::PolicySchema;
 use crate::sources::Sources;
@@ -34,6 +35,8 @@ use crate::sources::Sources;
 /// ```
 pub struct CedarPolicies {
     schema: PolicySchema,
+    /// For explanations.
+    sources: Sources,
     enforced: Index,
     shadow: Index,
     version: Arc<str>,
@@ -58,7 +61,7 @@ impl CedarPolicies {
     /// # Errors
     /// [`Problems`]: all of them, each with its place and what to do about it.
     pub fn new(sources: &Sources) -> Result<Self, Problems> {
-        let schema = PolicySchema::new(&sources.schemas)?;
+        let schema = PolicySchema::new(&sources.schemas).map_err(|problems| with_policies(problems, sources))?;
         let (loaded, known) = match (load(sources, &schema), KnownEntities::read(&sources.entities, &schema)) {
             (Ok(loaded), Ok(known)) => (loaded, known),
             (loaded, known) => {
@@ -78,6 +81,7 @@ impl CedarPolicies {
             entities: EntityStore::new(known),
             with_time,
             schema,
+            sources: sources.clone(),
         })
     }
 
@@ -91,6 +95,11 @@ impl CedarPolicies {
         self
     }
 
+    /// Whether there is no policy at all, in force or in shadow mode.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.enforced.is_empty() && self.shadow.is_empty()
+    }
+
     /// Asks `provider` what policies must know of agents, principals and resources beyond what was verified, and what the
     /// set's own `entities.json` says.
     #[must_use]
@@ -99,7 +108,21 @@ impl CedarPolicies {
         self
     }
 
-    async fn answer(&self, request: &AuthzRequest<'_>) -> Decision {
+    /// The whole schema that policies are checked against: what is shipped, and what the application adds. Editors can use it.
+    #[must_use]
+    pub fn schema_text(&self) -> String {
+        self.schema.text()
+    }
+
+    pub(crate) const fn schema(&self) -> &PolicySchema {
+        &self.schema
+    }
+
+    pub(crate) const fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    pub(crate) async fn answer(&self, request: &AuthzRequest<'_>) -> Decision {
         match self.verdicts(request).await {
             Ok(decision) => decision,
             Err(Unaskable { kind, text }) => Decision::deny(Reason::new(kind, text)),
@@ -134,17 +157,27 @@ impl CedarPolicies {
         Ok(with_flips(decision, &verdict, &shadow))
     }
 
+    /// `question` as it is asked of `agent`, and the entities that it is about.
+    pub(crate) async fn asked(
+        &self,
+        question: Question,
+        agent: &AgentId,
+        request: &AuthzRequest<'_>,
+    ) -> Result<(Request, Arc<Entities>), Unaskable> {
+        let of = Asked::by(agent, request, question.action(), &self.schema);
+        let entities = self.entities.of(of, &self.schema).await;
+        let entities = entities.map_err(|Unmade { kind, text }| Unaskable { kind, text })?;
+        Ok((question.of(&self.schema.types.agent(agent))?, entities))
+    }
+
     async fn ask(
         &self,
         question: Question,
         agent: &AgentId,
         request: &AuthzRequest<'_>,
     ) -> Result<(Verdict<'_>, Verdict<'_>), Unaskable> {
-        let of = Asked::by(agent, request, question.action(), &self.schema);
-        let entities = self.entities.of(of, &self.schema).await;
-        let entities = entities.map_err(|Unmade { kind, text }| Unaskable { kind, text })?;
+        let (asked, entities) = self.asked(question, agent, request).await?;
         let agent = self.schema.types.agent(agent);
-        let asked = question.of(&agent)?;
         let verdict = self.enforced.evaluate(&asked, &agent, &entities);
         let shadow =
             if self.shadow.is_empty() { Verdict::default() } else { self.shadow.evaluate(&asked, &agent, &entities) };
@@ -153,7 +186,7 @@ impl CedarPolicies {
 }
 
 /// Whoever else the caller must be allowed to be, beside its agent.
-fn others<'r>(request: &'r AuthzRequest<'_>) -> impl Iterator<Item = Cow<'r, AgentId>> {
+pub(crate) fn others<'r>(request: &'r AuthzRequest<'_>) -> impl Iterator<Item = Cow<'r, AgentId>> {
     let claimed = |agent: &AgentId| match agent {
         AgentId::Named { name, .. } => name.parse().ok().map(|claimed| Cow::Owned(AgentId::Spiffe(claimed))),
         _ => None,

@@ -67,7 +67,7 @@ impl Question {
         context.push(("server".to_owned(), RestrictedExpression::new_entity_uid(server)));
         if with_time {
             // Reading it as text is what Cedar offers; it costs more than all the rest.
-            let now = request.now().to_string();
+            let now = in_milliseconds(&request.now().to_string());
             context.push(("now".to_owned(), RestrictedExpression::new_datetime(now)));
         }
         Ok(Self { principal, action: action.uid.clone(), resource, context })
@@ -85,6 +85,18 @@ impl Question {
         self.context.push(("agent".to_owned(), RestrictedExpression::new_entity_uid(agent.clone())));
         let context = Context::from_pairs(self.context).map_err(|error| wrong(&error))?;
         Request::new(self.principal, self.action, self.resource, context, None).map_err(|error| wrong(&error))
+    }
+}
+
+/// A moment as Cedar reads it: it refuses what is finer than milliseconds.
+fn in_milliseconds(moment: &str) -> String {
+    match moment.split_once('.') {
+        Some((seconds, rest)) => {
+            let digits = rest.trim_end_matches('Z');
+            let milliseconds: String = digits.chars().chain("000".chars()).take(3).collect();
+            format!("{seconds}.{milliseconds}Z")
+        }
+        None => moment.to_owned(),
     }
 }
 

@@ -3,14 +3,42 @@
 use std::fs;
 use std::path::Path;
 
-use agentauth_core::policy::{Problem, Problems};
+use agentauth_core::policy::{CASES_SUFFIX, Problem, Problems};
 use aws_lc_rs::digest::{Context, SHA256};
+
+use crate::syntax;
 
 /// A policy file larger than this is not one that people wrote.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A directory with more policy files than this is another directory.
 const MAX_FILES: usize = 10_000;
+
+/// What a file in a directory of policies is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Policies,
+    Schema,
+    Entities,
+    Links,
+    Cases,
+}
+
+impl Kind {
+    /// By its name, or the end of it.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        let path = Path::new(path);
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match (path.extension().and_then(|extension| extension.to_str()), name) {
+            (Some("cedar"), _) => Some(Self::Policies),
+            (Some("cedarschema"), _) => Some(Self::Schema),
+            (_, "entities.json") => Some(Self::Entities),
+            (_, "links.json") => Some(Self::Links),
+            (_, name) if name.ends_with(CASES_SUFFIX) => Some(Self::Cases),
+            _ => None,
+        }
+    }
+}
 
 /// One file of a set of policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,41 +113,29 @@ impl Sources {
     /// # Errors
     /// [`Problems`], for what cannot be read.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Problems> {
-        let path = path.as_ref();
-        let unreadable = |path: &Path, error: &dyn std::fmt::Display| {
-            Problem::new("policy_unreadable", &path.to_string_lossy(), format!("cannot be read: {error}"))
-        };
-        let entries = fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
-        let mut files = Vec::new();
-        for entry in entries {
-            files.push(entry.map_err(|error| unreadable(path, &error))?.path());
-            if files.len() > MAX_FILES {
-                return Err(unreadable(path, &"it has more files than are read").into());
-            }
-        }
-        files.sort();
-        let (mut sources, mut problems) = (Self::new(), Problems::none());
+        Ok(Self::of(&read_all(path.as_ref())?))
+    }
+
+    /// Those of `files` that are no cases.
+    pub(crate) fn of(files: &[Source]) -> Self {
+        let mut sources = Self::new();
         for file in files {
-            let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let into = match (kind, name) {
-                ("cedar", _) => &mut sources.policies,
-                ("cedarschema", _) => &mut sources.schemas,
-                (_, "entities.json") => &mut sources.entities,
-                (_, "links.json") => &mut sources.links,
-                _ => continue,
+            let into = match Kind::of(&file.name) {
+                Some(Kind::Policies) => &mut sources.policies,
+                Some(Kind::Schema) => &mut sources.schemas,
+                Some(Kind::Entities) => &mut sources.entities,
+                Some(Kind::Links) => &mut sources.links,
+                Some(Kind::Cases) | None => continue,
             };
-            let read = match fs::metadata(&file) {
-                Ok(data) if data.len() > MAX_FILE_BYTES => Err(unreadable(&file, &"it is larger than 16 MiB")),
-                Ok(_) => fs::read_to_string(&file).map_err(|error| unreadable(&file, &error)),
-                Err(error) => Err(unreadable(&file, &error)),
-            };
-            match read {
-                Ok(text) => into.push(Source::new(&file.to_string_lossy(), &text)),
-                Err(problem) => problems.push(problem),
-            }
+            into.push(file.clone());
         }
-        problems.or(sources)
+        sources
+    }
+
+    /// How many policies there are, right or wrong: each ends with a semicolon.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.policies.iter().map(|source| syntax::semicolons(&source.text)).sum()
     }
 
     /// The SHA-256 of what all of them say, each with its length before it, as hexadecimal digits. Where they are does not
@@ -142,4 +158,40 @@ impl Sources {
         }
         context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// Every file of the directory `path` that is part of a set of policies, in the order of their names.
+///
+/// # Errors
+/// [`Problems`], for what cannot be read.
+pub(crate) fn read_all(path: &Path) -> Result<Vec<Source>, Problems> {
+    let unreadable = |path: &Path, error: &dyn std::fmt::Display| {
+        Problem::new("policy_unreadable", &path.to_string_lossy(), format!("cannot be read: {error}"))
+    };
+    let entries = fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        files.push(entry.map_err(|error| unreadable(path, &error))?.path());
+        if files.len() > MAX_FILES {
+            return Err(unreadable(path, &"it has more files than are read").into());
+        }
+    }
+    files.sort();
+    let (mut sources, mut problems) = (Vec::new(), Problems::none());
+    for file in files {
+        let name = file.to_string_lossy();
+        if Kind::of(&name).is_none() {
+            continue;
+        }
+        let read = match fs::metadata(&file) {
+            Ok(data) if data.len() > MAX_FILE_BYTES => Err(unreadable(&file, &"it is larger than 16 MiB")),
+            Ok(_) => fs::read_to_string(&file).map_err(|error| unreadable(&file, &error)),
+            Err(error) => Err(unreadable(&file, &error)),
+        };
+        match read {
+            Ok(text) => sources.push(Source::new(&name, &text)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.or(sources)
 }

@@ -2,6 +2,8 @@ use std::io;
 
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
+use agentauth_core::policy::ArgumentsError;
+use agentauth_core::policy::BundleError as BundleFault;
 use agentauth_spiffe::workload_api::WorkloadApiError;
 use agentauth_tower::client::FetchError;
 
@@ -129,9 +131,36 @@ pub enum CliError {
         /// Why not.
         source: BundleError,
     },
+    /// A set of policies cannot be signed.
+    #[error("nothing was signed: {0}")]
+    PolicyBundle(#[from] BundleFault),
     /// A Workload API says that asking it again cannot help.
     #[error("--socket: {0}")]
     WorkloadApi(#[from] WorkloadApiError),
+    /// The policies cannot be read at all.
+    #[error("{0}; name the directory that holds the policies (*.cedar) and their schema (*.cedarschema)")]
+    Policies(String),
+    /// A directory without policies.
+    #[error("{0} holds no policies (*.cedar) and no schema (*.cedarschema): name the directory that does")]
+    NoPolicies(String),
+    /// Policies that cannot be asked anything.
+    #[error(
+        "the policies in {place} have {count} problems, the first {first}; `agentauth policy check` shows all of them"
+    )]
+    BrokenPolicies {
+        /// The directory.
+        place: String,
+        /// How many problems.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// Policies are asked as a server asks them, which this machine has no room for.
+    #[error("the policies cannot be asked ({0})")]
+    NoRuntime(#[source] io::Error),
+    /// Arguments that no server would take.
+    #[error("--arguments: {0}")]
+    Arguments(#[from] ArgumentsError),
     /// Standard output cannot be written to.
     #[error("the output cannot be written ({0})")]
     Output(#[source] io::Error),

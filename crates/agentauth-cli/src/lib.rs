@@ -71,6 +71,7 @@ fn execute(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
         Command::Spiffe(spiffe::Command::Watch(args)) => spiffe::watch::run(args, terminal),
         Command::Policy(policy::Command::Check(args)) => policy::check::run(args, terminal),
         Command::Policy(policy::Command::Test(args)) => policy::test::run(args, terminal),
+        Command::Policy(policy::Command::Bundle(args)) => policy::bundle::run(args, terminal),
         Command::Policy(policy::Command::Explain(args)) => policy::explain::run(args, terminal),
         Command::Policy(policy::Command::Replay(args)) => policy::replay::run(args, terminal),
         Command::Policy(policy::Command::Schema(args)) => policy::schema::run(args, terminal),

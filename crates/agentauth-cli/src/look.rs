@@ -75,6 +75,10 @@ impl Look {
         self.styled(YELLOW, text)
     }
 
+    pub(crate) fn failure(self, text: &str) -> Cow<'_, str> {
+        self.styled(RED, text)
+    }
+
     pub(crate) fn dim(self, text: &str) -> Cow<'_, str> {
         self.styled(DIM, text)
     }

@@ -13,6 +13,7 @@ pub mod jose;
 pub mod policy;
 mod random;
 mod rejection;
+pub mod reload;
 pub mod scope;
 pub mod state;
 mod text;
@@ -22,7 +23,7 @@ mod token_service;
 
 pub use agentauth::{
     Admitted, AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, DecisionPoint, DelegateTo,
-    EvaluationError, Permit, Recorded, RevocationFailure,
+    EvaluationError, MAX_PERMIT_AGE, Permit, Recorded, RevocationFailure,
 };
 pub use binding::Binding;
 pub use delegation::outbound::{Delegator, NextHop, OutboundError, OutboundToken};

@@ -29,6 +29,12 @@ impl Timestamp {
         Self { micros: secs * MICROS }
     }
 
+    /// The moment that `text` names as RFC 3339 writes it, to the second, if it is not before 1970.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        u64::try_from(moment.unix_timestamp()).ok().map(Self::from_secs)
+    }
+
     /// Whole seconds since the epoch, rounded down.
     #[must_use]
     pub const fn secs(self) -> u64 {

@@ -4,7 +4,7 @@
 //! [`RequireScopesLayer`] requires scopes for a route, before the body is read.
 //! **Outbound**, [`DelegationLayer`] exchanges what an agent holds for a token that counts at exactly one server, and
 //! attaches it to the requests for that server. With the feature `client`, [`client`] has an HTTPS client to do it with,
-//! and to ask issuers about opaque tokens; [`keys`] keeps the keys of issuers up to date.
+//! and to ask issuers about opaque tokens, and policy decision points about actions; [`keys`] keeps the keys of issuers up to date.
 //!
 //! ```
 //! use agentauth_core::audit::TracingSink;

@@ -57,7 +57,7 @@ fn engine(key: &SigningKey) -> Result<AgentAuth, Error> {
 fn shop(auth: AgentAuth) -> Router {
     async fn pay(caller: Caller, Path(order): Path<String>, Json(refund): Json<Refund>) -> Result<String, Rejection> {
         let permit = caller.authorize(Action::new("refunds:pay")?.on("order", &order).with(refund)?).await?;
-        permit.run(|refund| async move { Ok(format!("{} paid for order {order}", refund.amount)) }).await
+        permit.run(|refund| async move { Ok(format!("{} paid for order {order}", refund.amount)) }).await?
     }
     Router::new().route("/orders/{order}/refunds", post(pay)).layer(AgentAuthLayer::new(auth))
 }

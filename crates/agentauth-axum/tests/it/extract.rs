@@ -43,7 +43,7 @@ async fn file_motion(
             ran.fetch_add(1, Ordering::SeqCst);
             Ok((StatusCode::CREATED, format!("filed: {}", motion.title)))
         })
-        .await
+        .await?
 }
 
 /// What a handler answers that could not pass anything on: each with the status of whose fault it is, and one word.
@@ -269,7 +269,7 @@ async fn a_bad_body_does_not_come_before_who_may_send_it() {
 async fn arguments_and_action_names_that_cannot_be_are_400_and_500() {
     async fn call(caller: Caller, Path(name): Path<String>, body: Bytes) -> Result<String, Rejection> {
         let action = Action::new(&name)?.with_arguments(Arguments::from_json(&body)?);
-        caller.authorize(action).await?.run(|_| async { Ok(String::new()) }).await
+        caller.authorize(action).await?.run(|_| async { Ok(String::new()) }).await?
     }
     let court = Court::new();
     let app = Router::new().route("/{name}", post(call)).layer(AgentAuthLayer::new(lawful(&court)));

@@ -164,8 +164,8 @@ impl<'s> Reader<'s> {
             let (mut above, mut next) = (HashSet::new(), vec![entity.clone()]);
             while let Some(one) = next.pop() {
                 for (kind, id) in self.known.get(&one).into_iter().flat_map(|facts| &facts.parents) {
-                    let Some(known) = self.schema.entities.get(kind) else { continue };
-                    let parent = uid(&known.name, id);
+                    let Ok(kind) = EntityTypeName::from_str(kind) else { continue };
+                    let parent = uid(&kind, id);
                     if above.len() <= MAX_ANCESTORS && above.insert(parent.clone()) {
                         next.push(parent);
                     }

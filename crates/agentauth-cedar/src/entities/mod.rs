@@ -5,7 +5,7 @@ mod facts;
 mod file;
 mod gather;
 mod store;
-mod verified;
+pub(crate) mod verified;
 
 use agentauth_core::policy::ReasonKind;
 use cedar_policy::EntityUid;

@@ -39,14 +39,13 @@ impl<'a> Asked<'a> {
         action: &'a EntityUid,
         schema: &'a PolicySchema,
     ) -> Self {
-        let tells = |kind| schema.entity(kind).is_some_and(|known| known.tells);
-        let is_told = |resource: &&Resource| schema.kinds.get(resource.kind()).is_some_and(tells);
+        let told = &schema.told;
         Self {
             agent,
             principal: request.principal(),
-            server: Some(request.caller().server()).filter(|_| tells(&schema.types.server)),
-            issuer: Some(request.issuer()).filter(|_| tells(&schema.types.issuer)),
-            resource: request.resource().filter(is_told),
+            server: told.servers.then(|| request.caller().server()),
+            issuer: told.issuers.then(|| request.issuer()),
+            resource: request.resource().filter(|resource| told.kinds.contains(resource.kind())),
             action: schema.grouped.contains_key(action).then_some(action),
             now: request.now(),
         }

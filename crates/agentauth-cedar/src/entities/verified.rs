@@ -10,7 +10,7 @@ use crate::names::{Types, agent_name, agent_named, principal_named, uid};
 
 /// Levels of a SPIFFE ID's path that policies can name. An agent with more is refused, since what forbids one of them could not
 /// reach it.
-const MAX_PATH_LEVELS: usize = 16;
+pub(crate) const MAX_PATH_LEVELS: usize = 16;
 
 /// The attributes and parents that no one else can give.
 #[derive(Debug, Default)]

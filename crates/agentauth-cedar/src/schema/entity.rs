@@ -20,8 +20,8 @@ pub(crate) struct EntitySchema {
     pub(crate) tells: bool,
 }
 
-/// What each entity type of `schema` has, by its name.
-pub(super) fn entities(schema: &Value, cedar: &Schema) -> Result<HashMap<Box<str>, EntitySchema>, Problems> {
+/// What each entity type of `schema` has.
+pub(super) fn entities(schema: &Value, cedar: &Schema) -> Result<HashMap<EntityTypeName, EntitySchema>, Problems> {
     let (mut entities, mut problems) = (HashMap::new(), Problems::none());
     for (namespace, parts) in schema.as_object().into_iter().flatten() {
         for (name, declared) in parts.get("entityTypes").and_then(Value::as_object).into_iter().flatten() {
@@ -42,7 +42,7 @@ pub(super) fn entities(schema: &Value, cedar: &Schema) -> Result<HashMap<Box<str
                 Ok(attributes) => {
                     let is_in_some = cedar.ancestors(&kind).is_some_and(|mut above| above.next().is_some());
                     let tells = is_in_some || !attributes.is_empty_record();
-                    entities.insert(full.into(), EntitySchema { name: kind, attributes, tells });
+                    entities.insert(kind.clone(), EntitySchema { name: kind, attributes, tells });
                 }
                 Err(text) => wrong(text),
             }

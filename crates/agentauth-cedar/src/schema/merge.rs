@@ -7,6 +7,7 @@ use agentauth_core::policy::{Problem, Problems};
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema, SchemaFragment};
 use serde_json::{Map, Value, json};
 
+use super::faults::about;
 use super::{ActionSchema, SHIPPED, Shape};
 use crate::sources::Source;
 
@@ -41,8 +42,12 @@ impl Merged {
                         continue;
                     };
                     if part != "entityTypes" || !extend_entity(known, declaration) {
-                        let text = format!("`{name}` is declared twice");
-                        problems.push(Problem::new("policy_schema", &source.name, text));
+                        let problem = about(std::slice::from_ref(source), name, format!("`{name}` is declared twice"));
+                        problems.push(problem.help(if part == "entityTypes" {
+                            TWICE
+                        } else {
+                            "give one of them another name"
+                        }));
                     }
                 }
             }
@@ -92,18 +97,21 @@ fn extend_entity(known: &mut Value, more: &Value) -> bool {
     is_new
 }
 
+/// What may be declared again.
+const TWICE: &str = "a type that is shipped may be declared again with more parents or attributes, but not with one that it has already";
+
 pub(super) fn full_name(namespace: &str, name: &str) -> String {
     if namespace.is_empty() { name.into() } else { format!("{namespace}::{name}") }
 }
 
 /// The entity type that each kind of resource has: by the annotation `@kind`, or else the type's own name.
-pub(super) fn kinds(schema: &Value) -> Result<HashMap<Box<str>, EntityTypeName>, Problems> {
+pub(super) fn kinds(sources: &[Source], schema: &Value) -> Result<HashMap<Box<str>, EntityTypeName>, Problems> {
     let mut kinds = HashMap::new();
     for (namespace, parts) in schema.as_object().into_iter().flatten() {
         for (name, entity) in parts.get("entityTypes").and_then(Value::as_object).into_iter().flatten() {
             let full = full_name(namespace, name);
             let kind = entity.pointer("/annotations/kind").and_then(Value::as_str).unwrap_or(&full);
-            let broken = |text| Problems::from(Problem::new("policy_schema", "schema", text));
+            let broken = |text: String| Problems::from(about(sources, name, text));
             let named = EntityTypeName::from_str(&full).map_err(|error| broken(error.to_string()))?;
             if kinds.insert(kind.into(), named).is_some() {
                 return Err(broken(format!("two entity types are for the kind of resource `{kind}`")));
@@ -114,7 +122,11 @@ pub(super) fn kinds(schema: &Value) -> Result<HashMap<Box<str>, EntityTypeName>,
 }
 
 /// What each action takes.
-pub(super) fn actions(schema: &Value, cedar: &Schema) -> Result<HashMap<Box<str>, ActionSchema>, Problems> {
+pub(super) fn actions(
+    sources: &[Source],
+    schema: &Value,
+    cedar: &Schema,
+) -> Result<HashMap<Box<str>, ActionSchema>, Problems> {
     let (mut actions, mut problems) = (HashMap::new(), Problems::none());
     for (namespace, parts) in schema.as_object().into_iter().flatten() {
         for (name, action) in parts.get("actions").and_then(Value::as_object).into_iter().flatten() {
@@ -124,8 +136,7 @@ pub(super) fn actions(schema: &Value, cedar: &Schema) -> Result<HashMap<Box<str>
             let shape = match Shape::read(arguments, schema, namespace) {
                 Ok(shape) => shape,
                 Err(text) => {
-                    let text = format!("action `{name}`: {text}");
-                    problems.push(Problem::new("policy_schema", "schema", text));
+                    problems.push(about(sources, name, format!("action `{name}`: {text}")));
                     continue;
                 }
             };
@@ -133,8 +144,7 @@ pub(super) fn actions(schema: &Value, cedar: &Schema) -> Result<HashMap<Box<str>
             let resources = cedar.resources_for_action(&uid).into_iter().flatten().cloned().collect();
             let known = ActionSchema { uid, principals, resources, arguments: shape };
             if actions.insert(name.as_str().into(), known).is_some() {
-                let text = format!("action `{name}` stands in two namespaces");
-                problems.push(Problem::new("policy_schema", "schema", text));
+                problems.push(about(sources, name, format!("action `{name}` stands in two namespaces")));
             }
         }
     }

@@ -1,18 +1,20 @@
 //! The schema: what is shipped, what the application adds, and what each action takes.
 
 mod entity;
+mod faults;
+mod members;
 mod merge;
 mod shape;
 
 use std::collections::{HashMap, HashSet};
 
 use agentauth_core::policy::{Problem, Problems};
-use cedar_policy::{EntityTypeName, EntityUid, Schema, SchemaFragment};
+use cedar_policy::{EntityTypeName, EntityUid, Schema};
+use serde_json::Value;
 
 pub(crate) use entity::EntitySchema;
 pub(crate) use shape::{Refused, Shape};
 
-use crate::load::problem_of;
 use crate::names::Types;
 use crate::sources::Source;
 
@@ -22,13 +24,26 @@ pub(crate) const SHIPPED: &str = include_str!("shipped.cedarschema");
 #[derive(Debug)]
 pub(crate) struct PolicySchema {
     pub(crate) cedar: Schema,
+    /// In Cedar's JSON form, by namespace.
+    json: Value,
     pub(crate) types: Types,
     pub(crate) actions: HashMap<Box<str>, ActionSchema>,
     /// The entity type of each kind of resource.
     pub(crate) kinds: HashMap<Box<str>, EntityTypeName>,
-    pub(crate) entities: HashMap<Box<str>, EntitySchema>,
+    pub(crate) entities: HashMap<EntityTypeName, EntitySchema>,
+    /// What something can be told of, beside agents and principals.
+    pub(crate) told: Told,
     /// Those of its actions that are in others.
     pub(crate) grouped: Lineages,
+}
+
+/// What something can be told of.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Kinds of resources.
+    pub(crate) kinds: HashSet<Box<str>>,
+    pub(crate) servers: bool,
+    pub(crate) issuers: bool,
 }
 
 /// Actions, each with all that it is in.
@@ -53,32 +68,37 @@ impl PolicySchema {
         let mut problems = Problems::none();
         let mut merged = merge::Merged::shipped()?;
         for source in sources {
-            match SchemaFragment::from_cedarschema_str(&source.text) {
-                Ok((fragment, _warnings)) => match fragment.to_json_value() {
-                    Ok(json) => problems.extend(merged.add(source, json)),
-                    Err(error) => problems.push(problem_of("policy_schema", source, &error)),
-                },
-                Err(error) => problems.push(problem_of("policy_schema", source, &error)),
+            match faults::parse(source) {
+                Ok(json) => problems.extend(merged.add(source, json)),
+                Err(broken) => problems.extend(broken),
             }
         }
         problems.or(())?;
-        let broken = |text: String| Problems::from(Problem::new("policy_schema", "schema", text));
         let json = merged.finish();
-        let cedar = Schema::from_json_value(json.clone()).map_err(|error| {
-            let first = sources.first();
-            first.map_or_else(|| broken(error.to_string()), |source| problem_of("policy_schema", source, &error).into())
-        })?;
+        let cedar = faults::whole(sources, &json)?;
+        let broken = |text: String| Problems::from(Problem::new("policy_schema", "schema", text));
         let types = Types::new().ok_or_else(|| broken("the shipped types cannot be read".into()))?;
-        let kinds = merge::kinds(&json)?;
-        let actions = merge::actions(&json, &cedar)?;
+        let kinds = merge::kinds(sources, &json)?;
+        let actions = merge::actions(sources, &json, &cedar)?;
         let entities = entity::entities(&json, &cedar)?;
         let grouped = lineages(&cedar).map_err(broken)?;
-        Ok(Self { cedar, types, actions, kinds, entities, grouped })
+        let tells = |kind: &EntityTypeName| entities.get(kind).is_some_and(|known| known.tells);
+        let told = Told {
+            kinds: kinds.iter().filter(|(_, kind)| tells(kind)).map(|(name, _)| name.clone()).collect(),
+            servers: tells(&types.server),
+            issuers: tells(&types.issuer),
+        };
+        Ok(Self { cedar, json, types, actions, kinds, entities, told, grouped })
+    }
+
+    /// All of it, as a schema file would say it.
+    pub(crate) fn text(&self) -> String {
+        faults::text_of(&self.json).unwrap_or_default()
     }
 
     /// What the schema says of entities of this type.
     pub(crate) fn entity(&self, kind: &EntityTypeName) -> Option<&EntitySchema> {
-        self.entities.get(kind.to_string().as_str())
+        self.entities.get(kind)
     }
 }
 

@@ -126,3 +126,17 @@ async fn a_shadow_policy_only_reports() {
     assert_eq!(&*decision.would_flip()[0].policy, "next");
     assert!(decide(&policies, &scenario("motions:file", json!({"fee": 20}))).await.would_flip().is_empty());
 }
+
+#[tokio::test]
+async fn the_time_of_a_clock_finer_than_cedars_is_a_time() {
+    let policies = policies(
+        r#"permit (principal, action, resource) when { context.now > datetime("2026-11-28T08:00:00.123Z") };"#,
+    );
+    // 2026-11-28T08:00:00Z.
+    for (micros, expected) in
+        [(123_999, "policy_not_permitted"), (124_000, "allow"), (500_000, "allow"), (0, "policy_not_permitted")]
+    {
+        let at = agentauth_core::Timestamp::from_secs(1_795_852_800).plus(std::time::Duration::from_micros(micros));
+        assert_eq!(answer(&policies, &scenario("records:read", json!({})).at(at)).await, expected, "{micros}");
+    }
+}

@@ -251,8 +251,10 @@ async fn a_resource_of_which_nothing_is_known_is_not_taken_for_one_that_has_noth
 async fn a_provider_that_fails_or_is_slow_denies() {
     let policies = policies("permit (principal, action, resource);").entities(Register::new());
     assert_eq!(answer(&policies, &read().on("note", "unreadable")).await, "policy_failed");
+    let began = tokio::time::Instant::now();
     let slow = decide(&policies, &read().on("note", "slow")).await;
     assert_eq!(slow.reasons()[0].kind().code(), "policy_failed");
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
     assert_eq!(slow.reasons()[0].text(), "the provider of entities did not answer within a second");
     assert_eq!(answer(&policies, &read().on("note", "1")).await, "allow");
 }

@@ -9,7 +9,12 @@
 
 mod decide;
 mod entities;
+mod explain;
 mod hazards;
+mod limits;
+mod lint;
+mod problems;
+mod reload;
 mod support;
 mod templates;
 mod tools;

@@ -131,7 +131,8 @@ fn a_template_that_is_none_is_shown_in_its_place() {
 @id("two") permit (principal, action, resource)
 when { context.agent == Agent::"?agent" || context.agent in AgentGroup::"?agent" };
 @id("escaped") permit (principal, action, resource) when { context.agent == Agent::"\u{3f}agnet" };
-@id("wrong") @approvel("1h") permit (principal == ?principal, action, resource) when { context.argument.fee < 5 };
+@id("wrong") @approvel("1h") permit (principal == ?principal, action == Action::"motions:file", resource)
+when { context.argument.fee < 5 };
 @id("wrong") permit (principal == ?principal, action, resource);"#;
     insta::assert_snapshot!(problems(text, "[]"));
 }

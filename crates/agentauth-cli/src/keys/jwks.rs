@@ -99,15 +99,28 @@ fn private_keys(bytes: &[u8], place: &str) -> Result<Vec<Vec<u8>>, CliError> {
         .collect()
 }
 
-/// The public half of a PKCS#8 document. Only an RSA key leaves open what it signs with.
+/// The one private key in `file`.
+pub(crate) fn signing_key(file: &Path, rsa_algorithm: Option<Algorithm>) -> Result<SigningKey, CliError> {
+    let (bytes, place) = (read_file(file, MAX_JWKS_BYTES)?, quoted(file));
+    match private_keys(&bytes, &place)?.as_slice() {
+        [der] => read_key(der, rsa_algorithm, &place),
+        _ => Err(CliError::NoKey(place)),
+    }
+}
+
 fn public_half(der: &[u8], rsa_algorithm: Option<Algorithm>, place: &str) -> Result<PublicJwk, CliError> {
+    let key = read_key(der, rsa_algorithm, place)?;
+    PublicJwk::of(&key).ok_or_else(|| CliError::NoKey(place.to_owned()))
+}
+
+/// The key of a PKCS#8 document. Only an RSA key leaves open what it signs with.
+fn read_key(der: &[u8], rsa_algorithm: Option<Algorithm>, place: &str) -> Result<SigningKey, CliError> {
     let read = |algorithm| SigningKey::from_pkcs8(algorithm, der).ok();
     let key = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Es384].into_iter().find_map(read);
-    let key = match (key, rsa_algorithm) {
-        (Some(key), _) => key,
-        (None, Some(algorithm)) => read(algorithm).ok_or_else(|| CliError::NoKey(place.to_owned()))?,
-        (None, None) if read(Algorithm::Rs256).is_some() => return Err(CliError::RsaAlgorithm(place.to_owned())),
-        (None, None) => return Err(CliError::NoKey(place.to_owned())),
-    };
-    PublicJwk::of(&key).ok_or_else(|| CliError::NoKey(place.to_owned()))
+    match (key, rsa_algorithm) {
+        (Some(key), _) => Ok(key),
+        (None, Some(algorithm)) => read(algorithm).ok_or_else(|| CliError::NoKey(place.to_owned())),
+        (None, None) if read(Algorithm::Rs256).is_some() => Err(CliError::RsaAlgorithm(place.to_owned())),
+        (None, None) => Err(CliError::NoKey(place.to_owned())),
+    }
 }

@@ -15,6 +15,11 @@ fn help_explains_each_command() {
         ("help_svid_verify", &["svid", "verify", "--help"]),
         ("help_xfcc_parse", &["xfcc", "parse", "--help"]),
         ("help_spiffe_watch", &["spiffe", "watch", "--help"]),
+        ("help_policy_check", &["policy", "check", "--help"]),
+        ("help_policy_explain", &["policy", "explain", "--help"]),
+        ("help_policy_schema", &["policy", "schema", "--help"]),
+        ("help_policy_test", &["policy", "test", "--help"]),
+        ("help_policy_bundle", &["policy", "bundle", "--help"]),
         ("help_keys_generate", &["keys", "generate", "--help"]),
         ("help_keys_jwks", &["keys", "jwks", "--help"]),
     ] {

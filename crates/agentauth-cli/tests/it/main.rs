@@ -16,6 +16,8 @@ mod keys;
 #[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]
 #[path = "../../../agentauth-spiffe/tests/it/mock/mod.rs"]
 mod mock;
+mod policy;
+mod policy_cases;
 mod spiffe;
 mod support;
 mod svid;

@@ -1,51 +1,18 @@
-//! What an allow is on condition of, and the last step before a permit: the one use of a human's approval.
+//! The one use of a human's approval.
 
 use std::sync::Arc;
 
-use super::{Caller, uses};
+use super::Caller;
 use crate::approval::{Act, ApprovalRefusal, Asked, asked};
 use crate::audit::{ApprovalRecord, Record};
 use crate::identity::Approver;
-use crate::policy::{Action, ApprovalTerms, Decision, Obligation, Reason, ReasonKind};
+use crate::policy::{Action, ApprovalTerms, Decision, Reason, ReasonKind};
 use crate::rejection::Refusal;
 use crate::state::{ApprovalStanding, AskedApproval};
-use crate::text::Excerpt;
 
 impl Caller {
-    /// The last steps before a permit, each of which may use something up.
-    pub(super) async fn settle<A>(
-        &self,
-        decision: &Decision,
-        action: &Action<A>,
-        record: &mut Record,
-    ) -> Result<(), Refusal> {
-        let auth = &self.inner.auth;
-        // The policy may have taken its time.
-        let mut grant = self.check_action(action, auth.now())?;
-        self.standing(auth.now()).await?;
-        if !decision.obligations().is_empty() {
-            Box::pin(self.meet(decision, action, record)).await?;
-            // So may the store.
-            grant = self.check_action(action, auth.now())?;
-            self.standing(auth.now()).await?;
-        }
-        // After the approval, since an action that only asks for one spends no use.
-        let Some(grant) = grant else { return Ok(()) };
-        uses::count(auth, &self.inner.delegation, grant).await?;
-        // And whoever counts.
-        self.check_action(action, auth.now())?;
-        self.standing(auth.now()).await
-    }
-
-    /// Meets the conditions of an allow, or says which is not.
-    async fn meet<A>(&self, decision: &Decision, action: &Action<A>, record: &mut Record) -> Result<(), Refusal> {
-        match terms_of_approval(decision)? {
-            Some(terms) => self.use_approval(decision, terms, action, record).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn use_approval<A>(
+    /// Uses the approval of this very action, or asks for one.
+    pub(super) async fn use_approval<A>(
         &self,
         decision: &Decision,
         terms: ApprovalTerms,
@@ -106,14 +73,4 @@ impl Caller {
         };
         Ok(asked(inner.auth.new_id()?, &request).ok_or(ApprovalRefusal::Oversize)?)
     }
-}
-
-/// On what terms an approval is needed, if one is: of several, the shortest.
-fn terms_of_approval(decision: &Decision) -> Result<Option<ApprovalTerms>, Refusal> {
-    decision.obligations().iter().try_fold(None, |shortest, obligation| match obligation {
-        Obligation::Approval(terms) => {
-            Ok(Some(shortest.map_or(*terms, |shortest: ApprovalTerms| shortest.min(*terms))))
-        }
-        Obligation::Unknown(name) => Err(Refusal::Obligation(Excerpt::of(name))),
-    })
 }

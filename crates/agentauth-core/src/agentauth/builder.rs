@@ -13,7 +13,7 @@ use crate::policy::{NoPolicy, PolicyEngine};
 use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
-use crate::state::{ApprovalStore, RevocationStore, UseStore};
+use crate::state::{ApprovalStore, LimitStore, RevocationStore, UseStore};
 use crate::time::{Clock, SystemClock};
 use crate::token::{
     DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TransactionConfigError, TransactionTokens, TrustedIssuer,
@@ -30,6 +30,7 @@ pub struct AgentAuthBuilder {
     implications: ScopeImplications,
     detail_types: DetailTypes,
     uses: Option<Arc<dyn UseStore>>,
+    limits: Option<Arc<dyn LimitStore>>,
     requires_delegation: bool,
     requires_binding: bool,
     actor_binding: ActorBinding,
@@ -96,6 +97,7 @@ impl AgentAuthBuilder {
             implications: ScopeImplications::new(),
             detail_types: DetailTypes::new(),
             uses: None,
+            limits: None,
             requires_delegation: false,
             requires_binding: false,
             actor_binding: ActorBinding::default(),
@@ -176,6 +178,13 @@ impl AgentAuthBuilder {
     /// limited in that way grants nothing here.
     pub fn uses(mut self, store: impl UseStore + 'static) -> Self {
         self.uses = Some(Arc::new(store));
+        self
+    }
+
+    /// Where it is counted what the policy permits so often in a time, so many at once or so much of
+    /// ([`Obligation`](crate::policy::Obligation)). Without it, what it permits within such a limit is refused.
+    pub fn limits(mut self, store: impl LimitStore + 'static) -> Self {
+        self.limits = Some(Arc::new(store));
         self
     }
 
@@ -289,6 +298,7 @@ impl AgentAuthBuilder {
                 policy: self.policy,
                 implications: self.implications,
                 uses: self.uses,
+                limits: self.limits,
                 requires_delegation: self.requires_delegation,
                 requires_binding: self.requires_binding,
                 actor_binding: self.actor_binding,

@@ -30,7 +30,7 @@ pub(super) struct Inner {
     pub(super) delegation: Delegation,
     delegation_record: Arc<DelegationRecord>,
     pub(super) evidence: Evidence,
-    evaluation_id: Arc<str>,
+    pub(super) evaluation_id: Arc<str>,
     transaction: Option<TransactionToken>,
     dpop_nonce: Option<String>,
 }
@@ -119,9 +119,10 @@ impl Caller {
     ///
     /// # Errors
     /// [`Rejection`], with the first of: an expired delegation, a missing scope or what is outside of the limits of the
-    /// delegation, a revocation, the policy's denial, a condition of its permission that is not met (see [`approval`](crate::approval)), no
-    /// use left, a record that could not be kept. (A use is spent before the record is kept, and is not given back; so is an
-    /// approval.)
+    /// delegation, a revocation, the policy's denial, a limit of its permission that is reached or cannot be counted
+    /// ([`LimitRefusal`](crate::policy::LimitRefusal)), an approval that it needs and does not have (see [`approval`](crate::approval)),
+    /// no use left, a record that could not be kept. (A use is spent before the record is kept, and is not given back; so is an
+    /// approval. What was taken of limits is given back.)
     pub async fn authorize<A>(&self, action: Action<A>) -> Result<Permit<A>, Rejection> {
         let auth = &self.inner.auth;
         let now = auth.now();
@@ -138,27 +139,27 @@ impl Caller {
             Ok(()) => self.standing(now).await,
             refused => refused,
         };
-        let refusal = match standing {
-            Err(refusal) => Some(refusal),
+        let settled = match standing {
+            Err(refusal) => Err(refusal),
             Ok(()) => {
                 // Asked for before, so that an engine that changes meanwhile and does not say so is taken for the older.
                 let version = auth.inner.policy.version();
                 let decision = self.decide(&action, now).await;
                 record.decided(&decision, version);
                 match decision.effect() {
-                    Effect::Deny => Some(Refusal::of_decision(&decision)),
-                    Effect::Allow => match self.settle(&decision, &action, &mut record).await {
-                        Ok(()) => None,
-                        Err(refusal) => {
+                    Effect::Deny => Err(Refusal::of_decision(&decision)),
+                    Effect::Allow => {
+                        let settled = self.settle(&decision, &action, &mut record).await;
+                        settled.inspect_err(|refusal| {
                             record.reasons.push(Reason::new(ReasonKind::Refused, refusal.to_string()));
-                            Some(refusal)
-                        }
-                    },
+                        })
+                    }
                 }
             }
         };
-        self.conclude(record, refusal).await?;
-        Ok(Permit::new(auth.clone(), id, Arc::clone(&self.inner.evaluation_id), action))
+        // In one step, so that whatever is held is given back where the record cannot be kept.
+        let settled = self.conclude(record, settled).await?;
+        Ok(Permit::new(self, id, action, settled, now))
     }
 
     /// Requires `needed` of the delegation, for a whole route for instance, and records the answer. Only scopes count: what is
@@ -279,31 +280,28 @@ impl Caller {
     /// Refuses for `refusal`, or else if something has been taken back.
     fn conclude_if_standing(&self, record: Record, refusal: Option<Refusal>, now: Timestamp) -> Recorded<()> {
         if refusal.is_some() {
-            return self.conclude(record, refusal);
+            return self.conclude(record, refusal.map_or(Ok(()), Err));
         }
         let mut standing = self.standing(now);
         match at_once(&mut standing) {
-            Poll::Ready(stands) => self.conclude(record, stands.err()),
+            Poll::Ready(stands) => self.conclude(record, stands),
             Poll::Pending => {
                 let caller = self.clone();
                 Recorded::asking(async move {
                     // Whoever was asked may have taken their time.
                     let stands = standing.await.and_then(|()| caller.check_standing(caller.inner.auth.now()));
-                    caller.conclude(record, stands.err()).await
+                    caller.conclude(record, stands).await
                 })
             }
         }
     }
 
-    pub(super) fn conclude(&self, mut record: Record, refusal: Option<Refusal>) -> Recorded<()> {
+    pub(super) fn conclude<T>(&self, mut record: Record, answer: Result<T, Refusal>) -> Recorded<T> {
         let auth = &self.inner.auth;
-        let answer = match refusal {
-            None => Ok(()),
-            Some(refusal) => {
-                deny(&mut record, &refusal);
-                Err(auth.reject(refusal, &record.evaluation_id))
-            }
-        };
+        let answer = answer.map_err(|refusal| {
+            deny(&mut record, &refusal);
+            auth.reject(refusal, &record.evaluation_id)
+        });
         auth.recorded(answer, record)
     }
 }

@@ -176,7 +176,7 @@ impl Admitted<'_> {
         let (id, failure) = self.caller.id_for_decision();
         let mut record = self.caller.record(&id, now);
         if let Some(refusal) = failure {
-            self.caller.conclude(record, Some(refusal)).await?;
+            self.caller.conclude::<()>(record, Err(refusal)).await?;
             return Err(auth.reject(Refusal::Random, &id));
         }
         record.action = request.ok().map(stated_action);

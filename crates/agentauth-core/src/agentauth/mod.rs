@@ -7,10 +7,12 @@ mod builder;
 mod caller;
 mod chain;
 mod decision_point;
+mod limits;
 mod outbound;
 mod permit;
 mod recorded;
 mod revoke;
+mod settle;
 mod standing;
 mod uses;
 
@@ -23,7 +25,7 @@ pub use builder::{AgentAuthBuilder, ConfigError};
 pub use caller::Caller;
 pub use decision_point::{Admitted, DecisionPoint, EvaluationError};
 pub use outbound::DelegateTo;
-pub use permit::Permit;
+pub use permit::{MAX_PERMIT_AGE, Permit};
 pub use recorded::Recorded;
 pub(crate) use recorded::Recording;
 pub use revoke::RevocationFailure;
@@ -40,7 +42,7 @@ use crate::policy::{Effect, PolicyEngine, Reason, ReasonKind};
 use crate::random::{Random, unique_id};
 use crate::rejection::{DpopChallenge, Refusal, Rejection};
 use crate::scope::{ScopeImplications, ScopeSet};
-use crate::state::{ApprovalStore, RevocationStore, UseStore};
+use crate::state::{ApprovalStore, LimitStore, RevocationStore, UseStore};
 use crate::time::{Clock, Timestamp};
 use crate::token::{TokenVerifier, TransactionVerifier};
 
@@ -66,6 +68,7 @@ struct Inner {
     policy: Arc<dyn PolicyEngine>,
     implications: ScopeImplications,
     uses: Option<Arc<dyn UseStore>>,
+    limits: Option<Arc<dyn LimitStore>>,
     requires_delegation: bool,
     requires_binding: bool,
     actor_binding: ActorBinding,

@@ -3,22 +3,33 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{AgentAuth, Recording};
+use super::settle::Settled;
+use super::{AgentAuth, Caller, Recording, deny};
 use crate::audit::{ActionRecord, Record, RecordKind};
+use crate::delegation::DelegationError;
 use crate::policy::Action;
+use crate::rejection::{Refusal, Rejection};
+use crate::time::Timestamp;
+
+/// How long after the question a permit can be run: time for a handler to get to its tool, too short for what it rests on to have
+/// become another matter.
+pub const MAX_PERMIT_AGE: Duration = Duration::from_secs(60);
 
 /// The permission to do one action, once, with the arguments that were authorised.
 ///
-/// It is an answer about *now*: run it at once, and ask again for what is done later.
+/// It is an answer about *now*: it can be run within [`MAX_PERMIT_AGE`], while the delegation lasts and its place is held. Ask again for what is done
+/// later. There is none before every condition of the decision is met. What it holds of limits is given back when it is dropped
+/// without being run, and a place among those that run at once also when the tool has ended.
 ///
 /// It holds its arguments and gives them to the tool, so the tool cannot run on others. It cannot be copied, and
 /// running the tool uses it up:
 ///
 /// ```compile_fail
-/// # async fn twice(permit: agentauth_core::Permit<u32>) -> Result<(), ()> {
-/// permit.run(async |amount| Ok::<_, ()>(amount)).await?;
-/// permit.run(async |amount| Ok::<_, ()>(amount)).await?;
+/// # async fn twice(permit: agentauth_core::Permit<u32>) -> Result<(), Box<dyn std::error::Error>> {
+/// permit.run(async |amount| Ok::<_, std::io::Error>(amount)).await??;
+/// permit.run(async |amount| Ok::<_, std::io::Error>(amount)).await??;
 /// # Ok(())
 /// # }
 /// ```
@@ -28,16 +39,32 @@ pub struct Permit<A = ()> {
     evaluation_id: Arc<str>,
     authentication_id: Arc<str>,
     action: Action<A>,
+    settled: Settled,
+    delegation_ends: Timestamp,
+    ends: Timestamp,
 }
 
 impl<A> Permit<A> {
-    pub(super) const fn new(
-        auth: AgentAuth,
+    /// The permit for `action`, which `caller` asked for at `asked`.
+    pub(super) fn new(
+        caller: &Caller,
         evaluation_id: Arc<str>,
-        authentication_id: Arc<str>,
         action: Action<A>,
+        settled: Settled,
+        asked: Timestamp,
     ) -> Self {
-        Self { auth, evaluation_id, authentication_id, action }
+        let delegation_ends = caller.delegation().refused_from();
+        let ends = asked.plus(MAX_PERMIT_AGE).min(delegation_ends);
+        let ends = settled.lapses().map_or(ends, |lapses| ends.min(lapses));
+        Self {
+            auth: caller.inner.auth.clone(),
+            evaluation_id,
+            authentication_id: Arc::clone(&caller.inner.evaluation_id),
+            action,
+            settled,
+            delegation_ends,
+            ends,
+        }
     }
 
     /// The id under which the decision stands in the record.
@@ -52,33 +79,70 @@ impl<A> Permit<A> {
         self.action.arguments.digest()
     }
 
+    /// The first moment at which it cannot be run any more.
+    #[must_use]
+    pub const fn ends(&self) -> Timestamp {
+        self.ends
+    }
+
     /// Runs the tool on the arguments that were authorised, and records how it ended: `succeeded`, `failed`, or
-    /// `abandoned` if this future is dropped before the tool has answered, as when a caller hangs up.
+    /// `abandoned` if this future is dropped before the tool has answered, as when a caller hangs up. The tool's answer comes inside
+    /// of the answer whether it was run:
+    ///
+    /// ```
+    /// # use agentauth_core::{Permit, Rejection};
+    /// async fn pay(permit: Permit<u32>) -> Result<String, Rejection> {
+    ///     permit.run(|amount| async move { Ok(format!("paid {amount}")) }).await?
+    /// }
+    /// ```
     ///
     /// An outcome that cannot be recorded does not undo what the tool did: it is reported through
     /// [`tracing`], and the tool's answer is returned.
     ///
     /// # Errors
-    /// Whatever `tool` returns.
-    pub async fn run<T, E, F>(self, tool: impl FnOnce(A) -> F) -> Result<T, E>
+    /// [`Rejection`] if the permit has ended; the tool was not run then, and `expired` is recorded. Inside, whatever `tool` returns.
+    pub async fn run<T, E, F>(self, tool: impl FnOnce(A) -> F) -> Result<Result<T, E>, Rejection>
     where
         F: Future<Output = Result<T, E>>,
     {
-        let mut record = self.auth.record(RecordKind::Outcome, &self.evaluation_id, self.auth.now());
+        let now = self.auth.now();
+        let ended = self.ended(now);
+        let mut record = self.auth.record(RecordKind::Outcome, &self.evaluation_id, now);
         record.authentication_id = Some(self.authentication_id);
         record.action = Some(ActionRecord {
             name: self.action.name.as_str().into(),
             resource: self.action.resource,
             arguments: Some(self.action.arguments.digest()),
         });
-        let mut outcome = Outcome { auth: self.auth, record: Some(record) };
-        let result = tool(self.action.input).await;
-        if let Some(recording) = outcome.end(if result.is_ok() { "succeeded" } else { "failed" })
-            && let Err(error) = recording.await
-        {
-            tracing::error!(evaluation_id = %self.evaluation_id, %error, "the outcome of an action could not be recorded");
+        let mut outcome = Outcome { auth: self.auth.clone(), record: Some(record) };
+        if let Some(refusal) = ended {
+            drop(self.settled);
+            outcome.refuse(&refusal);
+            note(outcome.end("expired"), &self.evaluation_id).await;
+            return Err(self.auth.reject(refusal, &self.evaluation_id));
         }
-        result
+        let held = self.settled.used();
+        let result = tool(self.action.input).await;
+        drop(held);
+        note(outcome.end(if result.is_ok() { "succeeded" } else { "failed" }), &self.evaluation_id).await;
+        Ok(result)
+    }
+
+    fn ended(&self, now: Timestamp) -> Option<Refusal> {
+        if now >= self.delegation_ends {
+            Some(DelegationError::Expired.into())
+        } else {
+            (now >= self.ends).then_some(Refusal::PermitExpired)
+        }
+    }
+}
+
+/// Waits for the record of an outcome, and reports one that could not be kept.
+async fn note(recording: Option<Recording>, evaluation_id: &str) {
+    if let Some(recording) = recording
+        && let Err(error) = recording.await
+    {
+        tracing::error!(evaluation_id, %error, "the outcome of an action could not be recorded");
     }
 }
 
@@ -89,6 +153,12 @@ struct Outcome {
 }
 
 impl Outcome {
+    fn refuse(&mut self, refusal: &Refusal) {
+        if let Some(record) = &mut self.record {
+            deny(record, refusal);
+        }
+    }
+
     fn end(&mut self, code: &'static str) -> Option<Recording> {
         let mut record = self.record.take()?;
         record.code = code;
@@ -112,6 +182,7 @@ impl<A> fmt::Debug for Permit<A> {
         f.debug_struct("Permit")
             .field("action", &self.action.name)
             .field("evaluation_id", &self.evaluation_id)
+            .field("ends", &self.ends)
             .finish_non_exhaustive()
     }
 }

@@ -18,7 +18,7 @@ pub(super) async fn count(auth: &AgentAuth, delegation: &Delegation, grant: &Gra
     let now = auth.now();
     let (issuer, root, until) = delegation.root_id(now);
     // By action, not by grant: one that was narrowed on its way has no uses of its own.
-    let counter = digest_of([PURPOSE, issuer.as_str(), root, grant.action().as_str()]);
+    let counter = digest_of([PURPOSE, issuer.as_str(), root, grant.action().as_str()].map(str::as_bytes));
     match store.debit(&counter, limit, until, now).await {
         DebitAnswer::Debited => Ok(()),
         DebitAnswer::Exhausted => Err(Refusal::UsesExhausted { scope: grant.action().clone() }),
@@ -27,11 +27,11 @@ pub(super) async fn count(auth: &AgentAuth, delegation: &Delegation, grant: &Gra
 }
 
 /// The SHA-256 of `parts`, each with its length before it: no part can reach into the next.
-fn digest_of(parts: [&str; 4]) -> [u8; 32] {
+pub(super) fn digest_of<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part.as_bytes());
+        context.update(part);
     }
     let mut digest = [0; 32];
     digest.copy_from_slice(context.finish().as_ref());

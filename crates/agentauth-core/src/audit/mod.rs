@@ -8,7 +8,7 @@ mod sink;
 
 pub use json_lines::JsonLinesFile;
 pub use record::{
-    ActionRecord, ApprovalRecord, AuditKey, ClientRecord, DelegationRecord, IssuedRecord, QuestionRecord,
-    RECORD_VERSION, Record, RecordKind, RevocationRecord,
+    ActionRecord, ApprovalRecord, AuditKey, ClientRecord, DelegationRecord, IssuedRecord, PolicyReloadRecord,
+    QuestionRecord, RECORD_VERSION, Record, RecordKind, RevocationRecord,
 };
 pub use sink::{Append, AuditError, AuditSink, TracingSink};

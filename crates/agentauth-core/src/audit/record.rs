@@ -88,6 +88,9 @@ pub struct Record {
     /// What was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation: Option<RevocationRecord>,
+    /// Which policies came into force, or did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_reload: Option<PolicyReloadRecord>,
 }
 
 impl Record {
@@ -123,6 +126,7 @@ impl Record {
             approval: None,
             issued: None,
             revocation: None,
+            policy_reload: None,
         }
     }
 
@@ -159,6 +163,8 @@ pub enum RecordKind {
     Approval,
     /// Something was revoked, or could not be.
     Revocation,
+    /// Other policies came into force, or could not.
+    PolicyReload,
 }
 
 impl fmt::Display for RecordKind {
@@ -170,6 +176,7 @@ impl fmt::Display for RecordKind {
             Self::Issuance => "issuance",
             Self::Approval => "approval",
             Self::Revocation => "revocation",
+            Self::PolicyReload => "policy_reload",
         })
     }
 }
@@ -300,6 +307,20 @@ pub struct IssuedRecord {
     pub token: Box<str>,
     /// When it ends.
     pub expires: Timestamp,
+}
+
+/// Policies that came into force, or did not.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct PolicyReloadRecord {
+    /// The version before. Absent for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Arc<str>>,
+    /// The version that comes into force. Absent where nothing changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Arc<str>>,
+    /// How many cases it has passed.
+    pub cases_passed: usize,
 }
 
 /// What was revoked, for how long, by whom and why.

@@ -179,7 +179,12 @@ impl Delegation {
     }
 
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        now.secs() >= self.token.lifetime.refused_from.secs()
+        now >= self.refused_from()
+    }
+
+    /// The first moment at which it is over, with the leeway that clocks are given: a whole second.
+    pub(crate) fn refused_from(&self) -> Timestamp {
+        Timestamp::from_secs(self.token.lifetime.refused_from.secs())
     }
 }
 

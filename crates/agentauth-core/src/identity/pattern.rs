@@ -74,6 +74,17 @@ impl SpiffePattern {
         begins_so && found.next().is_some() == self.is_open
     }
 
+    /// With what all of the IDs that are meant begin, by whole segments.
+    pub(crate) fn beginning(&self) -> String {
+        let mut beginning = format!("{SCHEME}{}", self.domain);
+        for segment in &self.segments {
+            let Segment::Exactly(segment) = segment else { break };
+            beginning.push('/');
+            beginning.push_str(segment);
+        }
+        beginning
+    }
+
     /// The trust domain whose IDs are meant.
     #[must_use]
     pub const fn trust_domain(&self) -> &TrustDomain {

@@ -40,6 +40,8 @@ pub enum TokenType {
     Logout,
     /// `agent-delegation+jwt`: a link that narrows a token offline. It counts only below the token that it narrows.
     AgentDelegation,
+    /// `agentauth-policy-bundle+jwt`: the manifest of a set of policy files. It grants nothing to anybody.
+    PolicyBundle,
     /// `aa-agent+jwt`: agent token (AAuth).
     AauthAgent,
     /// `aa-person+jwt`: person token (AAuth).
@@ -62,7 +64,7 @@ pub enum TokenType {
     Other,
 }
 
-const NAMES: [(&str, TokenType); 25] = [
+const NAMES: [(&str, TokenType); 26] = [
     ("at+jwt", TokenType::AccessToken),
     ("dpop+jwt", TokenType::DpopProof),
     ("oauth-id-jag+jwt", TokenType::IdJag),
@@ -80,6 +82,7 @@ const NAMES: [(&str, TokenType); 25] = [
     ("secevent+jwt", TokenType::SecurityEvent),
     ("logout+jwt", TokenType::Logout),
     ("agent-delegation+jwt", TokenType::AgentDelegation),
+    ("agentauth-policy-bundle+jwt", TokenType::PolicyBundle),
     ("aa-agent+jwt", TokenType::AauthAgent),
     ("aa-person+jwt", TokenType::AauthPerson),
     ("aa-resource+jwt", TokenType::AauthResource),

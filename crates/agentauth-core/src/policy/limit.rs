@@ -53,6 +53,15 @@ impl Limit {
         Self(Kind::Flag(value))
     }
 
+    /// Whether there is a value within it.
+    pub(super) fn can_hold(&self) -> bool {
+        match &self.0 {
+            Kind::Between(least, most) => least <= most,
+            Kind::OneOf(texts) => !texts.is_empty(),
+            Kind::Any | Kind::MaxLength(_) | Kind::Flag(_) => true,
+        }
+    }
+
     pub(super) fn contains(&self, value: &Value) -> bool {
         match (&self.0, value) {
             (Kind::Any, _) => true,

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::{BudgetTerms, ConcurrencyTerms, RateTerms};
 use crate::text::Excerpt;
 
 /// The longest time for which a request for approval, and the approval, can count: a week has a weekend in it, and what was
@@ -18,6 +19,12 @@ pub(super) const MIN_APPROVAL_LIFETIME: Duration = Duration::from_secs(1);
 pub enum Obligation {
     /// A human must approve this very action, for one use: see [`approval`](crate::approval).
     Approval(ApprovalTerms),
+    /// It may be done so often in a time.
+    Rate(RateTerms),
+    /// So many may be done at once.
+    Concurrency(ConcurrencyTerms),
+    /// It may amount to so much in a time.
+    Budget(BudgetTerms),
     /// Something that another system asks for under this name, and that is not known here. It refuses the action.
     Unknown(Box<str>),
 }
@@ -51,6 +58,14 @@ impl Obligation {
     /// | name | terms |
     /// |---|---|
     /// | `approval` | for how long it counts: `90s`, `30m`, `8h`, `7d` |
+    /// | `rate` | how often in a time: `10/1m` |
+    /// | `concurrency` | how many at once: `2`; and for how long each holds its place at most: `2 for 30m` |
+    /// | `budget` | an integer argument, and how much of it in a time: `amount 5000/1d` |
+    ///
+    /// A limit is counted for the action, and on the account of the grant at the root of the delegation, so that all that an agent
+    /// passes its authority on to share it. Before it, a name of its own and a colon make it the limit of all that state the same
+    /// kind of limit, name and period: `spend: amount 5000/1d`. With `per principal` behind it, it is on the principal's account:
+    /// `10/1m per principal`.
     ///
     /// # Errors
     /// [`ObligationError`] if its terms cannot be read.
@@ -66,6 +81,18 @@ impl Obligation {
                 };
                 Ok(Self::Approval(ApprovalTerms::within(lifetime.ok_or_else(error)?)))
             }
+            "rate" => match RateTerms::read(terms) {
+                Some(rate) => rate.checked().map(Self::Rate),
+                None => Err(RateTerms::unreadable(terms)),
+            },
+            "concurrency" => match ConcurrencyTerms::read(terms) {
+                Some(places) => places.checked().map(Self::Concurrency),
+                None => Err(ConcurrencyTerms::unreadable(terms)),
+            },
+            "budget" => match BudgetTerms::read(terms) {
+                Some(budget) => budget.checked().map(Self::Budget),
+                None => Err(BudgetTerms::unreadable(terms)),
+            },
             unknown => Ok(Self::Unknown(unknown.into())),
         }
     }

@@ -1,15 +1,19 @@
 //! Whom and what a rule is for.
 
+use std::borrow::Cow;
+
+use smallvec::{SmallVec, smallvec};
+
 use super::Resource;
 use crate::identity::{
     AgentId, IssuerId, NameError, PrincipalId, PrincipalKind, SpiffeId, SpiffeIdError, SpiffePattern,
 };
 
 /// Which agents a rule is for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Agents(AgentPattern);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum AgentPattern {
     Any,
     Exactly(AgentId),
@@ -74,15 +78,28 @@ impl Agents {
 impl Agents {
     /// For a rule that denies: an agent does not slip past its name by showing less proof of it.
     pub(super) fn covers(&self, agent: &AgentId) -> bool {
-        self.contains(agent) || agent.name().parse().is_ok_and(|claimed| self.contains_id(&claimed))
+        let claimed = || if agent.spiffe_id().is_some() { None } else { agent.name().parse().ok() };
+        self.contains(agent) || claimed().is_some_and(|id| self.contains_id(&id))
+    }
+
+    /// With what the names of these agents begin, by whole segments: one of these, each; nothing, where it is any name.
+    pub(super) fn beginnings(&self) -> SmallVec<[Cow<'_, str>; 1]> {
+        match &self.0 {
+            AgentPattern::Any => smallvec![Cow::Borrowed("")],
+            AgentPattern::Exactly(named) => smallvec![Cow::Borrowed(named.name())],
+            AgentPattern::Below(ancestor) => smallvec![Cow::Borrowed(ancestor.as_str())],
+            AgentPattern::Matching(patterns) => {
+                patterns.iter().map(|pattern| Cow::Owned(pattern.beginning())).collect()
+            }
+        }
     }
 }
 
 /// On whose behalf a rule lets agents act.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Principals(PrincipalPattern);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum PrincipalPattern {
     Any,
     Exactly(PrincipalId),
@@ -108,6 +125,14 @@ impl Principals {
     /// [`NameError`] if `issuer` is no issuer identifier.
     pub fn exactly(issuer: &str, subject: &str) -> Result<Self, NameError> {
         Ok(Self(PrincipalPattern::Exactly(PrincipalId::new(IssuerId::new(issuer)?, subject))))
+    }
+
+    /// The principal, if it is one.
+    pub(super) const fn exact(&self) -> Option<&PrincipalId> {
+        match &self.0 {
+            PrincipalPattern::Exactly(named) => Some(named),
+            PrincipalPattern::Any | PrincipalPattern::Itself => None,
+        }
     }
 
     pub(super) fn contains(&self, principal: &PrincipalId) -> bool {
@@ -136,10 +161,10 @@ impl From<PrincipalId> for Principals {
 }
 
 /// On what a rule lets agents act.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Resources(ResourcePattern);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum ResourcePattern {
     Any,
     Kind(Box<str>),
@@ -163,6 +188,15 @@ impl Resources {
     #[must_use]
     pub fn exactly(kind: &str, id: &str) -> Self {
         Self(ResourcePattern::Exactly(Resource { kind: kind.into(), id: id.into() }))
+    }
+
+    /// The kind, and which one, as far as they are named.
+    pub(super) fn names(&self) -> SmallVec<[&str; 2]> {
+        match &self.0 {
+            ResourcePattern::Any => smallvec![],
+            ResourcePattern::Kind(kind) => smallvec![&**kind],
+            ResourcePattern::Exactly(Resource { kind, id }) => smallvec![&**kind, &**id],
+        }
     }
 
     pub(super) fn contains(&self, resource: Option<&Resource>) -> bool {

@@ -5,6 +5,9 @@ use std::fmt;
 /// More problems than anybody reads at once are counted, not kept.
 pub const MAX_PROBLEMS: usize = 100;
 
+/// Of a longer line, the part around the place is shown.
+const MAX_SHOWN_CHARS: usize = 240;
+
 /// One thing that is wrong in one place of a policy file.
 ///
 /// [`Display`](fmt::Display) shows it with the line it is in, and points at it.
@@ -33,8 +36,10 @@ pub struct Place {
     pub column: usize,
     /// How many characters of that line it is, at least one.
     pub length: usize,
-    /// The line itself, without its end.
+    /// The line itself, without its end; of a long one, a part.
     pub source: Box<str>,
+    /// How many characters of the line stand before `source`.
+    pub skipped: usize,
 }
 
 impl Problem {
@@ -72,11 +77,15 @@ impl Place {
         let line = source.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let length = end.saturating_sub(start);
         let on_line = rest.char_indices().take_while(|(at, c)| *at < length && *c != '\n' && *c != '\r').count();
+        let before_it = before.get(line_start..).map_or(0, |text| text.chars().count());
+        let is_long = line.chars().nth(MAX_SHOWN_CHARS).is_some();
+        let skipped = if is_long { before_it.saturating_sub(MAX_SHOWN_CHARS / 4) } else { 0 };
         Self {
             line: before.matches('\n').count().saturating_add(1),
-            column: before.get(line_start..).map_or(1, |text| text.chars().count().saturating_add(1)),
-            length: on_line.max(1),
-            source: line.into(),
+            column: before_it.saturating_add(1),
+            length: on_line.clamp(1, MAX_SHOWN_CHARS / 2),
+            source: line.chars().skip(skipped).take(MAX_SHOWN_CHARS).collect(),
+            skipped,
         }
     }
 }
@@ -92,7 +101,7 @@ impl fmt::Display for Problem {
                 writeln!(f, "{blank} |")?;
                 writeln!(f, "{number} | {}", place.source)?;
                 // A tab stays one, so that what is below it is below it.
-                let indent = place.source.chars().take(place.column.saturating_sub(1));
+                let indent = place.source.chars().take(place.column.saturating_sub(place.skipped).saturating_sub(1));
                 let indent: String = indent.map(|c| if c == '\t' { c } else { ' ' }).collect();
                 write!(f, "{blank} | {indent}{}", "^".repeat(place.length))?;
                 (blank, "= help: ")
@@ -136,6 +145,21 @@ impl Problems {
     pub fn extend(&mut self, others: Self) {
         others.found.into_iter().for_each(|problem| self.push(problem));
         self.more = self.more.saturating_add(others.more);
+    }
+
+    /// In the order of their files' names, of their places there, and of their codes. What has no place comes first.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        let place = |problem: &Problem| problem.place.as_ref().map(|place| (place.line, place.column, place.length));
+        let order = |problem: &Problem| (place(problem), problem.code);
+        self.found.sort_by(|a, b| (&a.file, order(a), &a.text).cmp(&(&b.file, order(b), &b.text)));
+        self
+    }
+
+    /// How many there are, with those that were only counted.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.found.len().saturating_add(self.more)
     }
 
     /// In the order in which they were found.
@@ -200,6 +224,11 @@ mod tests {
             problem.to_string(),
             "a.cedar:2:12: what is this? [example]\n  |\n2 | \tprincípal == x,\n  | \t          ^^\n  = help: say what it is"
         );
+        let long = format!("{}X{}", "a".repeat(5000), "b".repeat(5000));
+        let shown = Problem::new("example", "a", "x").at(&long, 5000, 10_000).to_string();
+        assert!(shown.starts_with("a:1:5001: x") && shown.len() < 600, "{shown}");
+        let (line, carets) = shown.split_once("1 | ").unwrap().1.split_once("\n  | ").unwrap();
+        assert_eq!(line.find('X'), carets.find('^'));
         for (start, end) in [(0, 0), (source.len(), source.len() + 5), (13, 13), (usize::MAX, 0)] {
             assert!(Place::of(source, start, end).length >= 1);
         }

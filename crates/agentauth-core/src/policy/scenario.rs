@@ -119,6 +119,12 @@ impl Scenario {
         PreviewRequest { caller: self.caller(), action: &self.action, resource, now: self.now }
     }
 
+    /// The same, while it is not known either what the action is done to.
+    #[must_use]
+    pub fn preview_anywhere(&self) -> PreviewRequest<'_> {
+        PreviewRequest { resource: PreviewResource::Unknown, ..self.preview() }
+    }
+
     fn caller(&self) -> CallerFacts<'_> {
         CallerFacts {
             server: &self.server,

@@ -4,8 +4,9 @@ mod refusal;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -13,6 +14,8 @@ pub use refusal::Refusal;
 
 use crate::binding::dpop::DPOP_NONCE;
 use crate::identity::ResourceId;
+
+const MICROS_PER_SECOND: u128 = 1_000_000;
 
 /// A refusal, ready to be answered: what the operator may know, and what the caller may.
 ///
@@ -79,6 +82,15 @@ impl Rejection {
         }
     }
 
+    /// After which time it is worth asking again, where a limit refuses that leaves room then. `Retry-After` says so in whole seconds.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match &self.inner.refusal {
+            Refusal::Limit(refusal) => refusal.retry_after(),
+            _ => None,
+        }
+    }
+
     /// What the policy that denies says to callers, if it does ([`Reason::telling`](crate::policy::Reason::telling)).
     #[must_use]
     pub fn public_text(&self) -> Option<&str> {
@@ -136,6 +148,10 @@ impl Rejection {
         let nonce = self.inner.dpop.as_ref().and_then(|dpop| dpop.nonce.as_deref());
         if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::from_str(nonce).ok()) {
             headers.insert(DPOP_NONCE, nonce);
+        }
+        if let Some(wait) = self.retry_after() {
+            let seconds = wait.as_micros().div_ceil(MICROS_PER_SECOND).max(1);
+            headers.insert(RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
         }
         headers
     }

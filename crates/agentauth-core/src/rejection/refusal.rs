@@ -12,7 +12,7 @@ use crate::delegation::chain::ChainError;
 use crate::evidence::RequestError;
 use crate::identity::forwarded::ForwardedError;
 use crate::identity::svid::SvidError;
-use crate::policy::{Decision, Reason, ReasonKind};
+use crate::policy::{Decision, LimitRefusal, Reason, ReasonKind};
 use crate::scope::{NotDelegated, Scope, ScopeSet};
 use crate::state::revocation::Revoked;
 use crate::text::Excerpt;
@@ -91,9 +91,17 @@ pub enum Refusal {
     /// The policy permits the action with a human's approval, which it does not have.
     #[error(transparent)]
     Approval(#[from] ApprovalRefusal),
+    /// The policy permits the action within a limit, which is reached or cannot be counted.
+    #[error(transparent)]
+    Limit(#[from] LimitRefusal),
     /// The policy permits the action on a condition that is not known here.
     #[error("the policy permits it on condition of `{0}`, which is not known here")]
     Obligation(Excerpt),
+    /// The permit is too old to be run.
+    #[error(
+        "the permit has ended before its tool was run: it answers for now, so authorize right before the tool runs"
+    )]
+    PermitExpired,
     /// The caller hung up before it was verified.
     #[error("the caller hung up before it was known whether its token is good")]
     CallerGone,
@@ -134,7 +142,9 @@ impl Refusal {
             Self::UsesUnavailable => "uses_unavailable",
             Self::Policy { kind, .. } => kind.code(),
             Self::Approval(refusal) => refusal.code(),
+            Self::Limit(refusal) => refusal.code(),
             Self::Obligation(_) => "obligation_unknown",
+            Self::PermitExpired => "permit_expired",
             Self::CallerGone => "caller_gone",
             Self::Audit(_) => "audit_unavailable",
             Self::Random => "random_unavailable",
@@ -176,6 +186,8 @@ impl Refusal {
             | Self::Revoked(Revoked::Unavailable)
             | Self::CallerGone
             | Self::UsesUnavailable
+            | Self::Limit(LimitRefusal::Unavailable)
+            | Self::PermitExpired
             | Self::Audit(_)
             | Self::Random
             | Self::Policy { kind: ReasonKind::PolicyFailed, .. }
@@ -188,6 +200,10 @@ impl Refusal {
             Self::Scope { .. } | Self::Limits { .. } | Self::UsesExhausted { .. } => {
                 (StatusCode::FORBIDDEN, "insufficient_scope")
             }
+            Self::Limit(LimitRefusal::Rate { .. } | LimitRefusal::Concurrency { .. }) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
+            }
+            Self::Limit(LimitRefusal::Budget { .. }) => (StatusCode::FORBIDDEN, "budget_exceeded"),
             Self::Policy { kind: ReasonKind::ActorNotAuthorized, .. } => (StatusCode::FORBIDDEN, "actor_unauthorized"),
             // A request waits, whatever has become of the one before.
             Self::Approval(
@@ -197,7 +213,9 @@ impl Refusal {
             ) => (StatusCode::FORBIDDEN, "approval_required"),
             Self::Approval(ApprovalRefusal::Denied { .. }) => (StatusCode::FORBIDDEN, "approval_denied"),
             Self::Approval(ApprovalRefusal::Used { .. }) => (StatusCode::FORBIDDEN, "approval_used"),
-            Self::Policy { .. } | Self::Approval(_) | Self::Obligation(_) => (StatusCode::FORBIDDEN, "access_denied"),
+            Self::Policy { .. } | Self::Approval(_) | Self::Limit(_) | Self::Obligation(_) => {
+                (StatusCode::FORBIDDEN, "access_denied")
+            }
         }
     }
 }

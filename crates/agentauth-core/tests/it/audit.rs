@@ -174,7 +174,7 @@ fn an_outcome_that_cannot_be_recorded_does_not_hide_what_the_tool_did() {
     let court = Court::new();
     let auth = with_sinks(&court).audit(Room(AtomicUsize::new(2))).build().unwrap();
     let permit = wait(caller(&auth, &court.key.mint(&claims())).authorize(file())).unwrap();
-    assert_eq!(wait(permit.run(async |()| Ok::<_, ()>("filed"))), Ok("filed"));
+    assert_eq!(wait(permit.run(async |()| Ok::<_, ()>("filed"))).unwrap(), Ok("filed"));
 }
 
 /// Takes each record only when it is polled for the second time.
@@ -269,7 +269,7 @@ fn no_record_holds_a_token_a_token_id_or_an_argument() {
             if let Ok(caller) = authenticate(&auth, evidence.with_peer(Some(court.peer(LAWYER)))) {
                 let action = || file().with(json!({"to": "canary-argument", "n": [{"canary-name": 4_711_471_147u64}]}));
                 let permit = wait(caller.authorize(action().unwrap())).unwrap();
-                assert_eq!(wait(permit.run(async |_| Err::<(), _>("canary-error"))), Err("canary-error"));
+                assert_eq!(wait(permit.run(async |_| Err::<(), _>("canary-error"))).unwrap(), Err("canary-error"));
             }
         }
     }

@@ -84,7 +84,7 @@ fn a_record_is_in_the_file_before_its_answer_is_given() {
     assert_eq!(ids(&folder.log()), [1]);
     let permit = wait(caller.authorize(Action::new("motions:file").unwrap())).unwrap();
     assert_eq!(ids(&folder.log()), [1, 2]);
-    let seen = wait(permit.run(async |()| Ok::<_, ()>(ids(&folder.log()).len())));
+    let seen = wait(permit.run(async |()| Ok::<_, ()>(ids(&folder.log()).len()))).unwrap();
     assert_eq!(seen, Ok(2));
     assert_eq!(ids(&folder.log()), [1, 2, 2], "an outcome has the id of its decision");
     assert_eq!(code_of(&authenticate(&auth, Evidence::none())), "no_credentials");

@@ -415,12 +415,12 @@ fn a_tool_runs_on_the_arguments_that_were_authorised() {
     let motion = Motion { title: "to dismiss".into(), fee: 120 };
     let permit = wait(caller.authorize(file().with(motion.clone()).unwrap())).unwrap();
     assert_eq!(permit.arguments_digest(), Arguments::of(&motion).unwrap().digest());
-    assert_eq!(wait(permit.run(async |given: Motion| Ok::<_, ()>(given))), Ok(motion));
+    assert_eq!(wait(permit.run(async |given: Motion| Ok::<_, ()>(given))).unwrap(), Ok(motion));
 
     let read = Arguments::from_json(br#"{"fee": 120}"#).unwrap();
     let permit = wait(caller.authorize(file().with_arguments(read.clone()))).unwrap();
     assert_eq!(permit.arguments_digest(), read.digest());
-    let fee = wait(permit.run(async |given: Arguments| Ok::<_, ()>(given.get("fee").cloned())));
+    let fee = wait(permit.run(async |given: Arguments| Ok::<_, ()>(given.get("fee").cloned()))).unwrap();
     assert_eq!(fee, Ok(Some(Value::from(120))));
 }
 
@@ -435,7 +435,7 @@ fn how_the_tool_ended_is_recorded_under_the_decision() {
         let decision = court.records.only();
         assert_eq!((&*decision.evaluation_id, decision.code, decision.effect), (&*id, "allowed", Effect::Allow));
 
-        assert_eq!(wait(permit.run(async |_| ending)), ending);
+        assert_eq!(wait(permit.run(async |_| ending)).unwrap(), ending);
         let outcome = court.records.only();
         assert_eq!((outcome.kind, &*outcome.evaluation_id, outcome.code), (RecordKind::Outcome, &*id, code));
         assert_eq!(outcome.authentication_id.as_deref(), Some(caller.evaluation_id()));

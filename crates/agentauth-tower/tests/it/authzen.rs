@@ -1,6 +1,6 @@
 //! A policy decision point elsewhere: what it is asked, and which of its answers count.
 
-use std::future::Future as _;
+use std::future::{Future as _, pending};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,6 +13,9 @@ use agentauth_core::{
     SpiffeId,
 };
 use agentauth_tower::client::AuthzenEngine;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -149,6 +152,13 @@ async fn a_decision_point_that_does_not_answer_denies() {
         assert!(outcome(&engine).await.contains("did not answer within"));
         assert_eq!(start.elapsed(), took);
     }
+    // A client that has no bound of its own is left after 10 s, too.
+    let never = tower::service_fn(|_: Request<Full<Bytes>>| pending::<Result<Response<Bytes>, std::io::Error>>());
+    let engine = AuthzenEngine::new(never, &pdp).unwrap().timeout(Duration::from_secs(3600));
+    let start = tokio::time::Instant::now();
+    let refused = engine.decide(&scenario().request()).await.unwrap_err().to_string();
+    assert!(refused.ends_with("did not answer within 10s"), "{refused}");
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -267,7 +277,7 @@ async fn several_questions_are_one_request() {
     let scenarios = ["1", "2", "3"].map(|id| scenario().on("case", id));
     let requests = scenarios.each_ref().map(Scenario::request);
     let decisions = asking(&server).evaluate_all(&requests).await;
-    let effects: Vec<_> = decisions.iter().map(|one| one.effect()).collect();
+    let effects: Vec<_> = decisions.iter().map(agentauth_core::Decision::effect).collect();
     assert_eq!(effects, [Effect::Allow, Effect::Deny, Effect::Allow]);
     assert_eq!(decisions[1].reasons()[0].text(), "sealed");
     assert_eq!(decisions[2].obligations(), [Obligation::Unknown("step-up".into())]);

@@ -75,7 +75,7 @@ async fn file_motion(
 ) -> Result<(StatusCode, String), Rejection> {
     let action = Action::new("motions:file")?.on("case", &case).with(motion)?;
     let permit = caller.authorize(action).await?;
-    permit.run(|motion| async move { Ok((StatusCode::CREATED, format!("filed: {}", motion.title))) }).await
+    permit.run(|motion| async move { Ok((StatusCode::CREATED, format!("filed: {}", motion.title))) }).await?
 }
 
 /// The records office: a route that requires its scope before anything is read.
@@ -96,7 +96,7 @@ pub(crate) fn open_records(
 
 async fn read_record(caller: Caller, Path(case): Path<String>) -> Result<String, Rejection> {
     let permit = caller.authorize(Action::new("records:read")?.on("record", &case)).await?;
-    permit.run(|()| async move { Ok(format!("the record of case {case}")) }).await
+    permit.run(|()| async move { Ok(format!("the record of case {case}")) }).await?
 }
 
 /// The archive, whose policy is wide: what an agent may read is for those to say who have sent it.
@@ -120,7 +120,7 @@ async fn read_pages(caller: Caller, Path(case): Path<String>, Json(wanted): Json
     let permit = caller.authorize(Action::new("archive:read")?.on("case", &case).with(wanted)?).await?;
     permit
         .run(|wanted| async move { Ok(format!("{} pages of {case}, for an agent at depth {depth}", wanted.pages)) })
-        .await
+        .await?
 }
 
 /// Takes tokens that their holders have narrowed, with a proof by the last one's key.

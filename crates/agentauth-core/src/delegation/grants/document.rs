@@ -5,8 +5,6 @@ use std::marker::PhantomData;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::table::Table;
 use super::{DelegationGrant, GrantsError, is_id};
@@ -292,8 +290,7 @@ impl FromText for Timestamp {
     const EXPECTED: &'static str = "a time, such as 2027-01-01T00:00:00Z";
 
     fn from_text(text: &str) -> Option<Self> {
-        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        u64::try_from(moment.unix_timestamp()).ok().map(Self::from_secs)
+        Self::read(text)
     }
 }
 

@@ -148,13 +148,14 @@ fn write_reason(reason: &Reason) -> Value {
 }
 
 fn write_obligation(index: usize, obligation: &Obligation) -> Value {
-    let properties = if let Obligation::Approval(terms) = obligation {
-        json!({"obligation": "approval", "terms": format!("{}s", terms.lifetime().as_secs())})
-    } else if let Obligation::Unknown(name) = obligation {
-        json!({"obligation": name})
-    } else {
-        // What has no wire form refuses the action where it is to be enforced.
-        json!({"obligation": "unwritten"})
+    let properties = match obligation {
+        Obligation::Approval(terms) => {
+            json!({"obligation": "approval", "terms": format!("{}s", terms.lifetime().as_secs())})
+        }
+        Obligation::Rate(terms) => json!({"obligation": "rate", "terms": terms}),
+        Obligation::Concurrency(terms) => json!({"obligation": "concurrency", "terms": terms}),
+        Obligation::Budget(terms) => json!({"obligation": "budget", "terms": terms}),
+        Obligation::Unknown(name) => json!({"obligation": name}),
     };
     json!({"id": index.to_string(), "type": CUSTOM, "properties": properties})
 }

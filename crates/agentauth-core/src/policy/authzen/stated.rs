@@ -1,6 +1,6 @@
 //! What someone else asks, as policies here are asked it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::members::{self, Members, is_name};
 use super::question::{NAMED, SERVER, SPIFFE, mode, principal_kind};
@@ -190,7 +190,7 @@ fn read_agent(agent: Value, issuer: &IssuerId) -> Result<AgentId, Reason> {
     match &*kind {
         SPIFFE => Ok(AgentId::Spiffe(id.parse().map_err(|_| malformed())?)),
         NAMED if is_name(&id) => {
-            let mut properties = members::object(&mut agent, "properties").ok().flatten().unwrap_or_else(Map::new);
+            let mut properties = members::object(&mut agent, "properties").ok().flatten().unwrap_or_default();
             let issuer = members::text(&mut properties, "issuer").ok().flatten().ok_or_else(malformed)?;
             Ok(AgentId::Named { issuer: IssuerId::new(&issuer).map_err(|_| malformed())?, name: id.into() })
         }

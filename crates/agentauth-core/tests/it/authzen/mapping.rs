@@ -215,7 +215,7 @@ fn answered(answer: &Value) -> Result<Decision, AuthzenError> {
     EvaluationResponse::read(answer.to_string().as_bytes())?.into_decision("https://pdp.example")
 }
 
-fn permits(obligations: Value) -> Value {
+fn permits(obligations: &Value) -> Value {
     json!({"decision": true, "context": {"obligations": obligations}})
 }
 
@@ -233,10 +233,10 @@ fn an_obligation_is_known_by_name_or_refuses() {
         (custom(json!({"vendor": "x"})), vec![unknown("custom")]),
         (custom(json!({"obligation": "watermark"})), vec![unknown("watermark")]),
     ] {
-        assert_eq!(answered(&permits(obligations)).unwrap().obligations(), expected);
+        assert_eq!(answered(&permits(&obligations)).unwrap().obligations(), expected);
     }
     let sixteen = |count| vec![json!({"id": "1", "type": "x", "properties": {}}); count];
-    assert_eq!(answered(&permits(json!(sixteen(16)))).unwrap().obligations().len(), 16);
+    assert_eq!(answered(&permits(&json!(sixteen(16)))).unwrap().obligations().len(), 16);
     for obligations in [
         json!(null),
         json!({}),
@@ -253,7 +253,7 @@ fn an_obligation_is_known_by_name_or_refuses() {
         custom(json!({"obligation": "approval", "terms": 3600})),
         json!(sixteen(17)),
     ] {
-        let refused = answered(&permits(obligations.clone())).map(|_| "taken").unwrap_or_else(|error| error.code());
+        let refused = answered(&permits(&obligations)).map(|_| "taken").unwrap_or_else(|error| error.code());
         assert_eq!(refused, "authzen_obligation_malformed", "{obligations}");
     }
 }
@@ -306,7 +306,15 @@ fn a_decision_means_the_same_at_both_ends() {
         Decision::allow(reason(ReasonKind::Permitted, "so it is").of_policy("lawyers-file")),
         Decision::allow(reason(ReasonKind::Permitted, "a"))
             .needing_approval(ApprovalTerms::within(Duration::from_secs(90))),
+        Decision::allow(reason(ReasonKind::Permitted, "a"))
+            .on_condition_of(Obligation::read("rate", "10/1m per principal").unwrap())
+            .on_condition_of(Obligation::read("concurrency", "exports: 2 for 30m").unwrap())
+            .on_condition_of(Obligation::read("budget", "amount 5000/1d").unwrap()),
         Decision::allow(reason(ReasonKind::Permitted, "a")).on_condition_of(Obligation::Unknown("watermark".into())),
+        [("rate", "10/1m"), ("concurrency", "2"), ("budget", "amount 5000/1d")]
+            .map(|(name, terms)| Obligation::read(name, terms).unwrap())
+            .into_iter()
+            .fold(Decision::allow(reason(ReasonKind::Permitted, "a")), Decision::on_condition_of),
         Decision::deny(reason(ReasonKind::Forbidden, "sealed").of_policy("seal").telling("it is sealed"))
             .because(reason(ReasonKind::NotPermitted, "nor is it permitted")),
         Decision::deny(reason(ReasonKind::ArgumentOutsideLimit, "fee")),

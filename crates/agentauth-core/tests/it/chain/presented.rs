@@ -6,10 +6,11 @@ use std::slice;
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::{ChainSettings, ancestors_of};
 use agentauth_core::jose::TokenType;
-use agentauth_core::state::{MemoryRevocations, MemoryUseStore, Revocation};
+use agentauth_core::policy::{Obligation, Reason, ReasonKind};
+use agentauth_core::state::{MemoryLimits, MemoryRevocations, MemoryUseStore, Revocation};
 use agentauth_core::{
-    Action, ActorBinding, AgentAuth, AgentAuthBuilder, AgentId, Binding, Evidence, IssuerId, Mode, PrincipalId,
-    Timestamp, TrustDomain, TrustedIssuer,
+    Action, ActorBinding, AgentAuth, AgentAuthBuilder, AgentId, Binding, Decision, Evidence, IssuerId, Mode,
+    PrincipalId, Timestamp, TrustDomain, TrustedIssuer,
 };
 use http::{HeaderMap, HeaderName, Method, Uri};
 use serde_json::{Value, json};
@@ -328,6 +329,37 @@ fn uses_are_counted_under_the_root() {
         code_of(&wait(caller.authorize(Action::new("fees:pay").unwrap())))
     };
     assert_eq!(["1", "2", "3"].map(pay), [ACCEPTED, ACCEPTED, "uses_exhausted"]);
+}
+
+/// However many delegates a holder has, and whatever it calls them, they debit one account.
+#[test]
+fn limits_are_counted_under_the_root() {
+    let bench = Bench::new();
+    let limit = Obligation::read("rate", "4/1h").unwrap();
+    let allow = Decision::allow(Reason::new(ReasonKind::Permitted, "four times an hour")).on_condition_of(limit);
+    let auth = bench
+        .with(ChainSettings::new())
+        .policy(Oracle::answering(Ok(allow)))
+        .limits(MemoryLimits::new())
+        .build()
+        .unwrap();
+    let pay = |root: &String, jti: &str| {
+        let link = bench.cast.link_but(root, 1, |claims| claims["jti"] = json!(jti));
+        let caller = authenticate(&auth, bench.evidence(&auth, &[root.clone(), link])).unwrap();
+        let asked = wait(caller.authorize(Action::new("records:read").unwrap()));
+        let code = code_of(&asked);
+        asked.into_iter().for_each(|permit| wait(permit.run(async |()| Ok::<_, ()>(()))).unwrap().unwrap());
+        code
+    };
+    let root_under = |grant: &str| {
+        let mut claims = bench.cast.root_claims();
+        claims["grant_id"] = json!(grant);
+        bench.cast.root_of(&claims)
+    };
+    let root = root_under("g1");
+    let codes: Vec<_> = ["1", "2", "3", "1", "2", "3"].into_iter().map(|jti| pay(&root, jti)).collect();
+    assert_eq!(codes, [ACCEPTED, ACCEPTED, ACCEPTED, ACCEPTED, "rate_exceeded", "rate_exceeded"]);
+    assert_eq!(pay(&root_under("g2"), "1"), ACCEPTED, "another root has its own");
 }
 
 /// Of what it is made, by whom, and for whom: any of these takes the whole chain back.

@@ -1,21 +1,39 @@
 //! Why no rule allows it: what comes nearest to one that does.
 
-use super::{AuthzRequest, Decision, Reason, ReasonKind, Resource};
+use super::complete::{CompleteRule, Refused};
 use crate::delegation::Mode;
+use crate::policy::{AuthzRequest, Decision, Reason, ReasonKind, Resource};
 use crate::text::Excerpt;
 
 /// How close a request came to being allowed: what its denial is explained by.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Nearest {
+#[derive(Debug)]
+pub(super) enum Nearest<'r> {
     /// No rule is about this agent acting for this principal.
     NoPair,
     /// Rules are, but for other actions or resources.
     Pair,
-    /// A rule allows the action, with other arguments.
-    Argument(Box<str>, Box<str>),
+    /// A rule allows the action, with other arguments. Of several, the one with the last id, so that their order says
+    /// nothing.
+    Argument(&'r CompleteRule, Refused<'r>),
 }
 
-impl Nearest {
+impl<'r> Nearest<'r> {
+    /// Or `rule`, which refuses an argument.
+    pub(super) fn or_argument(self, rule: &'r CompleteRule, refused: Refused<'r>) -> Self {
+        match self {
+            Self::Argument(known, _) if known.id > rule.id => self,
+            _ => Self::Argument(rule, refused),
+        }
+    }
+
+    /// Or a rule about the pair, if there is one and nothing nearer.
+    pub(super) fn or_pair(self, is_pair: impl FnOnce() -> bool) -> Self {
+        match self {
+            Self::NoPair if is_pair() => Self::Pair,
+            nearest => nearest,
+        }
+    }
+
     pub(super) fn denies(self, request: &AuthzRequest<'_>) -> Decision {
         Decision::deny(match self {
             Self::NoPair => {
@@ -37,7 +55,10 @@ impl Nearest {
                 let text = format!("no rule allows `{}`{resource}", request.action);
                 Reason::new(ReasonKind::NotPermitted, text)
             }
-            Self::Argument(rule, text) => Reason::new(ReasonKind::ArgumentOutsideLimit, text).of_policy(&rule),
+            Self::Argument(rule, refused) => {
+                let reason = Reason::new(ReasonKind::ArgumentOutsideLimit, refused.to_string()).of_policy(&rule.id);
+                rule.told(reason)
+            }
         })
     }
 }
