@@ -53,7 +53,7 @@ impl Plain {
     fn request(&self, scenario: &Scenario, schema: &Schema) -> Result<Request, Box<dyn Error>> {
         let arguments = scenario.arguments.as_json();
         let title = arguments.get("title").and_then(|title| title.as_str()).ok_or("no title")?;
-        let fee = arguments.get("fee").and_then(|fee| fee.as_i64()).ok_or("no fee")?;
+        let fee = arguments.get("fee").and_then(serde_json::Value::as_i64).ok_or("no fee")?;
         let arguments = RestrictedExpression::new_record([
             ("title".to_owned(), RestrictedExpression::new_string(title.into())),
             ("fee".to_owned(), RestrictedExpression::new_long(fee)),
