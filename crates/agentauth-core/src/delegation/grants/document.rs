@@ -290,7 +290,7 @@ impl FromText for Timestamp {
     const EXPECTED: &'static str = "a time, such as 2027-01-01T00:00:00Z";
 
     fn from_text(text: &str) -> Option<Self> {
-        Self::read(text)
+        Self::from_rfc3339(text)
     }
 }
 
