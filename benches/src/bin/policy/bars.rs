@@ -73,9 +73,9 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], r#"{"bar":"cedar/10 us","is":4.0,"at_most":8.0}"#);
-        assert_eq!(lines[2], "bar                                 is   at most");
-        assert_eq!(lines[3], "cedar/10 us                       4.00      8.00");
-        assert_eq!(lines[5], "cedar/10000 / cedar/10            1.62      1.50  above it");
-        assert_eq!(lines[6], "load/10000 / plain-load/10000     1.25      1.20  above it");
+        assert_eq!(lines[2], "bar                                  is   at most");
+        assert_eq!(lines[3], "cedar/10 us                        4.00      8.00");
+        assert_eq!(lines[5], "cedar/10000 / cedar/10             1.62      1.50  above it");
+        assert_eq!(lines[6], "load/10000 / plain-load/10000      1.25      1.20  above it");
     }
 }
