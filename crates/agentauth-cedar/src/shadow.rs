@@ -39,6 +39,10 @@ impl Shadow {
         Self { permits: Index::new(permits, schema), forbids: Index::new(forbids, schema) }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.permits.is_empty() && self.forbids.is_empty()
+    }
+
     /// Asks them too. What permits counts only of the agent itself.
     pub(crate) fn rehearse<'p>(
         &'p self,
