@@ -177,7 +177,7 @@ fn torn_lines_are_told_and_what_is_no_record_is_refused() {
         (good.replace("\"version\":1", "\"version\":2"), "version"),
         (good.replace("\"mode\":\"on_behalf_of\"", "\"mode\":\"shadow\""), "mode"),
         ("[1]".into(), "not a record"),
-        (format!("{{\"version\":1,\"kind\":\"decision\",\"kind\":\"outcome\"}}"), "twice"),
+        (r#"{"version":1,"kind":"decision","kind":"outcome"}"#.to_owned(), "twice"),
         (" ".repeat(agentauth_core::audit::MAX_RECORD_BYTES + 7), "longer"),
     ] {
         folder.write("audit.jsonl", format!("{good}\n{content}\n"));
