@@ -46,7 +46,7 @@ fn an_in_on_a_string_discards_the_forbid() {
     let text = r#"permit (principal, action, resource);
         forbid (principal, action == Action::"motions:file", resource) when { context.arguments.title in Group::"sealed" };"#;
     assert_eq!(plainly(text, input(json!({"title": "sealed"}))), (Decision::Allow, 1));
-    assert!(problems(crate::support::SCHEMA, text).iter().any(|code| *code == "policy_type"));
+    assert!(problems(crate::support::SCHEMA, text).contains(&"policy_type"));
 }
 
 #[tokio::test]

@@ -19,7 +19,8 @@ async fn each_policy_that_permits_adds_its_limits() {
     let large = decide(&policies, &scenario("motions:file", json!({"fee": 200}))).await;
     let mut found: Vec<String> = large.obligations().iter().map(|one| format!("{one:?}")).collect();
     let mut expected: Vec<String> = all.iter().map(|one| format!("{one:?}")).collect();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
     let small = decide(&policies, &scenario("motions:file", json!({"fee": 20}))).await;
     assert_eq!(small.obligations().len(), 2);

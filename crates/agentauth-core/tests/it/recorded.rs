@@ -48,7 +48,7 @@ fn an_outcome_repeats_no_arguments() {
     let caller = caller(&auth, &court.key.mint(&claims()));
     let permit = wait(caller.authorize(Action::new("motions:file").unwrap().with(json!({"fee": 1})).unwrap())).unwrap();
     court.records.take();
-    wait(permit.run(async |_| Ok::<_, ()>(()))).unwrap();
+    wait(permit.run(async |_| Ok::<_, ()>(()))).unwrap().unwrap();
     assert_eq!(court.records.only().action.as_ref().unwrap().shown, None);
 }
 
