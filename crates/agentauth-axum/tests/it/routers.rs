@@ -1,5 +1,6 @@
 //! Resource metadata (RFC 9728), and the token service on the wire (RFC 8693, RFC 8414, RFC 7517).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,7 +28,9 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 fn pretty(answer: &Answer) -> String {
     assert_eq!(answer.status(), 200, "{answer:?}");
-    serde_json::to_string_pretty(&answer.json()).unwrap()
+    // Sorted, whatever order this build keeps members in.
+    let sorted: BTreeMap<String, Value> = serde_json::from_value(answer.json()).unwrap();
+    serde_json::to_string_pretty(&sorted).unwrap()
 }
 
 /// An application that needs a caller, and the metadata of `auth` beside it.
@@ -248,8 +251,8 @@ async fn an_agent_exchanges_a_consent_for_a_token_of_its_own() {
     let answer = office.post(request.to_form()).await;
     assert_eq!((answer.status(), answer.header("cache-control")), (200, Some("no-store")));
     let body = answer.json();
-    let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names, ["access_token", "expires_in", "issued_token_type", "scope", "token_type"]);
+    let names: BTreeSet<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["access_token", "expires_in", "issued_token_type", "scope", "token_type"].into());
     let issued = request.read_answer(answer.body.as_bytes(), Timestamp::from_secs(NOW)).unwrap();
     assert_eq!((issued.scopes().to_string(), issued.expires_in()), ("records:read".into(), 300));
     let record = office.court.records.only();

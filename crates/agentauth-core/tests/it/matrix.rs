@@ -394,5 +394,5 @@ fn each_kind_of_token_passes_only_the_verifiers_it_is_for() {
     assert_eq!(wrong, [""; 0]);
     // For a JWT-SVID, with two kinds of `typ`, ID and logout tokens and all claims with another; and the three as such.
     assert_eq!(accepted, columns.iter().map(|column| column.takes.len()).sum::<usize>() + 2 * (2 + 3) + 3);
-    assert_eq!(rows.len(), 25 + 3 + 3 * 3 + 2 * 3 + 3 + 1);
+    assert_eq!(rows.len(), 26 + 3 + 3 * 3 + 2 * 3 + 3 + 1);
 }

@@ -1,5 +1,6 @@
 //! The issuer on the wire: forms in, JSON out, each answer recorded before it is given; and how a client reads it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use agentauth_core::audit::{AuditError, AuditKey, Record, RecordKind};
@@ -98,9 +99,9 @@ fn an_exchange_is_answered_as_rfc_8693_has_it() {
     let counterpart = Counterpart::new();
     let form = counterpart.exchange();
     let answer = counterpart.answer(&form.encode()).unwrap();
-    let names: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+    let names: BTreeSet<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
     // Duty j of standards 1.7: there is no refresh token.
-    assert_eq!(names, ["access_token", "expires_in", "issued_token_type", "scope", "token_type"]);
+    assert_eq!(names, ["access_token", "expires_in", "issued_token_type", "scope", "token_type"].into());
     assert_eq!(
         (&answer["token_type"], &answer["issued_token_type"], &answer["expires_in"], &answer["scope"]),
         (&json!("Bearer"), &json!(ACCESS_TOKEN), &json!(300), &json!("records:read"))

@@ -148,8 +148,7 @@ fn a_file_says_what_the_builder_says() {
         ),
         (json!({"approval": "8h"}), allow().needs_approval(eight_hours)),
         (
-            json!({"rate": "10/1m", "budget": "fee 5000/1d"}),
-            // As the keys of a table in JSON are sorted here.
+            json!({"budget": "fee 5000/1d", "rate": "10/1m"}),
             allow().on_condition_of(condition("budget", "fee 5000/1d")).on_condition_of(condition("rate", "10/1m")),
         ),
         (json!({"mode": "shadow"}), allow().shadow()),
