@@ -112,7 +112,7 @@ fn file() -> PathBuf {
 /// cases are other bytes: this is for a build of the core by itself.
 #[test]
 fn the_vectors_are_the_cases() {
-    if json!({"b": 0, "a": 0}).to_string() != r#"{"a":0,"b":0}"# {
+    if json!({"b": 0, "a": 0}).as_object().unwrap().keys().next().unwrap() == "b" {
         return;
     }
     let cast = Cast::new();
