@@ -1,7 +1,9 @@
 //! The tool server as an axum application: what a newcomer copies.
 
 use agentauth_axum::{AgentAuthLayer, Caller, Rejection, RequireBindingLayer, RequireScopesLayer, resource_metadata};
-use agentauth_core::policy::{Arguments, AuthzRequest, Decision, PolicyEngine, PolicyError, Reason, ReasonKind};
+use agentauth_core::policy::{
+    Arguments, AuthzRequest, Decision, PolicyEngine, PolicyError, Prospect, Reason, ReasonKind,
+};
 use agentauth_core::{Action, AgentAuth, Mode, ScopeError};
 use async_trait::async_trait;
 use axum::Router;
@@ -13,7 +15,7 @@ use axum::routing::{MethodRouter, get, post};
 use serde_json::{Value, json};
 
 /// The routes that [`router`] has.
-pub const ROUTES: [&str; 2] = ["/whoami", "/tools/{name}"];
+pub const ROUTES: [&str; 3] = ["/whoami", "/tools", "/tools/{name}"];
 
 /// What a whole route requires, beside what its handler asks for.
 #[derive(Debug, Clone)]
@@ -33,7 +35,7 @@ pub enum Need {
     BoundToken,
 }
 
-/// `GET /whoami`, `POST /tools/{name}` and the metadata document, guarded by `auth`.
+/// `GET /whoami`, `GET /tools`, `POST /tools/{name}` and the metadata document, guarded by `auth`.
 ///
 /// # Errors
 /// [`ScopeError`] if a required scope is malformed.
@@ -47,7 +49,7 @@ pub fn router(auth: &AgentAuth, required: &[Requirement]) -> Result<Router, Scop
 /// [`ScopeError`] if a required scope is malformed.
 pub fn router_behind(layer: AgentAuthLayer, auth: &AgentAuth, required: &[Requirement]) -> Result<Router, ScopeError> {
     let mut guarded = Router::new();
-    for (route, method) in ROUTES.into_iter().zip([get(whoami), post(call_tool)]) {
+    for (route, method) in ROUTES.into_iter().zip([get(whoami), get(list_tools), post(call_tool)]) {
         guarded = guarded.route(route, require(method, route, required)?);
     }
     Ok(guarded.layer(layer).merge(resource_metadata(auth)))
@@ -78,6 +80,18 @@ async fn whoami(caller: Caller) -> Json<Value> {
     }))
 }
 
+/// The tools that this caller may possibly call; whether it may with its arguments is decided when it does.
+async fn list_tools(caller: Caller) -> Result<Json<Value>, Rejection> {
+    let mut tools = Vec::new();
+    for name in TOOLS {
+        let prospect = Prospect::new(&format!("tools:{name}"))?.on("tool", name);
+        if !caller.preview(&prospect).is_never() {
+            tools.push(json!({ "name": name }));
+        }
+    }
+    Ok(Json(json!({ "tools": tools })))
+}
+
 /// Calling the tool `add` is the action `tools:add`, which needs the scope of that name.
 async fn call_tool(caller: Caller, Path(name): Path<String>, body: Bytes) -> Result<Response, Rejection> {
     let arguments = if body.is_empty() { Arguments::of(&())? } else { Arguments::from_json(&body)? };
@@ -90,6 +104,8 @@ async fn call_tool(caller: Caller, Path(name): Path<String>, body: Bytes) -> Res
         Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"error": problem}))).into_response(),
     })
 }
+
+const TOOLS: [&str; 2] = ["add", "echo"];
 
 /// The tools themselves.
 fn run(name: &str, arguments: &Arguments) -> Result<Value, &'static str> {

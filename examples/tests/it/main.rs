@@ -23,6 +23,7 @@ mod introspection;
 #[path = "../../../crates/agentauth-spiffe/tests/it/mock/mod.rs"]
 mod mock;
 mod oidc_provider;
+mod policies;
 mod rotation;
 mod spire;
 mod support;

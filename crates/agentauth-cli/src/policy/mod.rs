@@ -91,17 +91,20 @@ Status: 0 if it is permitted, 1 if it is denied, 2 if the policies could not be 
     /// Show which recorded decisions other policies would change.
     Replay(replay::ReplayArgs),
 
-    /// Write the whole schema that policies are checked against.
+    /// Write the actions of a list of tools, or the whole schema that policies are checked against.
     ///
-    /// Editors that know Cedar want it in one file: it is what comes with agentauth, and what the directory
-    /// adds, with what every action's context has.
+    /// Editors that know Cedar want the whole schema in one file: it is what comes with agentauth, and what the
+    /// directory adds, with what every action's context has. With --tools, the list of an MCP server becomes
+    /// actions with typed arguments, to be added to a directory.
     #[command(
         verbatim_doc_comment,
         after_help = "\
 Examples:
   agentauth policy schema policies > whole.cedarschema
+  agentauth policy schema --tools tools.json > policies/tools.cedarschema
+  agentauth policy schema --tools tools.json --resource Tool      tools act on something of your own
 
-Status: 0 if it could be written, 2 if not."
+Status: 0 if it could be written, 1 if a tool has an argument without one type, 2 if it cannot be read."
     )]
     Schema(schema::SchemaArgs),
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agentauth_axum::{
     AgentAuthLayer, Caller, MtlsListener, Rejection, RequireScopesLayer, resource_metadata, serve, token_service,
 };
-use agentauth_cedar::CedarPolicies;
+use agentauth_cedar::{CedarPolicies, Sources};
 use agentauth_core::audit::JsonLinesFile;
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::ChainSettings;
@@ -131,7 +131,10 @@ fn following_chains(engine: AgentAuthBuilder, resource: &ResourceId) -> AgentAut
 fn engine(ca: &Ca, resource: &ResourceId, sts: &TokenService, books: &Books) -> Result<AgentAuthBuilder, Error> {
     let (record, revocations) = (Arc::clone(&books.record), Arc::clone(&books.revocations));
     let issuer = TrustedIssuer::rfc8693(sts.issuer().id().as_str(), sts.issuer().keys());
-    let policies = CedarPolicies::from_dir(POLICIES)?.entities(Register::of(sts.issuer().id()));
+    // Its `entities.json` is for its cases, with names that last. This issuer is at a port of today.
+    let mut sources = Sources::read(POLICIES)?;
+    sources.entities.clear();
+    let policies = CedarPolicies::new(&sources)?.entities(Register::of(sts.issuer().id()));
     Ok(AgentAuth::builder(resource.as_str())
         .issuer(issuer)
         .policy(policies)

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use agentauth_core::audit::{JsonLinesFile, TracingSink};
+use agentauth_core::audit::{AuditSink, JsonLinesFile, TracingSink};
 use agentauth_core::binding::dpop::{Dpop, NonceKey};
 use agentauth_core::identity::svid::TrustBundles;
 use agentauth_core::token::Introspection;
@@ -17,17 +18,28 @@ use agentauth_tower::keys::LiveKeys;
 use axum::http::Uri;
 
 use crate::options::{DpopMode, IntrospectionOptions, Options};
+use crate::policies;
 
 /// Where the secret for introspection is found: an argument would be shown to everyone on this host.
 const SECRET: &str = "TOOL_SERVER_INTROSPECTION_SECRET";
 
 /// `files` say which agents are believed, if any do.
-pub(crate) fn engine(options: &Options, files: Option<&FileSource>) -> Result<AgentAuth, Box<dyn Error>> {
+pub(crate) async fn engine(options: &Options, files: Option<&FileSource>) -> Result<AgentAuth, Box<dyn Error>> {
     let mut issuer = options.profile.0.issuer(&options.issuer, keys(options)?);
     if let Some(introspection) = introspection(&options.introspection)? {
         issuer = issuer.introspection(introspection);
     }
-    let mut builder = AgentAuth::builder(&options.resource).issuer(issuer).policy(ScopesSuffice).audit(TracingSink);
+    let mut builder = AgentAuth::builder(&options.resource).issuer(issuer).audit(TracingSink);
+    let mut sink: Arc<dyn AuditSink> = Arc::new(TracingSink);
+    if let Some(file) = &options.audit {
+        let record = JsonLinesFile::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        sink = Arc::new(record);
+        builder = builder.audit(Arc::clone(&sink));
+    }
+    builder = match &options.policy {
+        Some(directory) => builder.policy(policies::follow(directory, options, sink).await?),
+        None => builder.policy(ScopesSuffice),
+    };
     if let Some(dpop) = dpop(options)? {
         builder = builder.dpop(dpop);
     }
@@ -38,9 +50,6 @@ pub(crate) fn engine(options: &Options, files: Option<&FileSource>) -> Result<Ag
     }
     if options.dpop == DpopMode::Required {
         builder = builder.require_binding();
-    }
-    if let Some(file) = &options.audit {
-        builder = builder.audit(JsonLinesFile::open(file).map_err(|error| format!("{}: {error}", file.display()))?);
     }
     if let Some(trust) = trust(options, files) {
         builder = builder.agents(trust);

@@ -10,6 +10,7 @@ mod engine;
 mod forwarded;
 mod options;
 mod own_trust;
+mod policies;
 mod profiles;
 mod spiffe;
 mod workload_api;
@@ -51,7 +52,7 @@ async fn run(mut options: Options) -> Result<(), Box<dyn Error>> {
     let sugar = options.trust_domain.clone().zip(options.client_ca.clone());
     let files = options.spiffe.files(sugar.map(|(domain, file)| Bundle { domain, file })).await?;
     own_trust::follow(&options, files.as_ref());
-    let auth = engine::engine(&options, files.as_ref())?;
+    let auth = engine::engine(&options, files.as_ref()).await?;
     // A layer that is added later is asked earlier: a stolen token is refused before its scopes are looked at.
     options.require.append(&mut options.require_binding);
     let mut layer = AgentAuthLayer::new(auth.clone());

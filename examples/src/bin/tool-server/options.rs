@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use agentauth_core::TrustDomain;
+use agentauth_core::{Mode, TrustDomain};
 use agentauth_examples::tool_server::{Need, ROUTES, Requirement};
 use clap::{Args, Parser, ValueEnum};
 
@@ -59,6 +59,20 @@ pub(crate) struct Options {
     /// Takes no DPoP proof without a nonce of this server (RFC 9449 §9).
     #[arg(long)]
     pub(crate) dpop_nonce: bool,
+
+    /// The Cedar policies of this directory decide, on top of the scopes: actions tools:{name}, on resources of kind tool.
+    /// Without it, what was delegated is permitted. What changes in the directory comes into force when it is whole and passes
+    /// its cases; until then the last good set stays.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// How often the directory is looked at.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..), requires = "policy")]
+    pub(crate) policy_interval: u64,
+
+    /// Lets policies permit callers in this mode too, beside those that act for themselves or by delegation. May be repeated.
+    #[arg(long, value_name = "MODE", value_enum, requires = "policy")]
+    pub(crate) policy_even_in: Vec<EvenIn>,
 
     /// Appends every decision to this file, one JSON object a line, before it takes effect.
     #[arg(long, value_name = "FILE")]
@@ -132,6 +146,28 @@ pub(crate) enum DpopMode {
     Optional,
     /// Every token must be bound, by DPoP or to a certificate: bearer tokens are refused.
     Required,
+}
+
+/// A mode in which policies permit nothing unless told otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum EvenIn {
+    /// A client with a user's token that says nothing of delegation: plain OAuth.
+    ClientOnly,
+    /// Whoever took over a principal's session.
+    Impersonation,
+    /// An agent in an account of its own.
+    AgentAccount,
+}
+
+impl EvenIn {
+    pub(crate) const fn mode(self) -> Mode {
+        match self {
+            Self::ClientOnly => Mode::ClientOnly,
+            Self::Impersonation => Mode::Impersonation,
+            Self::AgentAccount => Mode::AgentAccount,
+        }
+    }
 }
 
 fn known(route: &str) -> Result<String, String> {
