@@ -184,3 +184,18 @@ fn what_policies_say_cannot_drive_the_terminal() {
         assert_eq!(run.out.chars().find(is_bad), None, "{}", run.out);
     }
 }
+
+#[test]
+fn a_list_of_tools_becomes_actions() {
+    let folder = folder(&[]);
+    let tools = r#"{"tools": [{"name": "add", "inputSchema": {"type": "object", "required": ["a"], "properties": {
+        "a": {"type": "integer"}, "note": {"type": "string"}}}}]}"#;
+    let run = folder.run(&["policy", "schema", "--tools", "-", "--resource", "Tool"], tools);
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert_snapshot!("policy_schema_tools", run.out);
+    let odd = r#"[{"name": "any", "inputSchema": {"properties": {"x": {"type": "object"}, "\u001b[31m": {"type": "string"}}}}]"#;
+    let run = folder.run(&["policy", "schema", "--tools", "-"], odd);
+    assert_eq!((run.status, run.out.contains('\u{1b}')), (1, false), "{}", run.out);
+    assert_eq!(folder.run(&["policy", "schema"], "").status, 2);
+    assert_eq!(folder.run(&["policy", "schema", "--tools", "nowhere.json"], "").status, 2);
+}

@@ -133,8 +133,10 @@ fn a_bundle_is_signed_once_its_cases_pass() {
 }
 
 #[test]
-fn the_policies_of_the_tools_example_pass_their_cases() {
-    let policies = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/policies/tools");
-    let run = Folder::new().run(&["policy", "test", policies], "");
-    assert_eq!(run.status, 0, "{}{}", run.out, run.err);
+fn the_policies_of_the_examples_pass_their_cases() {
+    for example in ["courtroom", "tools"] {
+        let policies = format!("{}/../../examples/policies/{example}", env!("CARGO_MANIFEST_DIR"));
+        let run = Folder::new().run(&["policy", "test", &policies], "");
+        assert_eq!(run.status, 0, "{}{}", run.out, run.err);
+    }
 }
