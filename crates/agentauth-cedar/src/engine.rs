@@ -74,8 +74,8 @@ impl CedarPolicies {
             }
         };
         let (shadow, enforced): (Vec<Loaded>, Vec<Loaded>) = loaded.into_iter().partition(|one| one.terms.shadow);
-        // A word is enough: that it is built in vain costs time, and no more.
-        let with_time = sources.policies.iter().any(|source| source.text.contains("now"));
+        // A word is enough, or an escape that it may be behind: that it is built in vain costs time, and no more.
+        let with_time = sources.policies.iter().any(|source| source.text.contains("now") || source.text.contains('\\'));
         Ok(Self {
             enforced: Index::new(enforced, &schema.cedar),
             shadow: Shadow::new(shadow, &schema.cedar),

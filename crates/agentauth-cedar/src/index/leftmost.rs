@@ -162,6 +162,9 @@ const fn is_letter(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
     use super::*;
 
     fn agent_of(clauses: &str) -> Option<String> {
@@ -231,5 +234,83 @@ mod tests {
         ] {
             assert_eq!(agent_of(clauses), None, "{clauses}");
         }
+    }
+
+    /// Whatever tokens stand behind one another, if Cedar takes them for a policy.
+    #[test]
+    fn the_text_never_says_what_the_json_form_does_not() {
+        const TOKENS: [&str; 40] = [
+            "context",
+            ".",
+            "agent",
+            "==",
+            "in",
+            "A::\"1\"",
+            "N :: A // \"\n :: \"}\"",
+            "&&",
+            "||",
+            "(",
+            ")",
+            "{",
+            "}",
+            "[",
+            "]",
+            "!",
+            "when",
+            "unless",
+            "if true then",
+            "else",
+            "true",
+            "false",
+            "context.n > 1",
+            "has",
+            "is A",
+            "is A in",
+            "like \"||\"",
+            "[\"agent\"]",
+            "{a: 1}.a",
+            "// }\n",
+            "//\r",
+            "\"\\\"\"",
+            "\u{2003}",
+            "-",
+            "context.agent",
+            "&& true",
+            "== true",
+            "!=",
+            "context.s == \"}||\"",
+            "context.agent == A::\"1\"",
+        ];
+        let run = |seeds: &[(usize, bool)]| {
+            let clauses = seeds
+                .iter()
+                .fold(String::new(), |text, (token, gap)| text + TOKENS[*token] + if *gap { " " } else { "" });
+            let mut read = 0;
+            for clauses in [
+                clauses.clone(),
+                format!("when {{ context.agent == A::\"1\" {clauses} }}"),
+                format!("when {{ {clauses} }}"),
+                format!("when {{ {clauses} context.agent == A::\"1\" && true }}"),
+            ] {
+                let Ok(policy) =
+                    format!("@when(\"when\") permit (principal, action, resource) {clauses};").parse::<Policy>()
+                else {
+                    continue;
+                };
+                read += 1;
+                assert_eq!(agent(&policy), in_json(&policy.to_json().unwrap()), "{clauses}");
+            }
+            read
+        };
+        let mut runner = TestRunner::new(ProptestConfig { cases: 1000, ..ProptestConfig::default() });
+        let seeds = prop::collection::vec((0..TOKENS.len(), prop::bool::weighted(0.8)), 0..7);
+        let read = std::cell::Cell::new(0);
+        runner
+            .run(&seeds, |seeds| {
+                read.set(read.get() + run(&seeds));
+                Ok(())
+            })
+            .unwrap();
+        assert!(read.get() > 300, "{}", read.get());
     }
 }

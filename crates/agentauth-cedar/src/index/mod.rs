@@ -15,7 +15,9 @@ mod tests;
 
 use std::collections::HashMap;
 
-use cedar_policy::{Authorizer, Decision, Effect, Entities, EntityUid, Policy, PolicyId, PolicySet, Request, Schema};
+use cedar_policy::{
+    Authorizer, Decision, Effect, Entities, EntityUid, EvaluationError, Policy, PolicyId, PolicySet, Request, Schema,
+};
 
 use crate::annotations::Terms;
 use axis::Axis;
@@ -51,7 +53,7 @@ pub(crate) struct Verdict<'p> {
     /// Those that forbid.
     pub(crate) forbids: Vec<&'p Loaded>,
     /// Those that could not be evaluated, and why.
-    pub(crate) errors: Vec<(&'p Loaded, String)>,
+    pub(crate) errors: Vec<(&'p Loaded, &'static str)>,
 }
 
 /// The policies of one mode.
@@ -129,9 +131,7 @@ impl Index {
         for tree in self.of_action.get(action).into_iter().chain([&self.of_any_action]) {
             tree.visit(&whereabouts, |bucket| self.add_findings(bucket, request, entities, &mut findings));
         }
-        findings
-            .errors
-            .extend(self.unplaced.iter().map(|position| (*position, "it could not be put into force".into())));
+        findings.errors.extend(self.unplaced.iter().map(|position| (*position, "it could not be put into force")));
         self.verdict(findings)
     }
 
@@ -145,7 +145,7 @@ impl Index {
         for error in response.diagnostics().errors() {
             let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
             if let Some(position) = self.positions.get(error.policy_id()) {
-                findings.errors.push((*position, error.inner().to_string()));
+                findings.errors.push((*position, kind_of(error.inner())));
             }
         }
     }
@@ -173,10 +173,24 @@ impl Index {
     }
 }
 
+/// What went wrong, without what Cedar says of it: that has values in it, which are anybody's secrets and as long as they like.
+const fn kind_of(error: &EvaluationError) -> &'static str {
+    match error {
+        EvaluationError::IntegerOverflow(_) => "integer overflow",
+        EvaluationError::EntityDoesNotExist(_) => "nothing is known of an entity",
+        EvaluationError::EntityAttrDoesNotExist(_) => "an entity does not have an attribute",
+        EvaluationError::RecordAttrDoesNotExist(_) => "a record does not have an attribute",
+        EvaluationError::TypeError(_) => "a value is of another type",
+        EvaluationError::FailedExtensionFunctionExecution(_) => "an extension function failed",
+        EvaluationError::RecursionLimit(_) => "it is nested too deep",
+        _ => "Cedar cannot evaluate it",
+    }
+}
+
 /// By their position among the policies.
 #[derive(Default)]
 struct Findings {
     permits: Vec<usize>,
     forbids: Vec<usize>,
-    errors: Vec<(usize, String)>,
+    errors: Vec<(usize, &'static str)>,
 }

@@ -207,3 +207,30 @@ async fn policies_speak_of_the_time_to_the_microsecond_that_a_clock_has() {
         assert_eq!(answer(&policies, &scenario("records:read", json!({})).at(now)).await, "allow", "{micros}");
     }
 }
+
+/// What Cedar says of an error has values in it, and a decision goes into the record.
+#[tokio::test]
+async fn what_could_not_be_evaluated_is_told_without_values() {
+    let policies = policies(
+        r#"permit (principal, action, resource);
+        @id("guard") forbid (principal, action == Action::"motions:file", resource)
+        when { context.arguments.fee * 1000000 > 7 };"#,
+    );
+    let decision = decide(&policies, &scenario("motions:file", json!({"fee": 9_007_199_254_740_991_i64}))).await;
+    let text = "policy `guard` could not be evaluated: integer overflow";
+    assert_eq!((decision.reasons()[0].text(), &*decision.errors()[0].text), (text, text));
+    assert!(!format!("{decision:?}").contains("9007199254740991"));
+}
+
+/// A policy that would never see the time would be false, whatever it forbids.
+#[tokio::test]
+async fn the_time_is_told_however_it_is_spelled() {
+    for condition in ["context has now", r#"context has "n\u{6f}w""#, r#"context["n\x6fw"] >= datetime("1970-01-01")"#]
+    {
+        let forbids = format!(
+            "permit (principal, action, resource); forbid (principal, action, resource) when {{ {condition} }};"
+        );
+        let code = answer(&policies(&forbids), &scenario("records:read", json!({}))).await;
+        assert_eq!(code, "policy_forbidden", "{condition}");
+    }
+}

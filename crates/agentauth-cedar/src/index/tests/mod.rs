@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 
 use cedar_policy::{Authorizer, Decision, Entities, EntityUid, Policy, PolicySet, Request, Schema};
 
-use super::{Index, Loaded};
+use super::{Index, Loaded, kind_of};
 use crate::annotations::Terms;
 
-/// An answer: the determining policies, and those that err, each with its text.
+/// An answer: the determining policies, and those that err, each with what went wrong.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
     decision: Decision,
     reason: BTreeSet<String>,
-    errors: BTreeSet<(String, String)>,
+    errors: BTreeSet<(String, &'static str)>,
 }
 
 fn index_of(set: &PolicySet, schema: &Schema) -> Index {
@@ -31,7 +31,7 @@ fn through(index: &Index, request: &Request, agent: &EntityUid, entities: &Entit
     assert!(verdict.forbids.is_empty() || verdict.permits.is_empty());
     let id = |one: &Loaded| one.policy.id().to_string();
     let reason = verdict.permits.iter().chain(&verdict.forbids).map(|one| id(one)).collect();
-    let errors = verdict.errors.iter().map(|(one, text)| (id(one), text.clone())).collect();
+    let errors = verdict.errors.iter().map(|(one, text)| (id(one), *text)).collect();
     Answer { decision, reason, errors }
 }
 
@@ -39,7 +39,7 @@ fn plain(set: &PolicySet, request: &Request, entities: &Entities) -> Answer {
     let response = Authorizer::new().is_authorized(request, set, entities);
     let error = |error: &cedar_policy::AuthorizationError| {
         let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-        (error.policy_id().to_string(), error.inner().to_string())
+        (error.policy_id().to_string(), kind_of(error.inner()))
     };
     Answer {
         decision: response.decision(),
