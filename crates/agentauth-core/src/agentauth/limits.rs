@@ -126,16 +126,17 @@ fn counts_the_same(one: (&Obligation, &Demand), other: (&Obligation, &Demand)) -
     counter(one.1) == counter(other.1) && argument(one.0) == argument(other.0)
 }
 
-/// The one that leaves less; of two that leave the same number of places, the one that is held for longer.
+/// The one that leaves less. Of places, what is left of both is held for as long as the longer of them says: given to another
+/// sooner, there would be more at once than that one lets be.
 fn narrower<'d>(one: (&'d Obligation, Demand), other: (&'d Obligation, Demand)) -> (&'d Obligation, Demand) {
-    let other_is_narrower = match (one.1, other.1) {
-        (Demand::Amount { limit, .. }, Demand::Amount { limit: other, .. }) => other < limit,
-        (Demand::Place { limit, hold, .. }, Demand::Place { limit: other, hold: other_hold, .. }) => {
-            (other, hold) < (limit, other_hold)
+    match (one.1, other.1) {
+        (Demand::Amount { limit, .. }, Demand::Amount { limit: others, .. }) if others < limit => other,
+        (Demand::Place { counter, limit, hold }, Demand::Place { limit: others, hold: other_hold, .. }) => {
+            let terms = if others < limit { other.0 } else { one.0 };
+            (terms, Demand::Place { counter, limit: limit.min(others), hold: hold.max(other_hold) })
         }
-        _ => false,
-    };
-    if other_is_narrower { other } else { one }
+        _ => one,
+    }
 }
 
 /// The digest of the counter that a limit debits: at this server, of this kind and period, on this account, under this name.

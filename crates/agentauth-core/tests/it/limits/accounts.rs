@@ -1,6 +1,7 @@
 //! Whose limit it is: that of the grant at the root, however many share it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agentauth_core::identity::svid::X509Svid;
 use agentauth_core::policy::{Obligation, Reason, ReasonKind};
@@ -158,6 +159,12 @@ fn limits_of_one_name_share_a_counter() {
     let held = lawyer(&store, &[("concurrency", "x: 3"), ("concurrency", "x: 2")]);
     let permits: Vec<_> = (0..3).map(|_| super::pay(&held, 1)).collect();
     assert_eq!(permits.iter().map(code_of).collect::<Vec<_>>(), [ACCEPTED, ACCEPTED, "concurrency_exceeded"]);
+    // And it is held for as long as the wider says: one that is given away sooner would be one more of that.
+    let longer = lawyer(&Arc::default(), &[("concurrency", "x: 2 for 30m"), ("concurrency", "x: 1 for 1s")]);
+    let first = super::pay(&longer, 1).unwrap();
+    court.clock.advance(Duration::from_secs(2));
+    assert_eq!(code_of(&super::pay(&longer, 1)), "concurrency_exceeded");
+    super::run(first);
     // Two arguments of one budget add up.
     let spend = lawyer(&store, &[("budget", "spend: amount 40/1h"), ("budget", "spend: fee 40/1h")]);
     assert_eq!([(); 3].map(|()| ask(&spend, "records:read")), [ACCEPTED, ACCEPTED, "budget_exceeded"]);
