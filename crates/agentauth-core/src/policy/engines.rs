@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,13 +16,15 @@ use super::{
 };
 use crate::random::hex;
 
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<Decision, PolicyError>> + Send + 'a>>;
+type Answered = Result<Decision, PolicyError>;
+type Answer<'a> = Pin<Box<dyn Future<Output = Answered> + Send + 'a>>;
 type Timer = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 /// Several policy engines as one. An action is permitted only if every engine in force permits it, on the conditions of all of
 /// them; what one denies, or cannot answer, is denied. Without an engine in force, everything is (`policy_none`).
 ///
-/// An engine in shadow mode is never in force: nothing that it answers, or fails to, changes the answer. It is asked once the answer
+/// An engine in shadow mode is never in force: nothing that it answers, or fails to, changes the answer, not even
+/// that it panics. It is asked once the answer
 /// is known, and where its own would be another, the decision says so ([`Decision::would_flip`]): what the answer would be, were that
 /// engine in force *instead*. So one that is to be added, and one that is to replace another, are both rehearsed here.
 ///
@@ -98,7 +101,7 @@ impl Engines {
 
     /// What those in shadow mode would have answered otherwise.
     async fn flips(&self, request: &AuthzRequest<'_>, effect: Effect) -> Vec<WouldFlip> {
-        let asked: Vec<Answer<'_>> = self.shadow.iter().map(|(_, engine)| engine.decide(request)).collect();
+        let asked = self.shadow.iter().map(|(_, engine)| unharmed(engine, request)).collect();
         let answers = all_of(asked, Some(self.patience.as_deref())).await;
         let mut flips = Vec::new();
         for ((name, _), answer) in self.shadow.iter().zip(answers) {
@@ -159,12 +162,20 @@ impl PolicyEngine for Engines {
     }
 }
 
+/// The answer of `engine`, or that it has panicked: so that it takes nothing with it.
+fn unharmed<'a>(engine: &'a Arc<dyn PolicyEngine>, request: &'a AuthzRequest<'_>) -> Answer<'a> {
+    let mut answer: Option<Answer<'a>> = None;
+    Box::pin(poll_fn(move |context| {
+        let step = || answer.get_or_insert_with(|| engine.decide(request)).as_mut().poll(context);
+        // What a panic leaves half-done is the engine's own.
+        let answered = catch_unwind(AssertUnwindSafe(step));
+        answered.unwrap_or_else(|_| Poll::Ready(Err(PolicyError::new("the engine has panicked"))))
+    }))
+}
+
 /// The answers, in the order of the questions, which are waited for together: all of them; or, where patience has an end, those
 /// that are there by then, or at once.
-async fn all_of(
-    mut asked: Vec<Answer<'_>>,
-    patience: Option<Option<&Timer>>,
-) -> Vec<Option<Result<Decision, PolicyError>>> {
+async fn all_of(mut asked: Vec<Answer<'_>>, patience: Option<Option<&Timer>>) -> Vec<Option<Answered>> {
     let mut answers: Vec<_> = asked.iter().map(|_| None).collect();
     let mut timer = patience.flatten().map(|begin| begin());
     poll_fn(|context| {

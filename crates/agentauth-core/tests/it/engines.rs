@@ -229,3 +229,26 @@ fn conditions_are_united() {
     let decision = decide(&Engines::new().enforce(asks("a")).enforce(asks("b")).enforce(asks("a")));
     assert_eq!(decision.obligations(), [Obligation::Unknown("a".into()), Obligation::Unknown("b".into())]);
 }
+
+#[derive(Debug)]
+struct Panics;
+
+#[async_trait]
+impl PolicyEngine for Panics {
+    async fn decide(&self, _: &AuthzRequest<'_>) -> Result<Decision, PolicyError> {
+        panic!("it has a fault")
+    }
+
+    fn version(&self) -> Arc<str> {
+        "panics".into()
+    }
+}
+
+#[test]
+fn an_engine_in_shadow_mode_that_panics_takes_nothing_with_it() {
+    let engines = Engines::new().enforce(Oracle::permitting()).shadow("broken", Panics);
+    let decision = decide(&engines.shadow("stricter", Oracle::answering(Ok(denies()))));
+    assert_eq!(decision.effect(), Effect::Allow);
+    let flips: Vec<&str> = decision.would_flip().iter().map(|flip| &*flip.policy).collect();
+    assert_eq!(flips, ["broken", "stricter"], "one that fails would deny");
+}
