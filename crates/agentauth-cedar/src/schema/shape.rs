@@ -14,7 +14,7 @@ use crate::names::uid;
 const MAX_DEPTH: usize = 32;
 
 /// What Cedar's decimals have after the point.
-const DECIMAL_DIGITS: i32 = 4;
+const DECIMAL_DIGITS: usize = 4;
 
 /// The type of an argument, or of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,8 +226,10 @@ fn decimal(number: &Number) -> Option<String> {
         return Some(format!("{integer}.0"));
     }
     let float = number.as_f64()?;
-    // The shortest text that is read back as this number.
+    // The shortest text that is read back as this number: never with an exponent, and with a point only if it needs one.
     let text = float.to_string();
-    let (_, fraction) = text.split_once('.')?;
-    (fraction.len() <= DECIMAL_DIGITS.unsigned_abs() as usize && !text.contains('e')).then_some(text)
+    match text.split_once('.') {
+        None => Some(format!("{text}.0")),
+        Some((_, fraction)) => (fraction.len() <= DECIMAL_DIGITS).then_some(text),
+    }
 }

@@ -121,12 +121,16 @@ async fn numbers_are_taken_exactly_or_not_at_all() {
     let ours = CedarPolicies::new(&Sources::new().schema("a", schema).policies("a", text)).unwrap();
     for (fee, expected) in [
         (json!(1), "allow"),
+        (json!(1.0), "allow"),
+        (json!(-0.0), "allow"),
         (json!(1.5), "allow"),
         (json!(-0.0001), "allow"),
         (json!(99.9999), "allow"),
         (json!(100), "policy_not_permitted"),
         (json!(0.00001), "argument_refused"),
+        (json!(100.0), "policy_not_permitted"),
         (json!(1e15), "argument_refused"),
+        (json!(-1e300), "argument_refused"),
         (json!(9_007_199_254_740_991_i64), "argument_refused"),
         (json!("1.5"), "argument_refused"),
         (json!(null), "argument_refused"),
