@@ -16,7 +16,7 @@ use crate::syntax::{Span, TokenKind, tokens};
 const ALL: &str = "schema";
 
 /// What Cedar's built-in types are called.
-const BUILT_IN: [&str; 8] = ["Bool", "Long", "String", "Set", "decimal", "ipaddr", "datetime", "duration"];
+pub(super) const BUILT_IN: [&str; 8] = ["Bool", "Long", "String", "Set", "decimal", "ipaddr", "datetime", "duration"];
 
 /// Parses one file.
 pub(super) fn parse(source: &Source) -> Result<Value, Problems> {

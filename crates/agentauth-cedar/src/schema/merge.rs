@@ -7,9 +7,13 @@ use agentauth_core::policy::{Problem, Problems};
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema, SchemaFragment};
 use serde_json::{Map, Value, json};
 
-use super::faults::about;
+use super::faults::{BUILT_IN, about};
 use super::{ActionSchema, SHIPPED, Shape};
 use crate::sources::Source;
+
+/// What every context has beside the arguments, and of which type.
+const GIVEN: [(&str, &str); 4] =
+    [("agent", "Agent"), ("delegation", "Delegation"), ("server", "Server"), ("now", "datetime")];
 
 /// A schema in Cedar's JSON form, by namespace.
 pub(super) struct Merged {
@@ -37,6 +41,13 @@ impl Merged {
                 let into = into.entry(part.clone()).or_insert_with(|| json!({}));
                 let Some(into) = into.as_object_mut() else { continue };
                 for (name, declaration) in declarations.as_object().into_iter().flatten() {
+                    if BUILT_IN.contains(&&**name) && part != "actions" {
+                        // What policies are checked against would not be what they are evaluated with.
+                        let text = format!("`{name}` is a type of Cedar's own");
+                        let problem = about(std::slice::from_ref(source), name, text);
+                        problems.push(problem.help("give it another name"));
+                        continue;
+                    }
                     let Some(known) = into.get_mut(name) else {
                         into.insert(name.clone(), declaration.clone());
                         continue;
@@ -64,15 +75,17 @@ impl Merged {
                 let context = applies.entry("context").or_insert_with(|| json!({"type": "Record", "attributes": {}}));
                 let Some(members) = context.get_mut("attributes").and_then(Value::as_object_mut) else { continue };
                 members.entry("arguments").or_insert_with(|| json!({"type": "Record", "attributes": {}}));
-                for (name, kind) in
-                    [("agent", "Agent"), ("delegation", "Delegation"), ("server", "Server"), ("now", "datetime")]
-                {
+                for (name, kind) in GIVEN {
                     members.insert(name.into(), json!({"type": "EntityOrCommon", "name": kind}));
                 }
             }
         }
         Value::Object(self.namespaces)
     }
+}
+
+fn is_given(member: &str) -> bool {
+    member == "arguments" || GIVEN.iter().any(|(name, _)| *name == member)
 }
 
 /// Adds the parents and attributes of `more` to `known`; not where both have one of a name.
@@ -130,7 +143,22 @@ pub(super) fn actions(
     let (mut actions, mut problems) = (HashMap::new(), Problems::none());
     for (namespace, parts) in schema.as_object().into_iter().flatten() {
         for (name, action) in parts.get("actions").and_then(Value::as_object).into_iter().flatten() {
-            let Some(arguments) = action.pointer("/appliesTo/context/attributes/arguments") else { continue };
+            let Some(applies) = action.get("appliesTo") else { continue };
+            let context = applies.pointer("/context/attributes").and_then(Value::as_object);
+            let Some((context, arguments)) = context.and_then(|members| Some((members, members.get("arguments")?)))
+            else {
+                let text = format!("action `{name}`: its context is a type with a name, and must be written out");
+                problems.push(
+                    about(sources, name, text).help("only its arguments can be one: `context: { arguments: Name }`"),
+                );
+                continue;
+            };
+            if let Some(unknown) = context.keys().find(|member| !is_given(member)) {
+                // A policy that forbids where it is given would never forbid.
+                let text = format!("action `{name}`: nobody gives `context.{unknown}`");
+                problems.push(about(sources, name, text).help("what the agent gives stands in `context.arguments`"));
+                continue;
+            }
             let Ok(kind) = EntityTypeName::from_str(&full_name(namespace, "Action")) else { continue };
             let uid = EntityUid::from_type_name_and_id(kind, EntityId::new(name));
             let shape = match Shape::read(arguments, schema, namespace) {

@@ -63,6 +63,23 @@ fn every_mistake_of_a_directory_is_told_at_once() {
     assert_snapshot!("mistakes", problems(&sources));
 }
 
+/// What would be checked as one thing and evaluated as another, or never be given.
+#[test]
+fn a_schema_declares_nothing_that_is_not_so() {
+    let with =
+        |context: &str| format!("action \"a\" appliesTo {{ principal: User, resource: Server, context: {context} }};");
+    for (schema, text) in [
+        (format!("type datetime = String; {}", with("{}")), "`datetime` is a type of Cedar's own"),
+        (format!("entity decimal; {}", with("{}")), "`decimal` is a type of Cedar's own"),
+        (format!("namespace N {{ type ipaddr = String; {} }}", with("{}")), "`ipaddr` is a type of Cedar's own"),
+        (with("{ arguments: { fee: Long }, suspicious?: Bool }"), "action `a`: nobody gives `context.suspicious`"),
+        (format!("type C = {{ arguments: {{}} }}; {}", with("C")), "action `a`: its context is a type with a name"),
+    ] {
+        let found = problems(&Sources::new().schema("a.cedarschema", &schema).policies("a.cedar", ""));
+        assert!(found.contains(text), "{found}");
+    }
+}
+
 #[test]
 fn a_schemas_mistakes_are_told_with_those_of_the_policies() {
     let schema = "@kind(\"case\") entity Case in [Cabinet] { owner: Usr };\nentity Court { name: string };\n";
