@@ -130,6 +130,13 @@ struct File<'s> {
     templates: usize,
 }
 
+impl Read<'_> {
+    /// How many policies and templates stand in the files.
+    pub(crate) fn count(&self) -> usize {
+        self.places.len()
+    }
+}
+
 impl<'s> File<'s> {
     fn read(&mut self, piece: &Piece, read: &mut Read<'s>) {
         let source = self.source;
@@ -210,6 +217,10 @@ struct Piece {
 
 /// The policies of one file. Of a file that is broken somewhere, those that can be read.
 fn parse(source: &Source, problems: &mut Problems) -> Vec<Piece> {
+    if let Some(place) = syntax::too_deep(&source.text) {
+        problems.push(too_deep(source, place));
+        return Vec::new();
+    }
     let errors = match PolicySet::from_str(&source.text) {
         Ok(set) => return vec![Piece { set, shift: 0 }],
         Err(errors) => errors,
@@ -231,6 +242,13 @@ fn parse(source: &Source, problems: &mut Problems) -> Vec<Piece> {
         }
     }
     found
+}
+
+/// That `source` is nested deeper than is read.
+pub(crate) fn too_deep(source: &Source, place: Span) -> Problem {
+    let text = "this is nested too deep, or one of too many operators in a row";
+    let problem = Problem::new("policy_too_deep", &source.name, text).at(&source.text, place.start, place.end);
+    problem.help("in a policy, compare with a set, `[..].contains(..)`, or make several of it; in a schema, name the inner types")
 }
 
 /// What stands up to each semicolon; nothing if there are no two pieces.

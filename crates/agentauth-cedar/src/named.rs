@@ -61,6 +61,12 @@ impl Written<'_> {
         span.of(&self.source.text)
     }
 
+    /// From `permit` or `forbid` to the end of its scope, without the bracket.
+    pub(crate) fn head(&self) -> Span {
+        let PolicyText { effect, scope, .. } = &self.text;
+        Span { start: effect.start, end: scope.last().map_or(effect.end, |part| part.span.end) }
+    }
+
     /// Whether links fill something in: it decides nothing itself.
     pub(crate) fn is_open(&self) -> bool {
         self.text.is_template()

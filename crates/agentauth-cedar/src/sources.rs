@@ -1,6 +1,7 @@
 //! Policy files, as they were read.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
 
 use agentauth_core::policy::{CASES_SUFFIX, Problem, Problems};
@@ -8,8 +9,11 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::syntax;
 
-/// A policy file larger than this is not one that people wrote.
-const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// A policy file larger than this is not one that people wrote, in bytes.
+const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
+
+/// A set larger than this is not read: it would be in memory several times over, in bytes.
+const MAX_SET_BYTES: usize = 64 * 1024 * 1024;
 
 /// A directory with more policy files than this is another directory.
 const MAX_FILES: usize = 10_000;
@@ -177,21 +181,31 @@ pub(crate) fn read_all(path: &Path) -> Result<Vec<Source>, Problems> {
         }
     }
     files.sort();
-    let (mut sources, mut problems) = (Vec::new(), Problems::none());
+    let (mut sources, mut problems, mut left) = (Vec::new(), Problems::none(), MAX_SET_BYTES);
     for file in files {
         let name = file.to_string_lossy();
         if Kind::of(&name).is_none() {
             continue;
         }
-        let read = match fs::metadata(&file) {
-            Ok(data) if data.len() > MAX_FILE_BYTES => Err(unreadable(&file, &"it is larger than 16 MiB")),
-            Ok(_) => fs::read_to_string(&file).map_err(|error| unreadable(&file, &error)),
-            Err(error) => Err(unreadable(&file, &error)),
-        };
-        match read {
-            Ok(text) => sources.push(Source::new(&name, &text)),
-            Err(problem) => problems.push(problem),
+        match read_file(&file) {
+            Ok(text) if text.len() > MAX_FILE_BYTES => problems.push(unreadable(&file, &"it is larger than 16 MiB")),
+            Ok(text) => {
+                let rest = left.checked_sub(text.len());
+                left = rest.ok_or_else(|| unreadable(path, &"its policies are larger than 64 MiB"))?;
+                sources.push(Source { name: name.into(), text: text.into() });
+            }
+            Err(error) => problems.push(unreadable(&file, &error)),
         }
     }
     problems.or(sources)
+}
+
+/// At most one byte more than is taken, by which it is known to be too much. A device may never end, and a pipe never begin.
+fn read_file(path: &Path) -> std::io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }

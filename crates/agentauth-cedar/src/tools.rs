@@ -1,5 +1,6 @@
 //! From a list of tools, as MCP servers give it, to the actions of a schema.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -15,6 +16,12 @@ const MAX_DEPTH: usize = 32;
 
 /// More tools than a model is ever shown.
 const MAX_TOOLS: usize = 10_000;
+
+/// What the arguments of one tool are written in at most, in bytes: what is referred to is written again each time.
+const MAX_ARGUMENTS_BYTES: usize = 64 * 1024;
+
+/// What a member is written in at least, beside its name: quotes, a colon, a type and a comma.
+const LEAST_BYTES: usize = 8;
 
 /// A comment is a line.
 const MAX_COMMENT_CHARS: usize = 100;
@@ -84,7 +91,9 @@ impl ToolActions {
             }
             let none = Value::Object(serde_json::Map::new());
             let input = tool.get("inputSchema").unwrap_or(&none);
-            match record_of(input, input, "arguments", MAX_DEPTH) {
+            let room = Cell::new(MAX_ARGUMENTS_BYTES);
+            let tree = Tree { root: input, room: &room };
+            match tree.record_of(input, "arguments", MAX_DEPTH) {
                 Ok(arguments) => self.declare(tool_name, tool, &arguments, &mut text),
                 Err(told) => {
                     let told = format!("tool `{}`: {told}", Excerpt::of(tool_name));
@@ -126,62 +135,82 @@ fn declared_by(fragment: SchemaFragment) -> usize {
     json.get("").and_then(|space| space.get("actions")?.as_object()).map_or(0, serde_json::Map::len)
 }
 
-/// The Cedar type of a JSON Schema for an object.
-fn record_of(schema: &Value, root: &Value, path: &str, depth: usize) -> Result<String, String> {
-    let depth = depth.checked_sub(1).ok_or_else(|| format!("`{path}` is nested too deep, or in itself"))?;
-    if let Some(combined) =
-        ["anyOf", "oneOf", "allOf", "not", "if", "patternProperties"].iter().find(|k| schema.get(k).is_some())
-    {
-        return Err(format!("`{path}` has `{combined}`, which has no one type"));
-    }
-    let required: BTreeSet<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let mut members = Vec::new();
-    for (member, of) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        if !is_writable(member) {
-            return Err(format!("`{path}` has a member with control characters"));
-        }
-        let (kind, may_be_null) = type_of(of, root, &format!("{path}.{member}"), depth)?;
-        let mark = if required.contains(member.as_str()) && !may_be_null { "" } else { "?" };
-        members.push(format!("{}{mark}: {kind}", quoted(member)));
-    }
-    Ok(if members.is_empty() { "{}".into() } else { format!("{{ {} }}", members.join(", ")) })
+/// The schema of one tool's arguments, and room for what it is written as.
+struct Tree<'t> {
+    root: &'t Value,
+    room: &'t Cell<usize>,
 }
 
-/// The Cedar type of a JSON Schema, and whether null is of it too.
-fn type_of(schema: &Value, root: &Value, path: &str, depth: usize) -> Result<(String, bool), String> {
-    let depth = depth.checked_sub(1).ok_or_else(|| format!("`{path}` is nested too deep, or in itself"))?;
-    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        let target = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-        let target = target.ok_or_else(|| format!("`{path}` refers to something outside of the tool"))?;
-        return type_of(target, root, path, depth);
+impl Tree<'_> {
+    fn take(&self, bytes: usize) -> Result<(), String> {
+        let left = self.room.get().checked_sub(bytes);
+        self.room.set(
+            left.ok_or_else(|| format!("its arguments, written out, are longer than {MAX_ARGUMENTS_BYTES} bytes"))?,
+        );
+        Ok(())
     }
-    let mut kinds: Vec<&str> = match schema.get("type") {
-        Some(Value::String(kind)) => vec![kind],
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let before = kinds.len();
-    kinds.retain(|kind| *kind != "null");
-    let may_be_null = kinds.len() < before;
-    let kind = match *kinds.as_slice() {
-        ["string"] => "String".into(),
-        ["integer"] => "Long".into(),
-        ["number"] => "decimal".into(),
-        ["boolean"] => "Bool".into(),
-        ["array"] => {
-            let items = schema.get("items").ok_or_else(|| format!("`{path}` is a list of anything"))?;
-            let (element, has_nulls) = type_of(items, root, &format!("{path}[]"), depth)?;
-            if has_nulls {
-                return Err(format!("`{path}` is a list in which nulls may be"));
-            }
-            format!("Set<{element}>")
+
+    /// The Cedar type of a JSON Schema for an object.
+    fn record_of(&self, schema: &Value, path: &str, depth: usize) -> Result<String, String> {
+        let depth = depth.checked_sub(1).ok_or_else(|| format!("`{path}` is nested too deep, or in itself"))?;
+        if let Some(combined) =
+            ["anyOf", "oneOf", "allOf", "not", "if", "patternProperties"].iter().find(|k| schema.get(k).is_some())
+        {
+            return Err(format!("`{path}` has `{combined}`, which has no one type"));
         }
-        ["object"] if schema.get("properties").is_some() => record_of(schema, root, path, depth)?,
-        ["object"] => return Err(format!("`{path}` is an object with any members")),
-        _ => return Err(format!("`{path}` has no one type")),
-    };
-    Ok((kind, may_be_null))
+        let required: BTreeSet<&str> =
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        self.take(required.len())?;
+        let mut members = Vec::new();
+        for (member, of) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            if !is_writable(member) {
+                return Err(format!("`{path}` has a member with control characters"));
+            }
+            self.take(member.len().saturating_add(LEAST_BYTES))?;
+            let (kind, may_be_null) = self.type_of(of, &format!("{path}.{member}"), depth)?;
+            let mark = if required.contains(member.as_str()) && !may_be_null { "" } else { "?" };
+            members.push(format!("{}{mark}: {kind}", quoted(member)));
+        }
+        Ok(if members.is_empty() { "{}".into() } else { format!("{{ {} }}", members.join(", ")) })
+    }
+
+    /// The Cedar type of a JSON Schema, and whether null is of it too.
+    fn type_of(&self, schema: &Value, path: &str, depth: usize) -> Result<(String, bool), String> {
+        let depth = depth.checked_sub(1).ok_or_else(|| format!("`{path}` is nested too deep, or in itself"))?;
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+            self.take(reference.len())?;
+            let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            let target = target.ok_or_else(|| format!("`{path}` refers to something outside of the tool"))?;
+            return self.type_of(target, path, depth);
+        }
+        let mut kinds: Vec<&str> = match schema.get("type") {
+            Some(Value::String(kind)) => vec![kind],
+            Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let before = kinds.len();
+        self.take(before)?;
+        kinds.retain(|kind| *kind != "null");
+        let may_be_null = kinds.len() < before;
+        let kind = match *kinds.as_slice() {
+            ["string"] => "String".into(),
+            ["integer"] => "Long".into(),
+            ["number"] => "decimal".into(),
+            ["boolean"] => "Bool".into(),
+            ["array"] => {
+                let items = schema.get("items").ok_or_else(|| format!("`{path}` is a list of anything"))?;
+                let (element, has_nulls) = self.type_of(items, &format!("{path}[]"), depth)?;
+                if has_nulls {
+                    return Err(format!("`{path}` is a list in which nulls may be"));
+                }
+                format!("Set<{element}>")
+            }
+            ["object"] if schema.get("properties").is_some() => self.record_of(schema, path, depth)?,
+            ["object"] => return Err(format!("`{path}` is an object with any members")),
+            _ => return Err(format!("`{path}` has no one type")),
+        };
+        Ok((kind, may_be_null))
+    }
 }
 
 fn is_writable(name: &str) -> bool {

@@ -7,7 +7,7 @@ use cedar_policy::{PolicySet, ValidationError, ValidationMode, ValidationWarning
 
 use super::Findings;
 use crate::load::Read;
-use crate::named::Written;
+use crate::named::{Part, Written};
 use crate::schema::PolicySchema;
 use crate::syntax::Span;
 
@@ -64,7 +64,7 @@ fn place_of(said: &dyn miette::Diagnostic, policy: &Written<'_>) -> Option<Span>
 /// Where a condition is what no request can fit, that condition; or else the scope.
 fn never_matches(policy: &Written<'_>, validator: &Validator, found: &mut Findings) {
     let text = &policy.text;
-    let head = Span { start: text.effect.start, end: text.scope.last().map_or(text.effect.end, |part| part.span.end) };
+    let head = policy.head();
     let mut so_far = format!("{})", policy.of(head));
     if is_impossible(&so_far, validator) {
         found.warn(
@@ -93,6 +93,13 @@ fn never_matches(policy: &Written<'_>, validator: &Validator, found: &mut Findin
     }
     let help = "its conditions exclude each other: look at them together";
     found.warn("lint_never_matches", policy, text.body, "no request can fit this policy", help);
+}
+
+/// Whether by the schema all requests that the scope fits meet `part`.
+pub(super) fn always_met(policy: &Written<'_>, part: Part<'_>, validator: &Validator) -> bool {
+    let (head, otherwise) = (policy.of(policy.head()), if part.unless { "when" } else { "unless" });
+    !is_impossible(&format!("{head})"), validator)
+        && is_impossible(&format!("{head}) {otherwise} {{ {} }}", policy.of(part.expr.span)), validator)
 }
 
 fn is_impossible(policy: &str, validator: &Validator) -> bool {

@@ -42,6 +42,7 @@ pub struct Lint {
 /// | `lint_far_entity` | an attribute of an entity that is reached through another, and may not be at hand, which denies |
 /// | `lint_unknown_name` | the name of an agent, principal or issuer that none can have |
 /// | `lint_confusable` | letters that look like others, or that change the order of what is read |
+/// | `lint_not_read` | policies that Cedar takes and that are not looked into here |
 /// | `lint_unnamed` | a note: a policy without `@id`, whose name in the record changes with its place |
 /// | `lint_undecided_in_lists` | a note: what depends on arguments is not known when tools are listed |
 /// | `lint_needs_entity` | a note: attributes that somebody must provide with the resource |
@@ -106,7 +107,10 @@ pub fn lint(sources: &Sources) -> Result<Lint, Problems> {
     };
     let policies = written(sources);
     let mut found = Findings::default();
-    scope::find(&policies, sources, &mut found);
+    scope::find(&policies, sources, &schema, &mut found);
+    if policies.len() < read.count() {
+        found.not_read(sources, read.count().saturating_sub(policies.len()));
+    }
     cedar::find(&policies, &read, &schema, &mut found);
     for policy in &policies {
         // What is open is judged as far as it is written.
@@ -125,6 +129,13 @@ pub fn lint(sources: &Sources) -> Result<Lint, Problems> {
 struct Findings(Vec<Finding>);
 
 impl Findings {
+    fn not_read(&mut self, sources: &Sources, count: usize) {
+        let file = sources.policies.first().map_or("policies", |source| &source.name);
+        let problem = Problem::new("lint_not_read", file, format!("{count} of the policies are not looked into here"));
+        let problem = problem.help("they are valid, and unusual: write them as others do");
+        self.0.push(Finding { severity: Severity::Warning, problem });
+    }
+
     fn warn(&mut self, code: &'static str, of: &Written<'_>, at: Span, text: impl Into<Box<str>>, help: &str) {
         self.add(Severity::Warning, code, of, at, text, help);
     }

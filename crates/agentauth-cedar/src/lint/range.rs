@@ -25,6 +25,18 @@ impl Range {
         self.low >= ALL.low && self.high <= ALL.high
     }
 
+    /// How `sign` compares any number in here with any in `other`, if that is the same for all.
+    pub(super) fn compares(self, sign: &str, other: Self) -> Option<bool> {
+        let decided = |holds: bool, fails: bool| if holds { Some(true) } else { fails.then_some(false) };
+        match sign {
+            "<" => decided(self.high < other.low, self.low >= other.high),
+            "<=" => decided(self.high <= other.low, self.low > other.high),
+            ">" => other.compares("<", self),
+            ">=" => other.compares("<=", self),
+            _ => None,
+        }
+    }
+
     fn within(self, other: Self) -> Self {
         Self { low: self.low.max(other.low), high: self.high.min(other.high) }
     }

@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 
 use agentauth_core::policy::Problem;
+use cedar_policy::Validator;
 
-use super::{Finding, Findings, Severity};
-use crate::named::Written;
+use super::range::Bounds;
+use super::{Finding, Findings, Severity, cedar};
+use crate::named::{Part, Written};
+use crate::schema::PolicySchema;
 use crate::sources::Sources;
 use crate::syntax::{Expr, Kind, Span, tokens};
 
-pub(super) fn find(policies: &[Written<'_>], sources: &Sources, found: &mut Findings) {
+pub(super) fn find(policies: &[Written<'_>], sources: &Sources, schema: &PolicySchema, found: &mut Findings) {
+    let validator = Validator::new(schema.cedar.clone());
     for policy in policies {
-        too_wide(policy, found);
+        too_wide(policy, &validator, found);
     }
     overruled(policies, found);
     duplicates(policies, found);
@@ -31,13 +35,20 @@ fn is_any(part: &Expr) -> bool {
     matches!(part.kind, Kind::Variable(_))
 }
 
-fn too_wide(policy: &Written<'_>, found: &mut Findings) {
+fn too_wide(policy: &Written<'_>, validator: &Validator, found: &mut Findings) {
     let text = &policy.text;
-    if !text.permits {
+    let names_somebody = text.scope.first().is_some_and(|principal| match &principal.kind {
+        Kind::Is(_, within) => within.is_some(),
+        Kind::Variable(_) => false,
+        _ => true,
+    });
+    if !text.permits || names_somebody {
         return;
     }
-    let head = Span { start: text.effect.start, end: text.scope.last().map_or(text.effect.end, |part| part.span.end) };
-    if text.scope.iter().all(is_any) && text.conditions.is_empty() {
+    let head = policy.head();
+    let limits: Vec<Part<'_>> =
+        policy.parts().into_iter().filter(|part| !always_met(policy, *part, validator)).collect();
+    if text.scope.iter().all(is_any) && limits.is_empty() {
         found.warn(
             "lint_always_allow",
             policy,
@@ -48,17 +59,12 @@ fn too_wide(policy: &Written<'_>, found: &mut Findings) {
         );
         return;
     }
-    let names_somebody = text.scope.first().is_some_and(|principal| match &principal.kind {
-        Kind::Is(_, within) => within.is_some(),
-        Kind::Variable(_) => false,
-        _ => true,
-    });
-    let asks = text
-        .conditions_all()
-        .into_iter()
+    let asks = limits
+        .iter()
+        .flat_map(|part| part.expr.all())
         .filter_map(Expr::path)
         .any(|path| matches!(path.as_slice(), ["principal", ..] | ["context", "agent" | "delegation", ..]));
-    if !names_somebody && !asks {
+    if !asks {
         found.warn(
             "lint_any_agent",
             policy,
@@ -67,6 +73,28 @@ fn too_wide(policy: &Written<'_>, found: &mut Findings) {
             "name the agents, `when { context.agent in SpiffePath::\"spiffe://...\" }`, or those they act for, \
              `principal in Group::\"...\"`",
         );
+    }
+}
+
+/// Whether all requests meet this, whatever it speaks of.
+fn always_met(policy: &Written<'_>, part: Part<'_>, validator: &Validator) -> bool {
+    always_is(policy, part.expr, !part.unless) || cedar::always_met(policy, part, validator)
+}
+
+/// Whether `expr` always is `truth`, by what it says alone.
+fn always_is(policy: &Written<'_>, expr: &Expr, truth: bool) -> bool {
+    match &expr.kind {
+        Kind::Bool(flag) => *flag == truth,
+        Kind::Not(one) => always_is(policy, one, !truth),
+        Kind::All(parts) if truth => parts.iter().all(|part| always_is(policy, part, true)),
+        Kind::Any(parts) if !truth => parts.iter().all(|part| always_is(policy, part, false)),
+        Kind::All(parts) | Kind::Any(parts) => parts.iter().any(|part| always_is(policy, part, truth)),
+        Kind::Binary("==" | "in", left, right) if left.path().is_some() && left.path() == right.path() => truth,
+        Kind::Binary(sign, left, right) => {
+            let bounds = Bounds::new(&policy.source.text);
+            bounds.range(left).compares(sign, bounds.range(right)) == Some(truth)
+        }
+        _ => false,
     }
 }
 

@@ -7,10 +7,10 @@ use cedar_policy::{Schema, SchemaError, SchemaFragment};
 use miette::Diagnostic as _;
 use serde_json::Value;
 
-use crate::load::{pieces, problem_from};
+use crate::load::{pieces, problem_from, too_deep};
 use crate::sources::Source;
 use crate::suggest::nearest;
-use crate::syntax::{Span, TokenKind, tokens};
+use crate::syntax::{Span, TokenKind, schema_too_deep, tokens};
 
 /// The file of problems for which no place is found.
 const ALL: &str = "schema";
@@ -24,6 +24,9 @@ pub(super) fn parse(source: &Source) -> Result<Value, Problems> {
         Ok((fragment, _warnings)) => Ok(fragment),
         Err(error) => Err(Box::new(error)),
     };
+    if let Some(place) = schema_too_deep(&source.text) {
+        return Err(too_deep(source, place).into());
+    }
     let broken = |shift, error: &dyn miette::Diagnostic| problem_from("policy_schema", source, shift, error);
     let error = match parsed(&source.text) {
         Ok(fragment) => return fragment.to_json_value().map_err(|error| broken(0, &error).into()),

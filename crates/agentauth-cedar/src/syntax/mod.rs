@@ -3,11 +3,13 @@
 //! Cedar says what a policy means, and decides; where its parts are, it tells only of those that are wrong. What is read here is
 //! for those who write policies, once Cedar has taken the text: nothing is permitted by it.
 
+mod depth;
 mod lex;
 mod parse;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use depth::{schema_too_deep, too_deep};
 pub(crate) use lex::{Kind as TokenKind, semicolons, tokens};
 pub(crate) use parse::policies;
 
@@ -65,7 +67,6 @@ pub(crate) struct Expr {
 
 #[derive(Debug)]
 pub(crate) enum Kind {
-    #[cfg_attr(not(test), expect(dead_code, reason = "told apart from a variable"))]
     Bool(bool),
     Long(i128),
     /// With its quotes.

@@ -54,6 +54,63 @@ fn a_permit_without_limits_is_found() {
     }
 }
 
+/// A condition that all meet limits nobody, whatever it speaks of.
+#[test]
+fn a_condition_that_always_holds_is_no_limit() {
+    for condition in [
+        "when { true }",
+        "unless { false }",
+        "when { context.agent == context.agent }",
+        "when { principal in principal && true }",
+        "when { context.delegation.depth >= 0 }",
+        "unless { context.delegation.depth < 0 }",
+        "when { context.agent in TrustDomain::\"a.example\" || 1 < 2 }",
+        "when { principal is User || principal is Client || principal is Account }",
+        "when { context has agent } unless { !(context has delegation) }",
+    ] {
+        assert_eq!(
+            warnings(&format!("permit (principal, action, resource) {condition};")),
+            ["lint_always_allow"],
+            "{condition}"
+        );
+        let on_one = format!("permit (principal, action == Action::\"cases:read\", resource) {condition};");
+        assert_eq!(warnings(&on_one), ["lint_any_agent"], "{condition}");
+    }
+    for condition in [
+        "when { principal is User }",
+        "when { context.delegation.depth >= 1 }",
+        "when { context.agent in TrustDomain::\"a.example\" || 2 < 1 }",
+        "unless { context.agent == Agent::\"spiffe://court.example/a\" && true }",
+    ] {
+        assert_eq!(warnings(&format!("permit (principal, action, resource) {condition};")), [""; 0], "{condition}");
+    }
+}
+
+/// Cedar's parser follows brackets on the stack, and its validator takes for valid what is too deep for it.
+#[test]
+fn what_cedar_would_not_look_into_is_refused() {
+    let code = |schema: &str, condition: &str| {
+        let policies = format!("{PLAIN}\npermit (principal, action, resource) when {{ {condition} }};");
+        let sources =
+            Sources::new().schema("a.cedarschema", &format!("{SCHEMA}\n{schema}")).policies("a.cedar", &policies);
+        lint(&sources).map_or_else(|problems| problems.iter().next().unwrap().code, |_| "taken")
+    };
+    let around = |open: &str, times: usize, close: &str| format!("{}true{}", open.repeat(times), close.repeat(times));
+    for (condition, expected) in [
+        (around("(", 19, ")"), "taken"),
+        (around("(", 500, ")"), "policy_too_deep"),
+        (around("if true then ", 2000, " else true"), "policy_too_deep"),
+        (around("[if ", 60, " then true else true]"), "policy_too_deep"),
+        (format!("{} && context.nonsense == 1", vec!["true"; 50].join(" && ")), "policy_unknown_attribute"),
+        (format!("{} && context.nonsense == 1", vec!["true"; 2000].join(" && ")), "policy_too_deep"),
+        (format!("context{}", "[\"a\"]".repeat(500)), "policy_too_deep"),
+    ] {
+        assert_eq!(code("", &condition), expected, "{condition:.60}");
+    }
+    let nested = format!("type T = {}Long{};", "{a: ".repeat(500), "}".repeat(500));
+    assert_eq!(code(&nested, "true"), "policy_too_deep");
+}
+
 #[test]
 fn a_policy_that_never_applies_is_found_with_the_condition() {
     for condition in [

@@ -149,3 +149,27 @@ fn a_bundle_is_made_of_the_files_that_count() {
     assert_ne!(dir.state(), before);
     assert!(Cases::read(&folder.0).is_err(), "an empty file has no cases");
 }
+
+/// A device never ends, and a pipe never begins: whoever can write to the directory could keep every alarm from being raised.
+#[cfg(unix)]
+#[test]
+fn only_files_are_read() {
+    let folder = Folder::new();
+    folder.put("a.cedarschema", SCHEMA);
+    folder.put("a.cedar", READ);
+    let dir = PolicyDir::new(&folder.0);
+    assert!(dir.load().is_ok());
+    for name in ["z.cedar", "z.cases.json"] {
+        std::os::unix::fs::symlink("/dev/null", folder.0.join(name)).unwrap();
+        assert_eq!(dir.load().unwrap_err().iter().next().unwrap().code, "policy_unreadable");
+        assert_eq!(Cases::read(&folder.0).is_err(), name == "z.cases.json");
+        fs::remove_file(folder.0.join(name)).unwrap();
+    }
+    // As a volume of Kubernetes has them.
+    folder.put("real", FILE);
+    std::os::unix::fs::symlink("real", folder.0.join("b.cedar")).unwrap();
+    assert!(dir.load().is_ok());
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let device = BundleFile::new("/dev/null", key.public_key_set().unwrap(), &server());
+    assert_eq!(device.read().unwrap_err().code(), "bundle_unreadable");
+}

@@ -101,3 +101,25 @@ fn a_name_or_a_description_is_never_anything_else() {
         CedarPolicies::new(&sources).unwrap_or_else(|problems| panic!("{text}: {problems}"));
     }
 }
+
+/// What refers to itself again and again is written out again and again: of a small list, gigabytes.
+#[test]
+fn what_a_list_of_tools_unfolds_into_is_bounded() {
+    const REFERENCES: usize = 4;
+    let level = |n: usize| {
+        let reference = json!({"$ref": format!("#/$defs/l{}", n + 1)});
+        let members = (0..REFERENCES).map(|member| (format!("m{member}"), reference.clone()));
+        json!({"type": "object", "properties": members.collect::<serde_json::Map<_, _>>()})
+    };
+    let mut definitions: serde_json::Map<_, _> = (0..9).map(|n| (format!("l{n}"), level(n))).collect();
+    definitions.insert("l9".into(), json!({"type": "string"}));
+    let bomb = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/l0"}}, "$defs": definitions});
+    let long = "x".repeat(300_000);
+    let wide = json!({"type": "object", "properties": {long: {"type": "string"}}});
+    for schema in [bomb, wide] {
+        let tools = json!([{"name": "t", "inputSchema": schema}]).to_string();
+        let problems = ToolActions::default().write("tools.json", &tools).unwrap_err();
+        let problem = problems.iter().next().unwrap();
+        assert!(problem.code == "tools_argument" && problem.text.contains("longer than"), "{problem}");
+    }
+}

@@ -97,7 +97,7 @@ impl DecisionPoint {
     }
 
     /// Gives policies what a request states of the subject and the resource beside their names, as the arguments `subject` and
-    /// `resource`. Unless set, it is not read: it is the word of whoever asks.
+    /// `resource`; an argument of the action that is called so is refused. Unless set, it is not read: it is the word of whoever asks.
     pub const fn properties_as_arguments(mut self) -> Self {
         self.properties_as_arguments = true;
         self

@@ -249,6 +249,9 @@ pub struct QuestionRecord {
     pub server: ResourceId,
     /// The current actor.
     pub agent: AgentId,
+    /// Who has passed the authority on offline.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<AgentId>,
     /// On whose behalf.
     pub principal: PrincipalId,
     /// In what capacity.
@@ -264,6 +267,7 @@ impl QuestionRecord {
         Self {
             server: scenario.server.clone(),
             agent: scenario.agent.clone(),
+            holders: scenario.holders.clone(),
             principal: scenario.principal.clone(),
             mode: scenario.mode,
             issuer: scenario.issuer.clone(),

@@ -16,6 +16,9 @@ pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 /// The nesting of a record: authorization details, and the arguments that it shows.
 const MAX_DEPTH: u8 = 32;
 
+/// The nesting of a value that it shows, which stands in an object, in the action, in the record.
+pub(super) const MAX_SHOWN_DEPTH: u8 = MAX_DEPTH - 3;
+
 /// One line of a record, as far as it can be decided again.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -146,7 +149,9 @@ fn scenario(record: Reading<'_>) -> Result<(Scenario, bool), RecordError> {
     scenario.issuer = IssuerId::new(facts.text("issuer")?).map_err(|_| RecordError::Member("issuer"))?;
     scenario.mode = mode(facts.text("mode")?).ok_or(RecordError::Member("mode"))?;
     scenario.depth = facts.number("depth")?;
-    if !is_question {
+    if is_question {
+        scenario.holders = stated_holders(facts)?;
+    } else {
         scenario.holders = holders(facts)?;
         scenario.authority = authority(facts)?;
     }
@@ -192,6 +197,16 @@ fn holders(delegation: Reading<'_>) -> Result<Vec<AgentId>, RecordError> {
     let earlier = delegation.get("earlier_actors")?.as_array().ok_or_else(|| wrong.clone())?;
     let holders = earlier.get(..delegation.number("passed_on_offline")?).ok_or_else(|| wrong.clone())?;
     holders.iter().map(|holder| agent(holder).ok_or_else(|| wrong.clone())).collect()
+}
+
+/// The same, as another server has stated them.
+fn stated_holders(question: Reading<'_>) -> Result<Vec<AgentId>, RecordError> {
+    let wrong = || RecordError::Member("holders");
+    match question.optional("holders") {
+        None => Ok(Vec::new()),
+        Some(Value::Array(holders)) => holders.iter().map(|holder| agent(holder).ok_or_else(wrong)).collect(),
+        Some(_) => Err(wrong()),
+    }
 }
 
 fn authority(delegation: Reading<'_>) -> Result<Authority, RecordError> {

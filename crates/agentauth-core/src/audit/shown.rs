@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::recorded::MAX_SHOWN_DEPTH;
+use crate::jose::json;
 use crate::policy::Arguments;
 
-/// A longer value has no place in a record, in bytes of JSON: it is left out.
+/// A longer value has no place in a record, in bytes of JSON: it is left out. So is one of more than 29 levels, or with an object of
+/// more than 256 members.
 pub const MAX_SHOWN_VALUE_BYTES: usize = 1024;
 
 /// What is shown of one action's arguments altogether, in bytes of JSON.
@@ -27,9 +30,11 @@ impl ShownArguments {
         let mut shown = Map::new();
         for name in &self.0 {
             let Some(value) = arguments.get(name) else { continue };
-            let length = serde_json::to_vec(value).map_or(usize::MAX, |json| json.len());
-            let needed = length.saturating_add(name.len());
-            if length <= MAX_SHOWN_VALUE_BYTES && needed <= room {
+            let Ok(written) = serde_json::to_vec(value) else { continue };
+            let needed = written.len().saturating_add(name.len());
+            // What could not be read back would keep the record from being read.
+            let is_readable = || json::tree(&written, MAX_SHOWN_VALUE_BYTES, MAX_SHOWN_DEPTH).is_ok();
+            if needed <= room && is_readable() {
                 room = room.saturating_sub(needed);
                 shown.insert(String::from(&**name), value.clone());
             }

@@ -101,7 +101,7 @@ struct InForce<E> {
     version: Arc<str>,
     /// The digest of its cases.
     cases: Box<str>,
-    /// The state of the files, looked at before they were read.
+    /// The state of the files before they were read and after, if that was the same.
     state: Option<Box<str>>,
     since: Timestamp,
 }
@@ -109,6 +109,8 @@ struct InForce<E> {
 #[derive(Debug, Default)]
 struct Trouble {
     alarm: Option<PolicyAlarm>,
+    /// Whether the alarm is on record.
+    is_told: bool,
     failures: u64,
 }
 
@@ -174,7 +176,7 @@ impl<S: PolicySource> LivePolicies<S> {
         if state.is_some() && state == before.state && self.trouble().alarm.is_none() {
             return Ok(None);
         }
-        let set = self.source.load().map_err(ReloadError::Refused)?;
+        let (set, state) = read(&self.source, state)?;
         if set.engine.version() == before.version && set.cases.digest() == before.cases {
             return Ok(None);
         }
@@ -198,19 +200,33 @@ impl<S: PolicySource> LivePolicies<S> {
         let is_news = {
             let mut trouble = self.trouble();
             trouble.failures = trouble.failures.saturating_add(1);
-            let is_news = trouble.alarm.as_ref().is_none_or(|alarm| (alarm.code, &*alarm.text) != (code, &*text));
+            let is_known = |alarm: &PolicyAlarm| (alarm.code, &*alarm.text) == (code, &*text);
+            let is_news = !(trouble.is_told && trouble.alarm.as_ref().is_some_and(is_known));
             let since = trouble.alarm.as_ref().map_or_else(|| self.office.clock.now(), |alarm| alarm.since);
             trouble.alarm = Some(PolicyAlarm { since, code, text: text.into() });
+            trouble.is_told &= !is_news;
             is_news
         };
         if is_news {
-            self.office.refused(error, Some(&self.current.load().version)).await;
+            let in_force = Arc::clone(&self.current.load().version);
+            // What could not be recorded is told again, until it can be.
+            self.trouble().is_told = self.office.refused(error, Some(&in_force)).await;
         }
     }
 
     fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What `source` has, and the `state` that it was in before, if it is in that still: what changed meanwhile is not what was read.
+fn read<S: PolicySource>(
+    source: &S,
+    state: Option<Box<str>>,
+) -> Result<(PolicySet<S::Engine>, Option<Box<str>>), ReloadError> {
+    let set = source.load().map_err(ReloadError::Refused)?;
+    let state = state.filter(|before| source.state().as_ref() == Some(before));
+    Ok((set, state))
 }
 
 impl<E: PolicyEngine> Found<E> {
@@ -244,19 +260,21 @@ impl Office {
         recorded
     }
 
-    /// Records that `error` keeps newer policies out, and `in_force` stays.
-    async fn refused(&self, error: &ReloadError, in_force: Option<&Arc<str>>) {
+    /// Records that `error` keeps newer policies out, and `in_force` stays. Says whether that is on record.
+    async fn refused(&self, error: &ReloadError, in_force: Option<&Arc<str>>) -> bool {
         tracing::error!(code = error.code(), "{}", error.in_brief());
         if let ReloadError::Unrecorded(_) = error {
-            return;
+            return true;
         }
         let mut record = self.record(error.code());
         self.deny(&mut record, error);
         record.policy_version = in_force.cloned();
         record.policy_reload = Some(PolicyReloadRecord { before: in_force.cloned(), after: None, cases_passed: 0 });
-        if let Err(failure) = Recording::begin(&self.sinks, &Arc::new(record)).await {
+        let recorded = Recording::begin(&self.sinks, &Arc::new(record)).await;
+        if let Err(failure) = &recorded {
             tracing::error!("the alarm could not be recorded: {failure}");
         }
+        recorded.is_ok()
     }
 
     fn deny(&self, record: &mut Record, error: &ReloadError) {

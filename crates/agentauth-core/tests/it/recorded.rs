@@ -80,6 +80,17 @@ fn arguments_are_known_only_if_all_of_them_are_on_record() {
     assert!(!forged.has_arguments && forged.scenario.arguments.get("fee").is_none());
 }
 
+/// Whatever an agent may state, what is written of it can be read: one call spoils no replay.
+#[test]
+fn no_argument_makes_a_record_that_cannot_be_read() {
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let wide: Value = (0..300).map(|n| (format!("m{n}"), json!(0))).collect::<serde_json::Map<_, _>>().into();
+    for given in [nested(20), nested(28), nested(29), nested(30), wide, json!(1e308), json!("\u{0}\u{2028}")] {
+        let record = record(Oracle::permitting(), &["x"], json!({"x": given}));
+        assert!(matches!(RecordedLine::read(&line(&record)), Ok(RecordedLine::Decision(_))), "{record:?}");
+    }
+}
+
 #[test]
 fn what_the_policy_answered_is_told_from_what_became_of_it() {
     let permits = || Decision::allow(Reason::new(ReasonKind::Permitted, "yes"));
@@ -150,6 +161,7 @@ fn what_another_server_has_asked_is_read_as_it_asked() {
         "server": "https://other.example", "agent": {"named": {"issuer": "https://as.example", "name": "bot"}},
         "principal": {"issuer": "https://as.example", "kind": "client", "subject": "bot"},
         "mode": "autonomous", "issuer": "https://as.example", "depth": 0,
+        "holders": [{"spiffe": "spiffe://court.example/agent/thief"}],
     });
     let Ok(RecordedLine::Decision(decision)) = RecordedLine::read(asked.to_string().as_bytes()) else { panic!() };
     let scenario = &decision.scenario;
@@ -158,6 +170,7 @@ fn what_another_server_has_asked_is_read_as_it_asked() {
         ("https://other.example", Mode::Autonomous, 0)
     );
     assert!(scenario.agent.to_string().contains("bot") && scenario.authority.is_empty());
+    assert_eq!(scenario.holders[0].to_string(), "spiffe://court.example/agent/thief");
     // One that could not be read was put to no policy.
     asked["action"].as_object_mut().unwrap().remove("arguments");
     assert!(matches!(RecordedLine::read(asked.to_string().as_bytes()), Ok(RecordedLine::BeforePolicy)));

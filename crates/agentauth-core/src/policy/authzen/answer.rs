@@ -192,5 +192,11 @@ fn read_obligation(listed: Value) -> Result<Obligation, AuthzenError> {
         return Err(malformed("it has no name that can be one"));
     }
     let terms = members::text(&mut properties, "terms").ok().flatten().unwrap_or_default();
-    Obligation::read(&name, &terms).map_err(|error| malformed(&error.to_string()))
+    match Obligation::read(&name, &terms) {
+        Ok(unknown @ Obligation::Unknown(_)) => Ok(unknown),
+        // Who must approve, for instance: to leave it out would be to meet a part.
+        Ok(_) if !properties.is_empty() => Err(malformed("it has properties that are not known here")),
+        Ok(known) => Ok(known),
+        Err(error) => Err(malformed(&error.to_string())),
+    }
 }

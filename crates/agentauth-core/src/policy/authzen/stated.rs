@@ -129,8 +129,12 @@ impl EvaluationRequest {
             let mut subject = self.subject.properties.clone();
             subject.retain(|name, _| name != "issuer" && name != "tenant");
             for (name, properties) in [("subject", subject), ("resource", self.resource.properties.clone())] {
-                if !properties.is_empty() && arguments.insert(name.into(), Value::Object(properties)).is_some() {
+                // Also where nothing is stated: arguments may be the word of somebody else.
+                if arguments.contains_key(name) {
                     return Err(refused(format!("the argument `{name}` would be what is stated of the {name}")));
+                }
+                if !properties.is_empty() {
+                    arguments.insert(name.into(), Value::Object(properties));
                 }
             }
         }

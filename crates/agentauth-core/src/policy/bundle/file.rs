@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::MapAccess;
 
 use super::{BundleError, MAX_BUNDLE_BYTES, PolicyBundle};
-use crate::disk::sync_directory;
+use crate::disk::{open_file, sync_directory};
 use crate::identity::ResourceId;
 use crate::jose::KeySet;
 use crate::jose::json::{self, Members, Value};
@@ -175,7 +175,7 @@ impl<'de> Members<'de> for Recalled {
 fn read_at_most(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    open_file(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

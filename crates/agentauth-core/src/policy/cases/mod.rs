@@ -17,6 +17,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use self::expected::Expected;
 pub use self::report::{CaseOutcome, CaseReport, Difference};
 use super::{Decision, MAX_PROBLEMS, Place, PolicyEngine, Problem, Problems, Scenario};
+use crate::disk::open_file;
 use crate::random::hex;
 
 /// The largest file of cases that is read, in bytes: thousands of cases.
@@ -290,6 +291,6 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
 fn read_file(path: &Path) -> Result<String, Problem> {
     let limit = u64::try_from(MAX_CASE_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = String::new();
-    let read = fs::File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text));
+    let read = open_file(path).and_then(|file| file.take(limit).read_to_string(&mut text));
     read.map(|_| text).map_err(|error| unreadable(path, &error))
 }

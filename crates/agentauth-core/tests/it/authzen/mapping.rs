@@ -204,6 +204,15 @@ fn what_is_not_said_is_what_was_set_or_denied() {
     both["action"]["properties"] = json!({"resource": {"sealed": false}});
     assert_eq!(stated(&both, &unstated).unwrap_err().kind(), ReasonKind::ArgumentRefused);
 
+    // What an agent gives to a tool is not what its server states.
+    for name in ["subject", "resource"] {
+        let mut smuggled = plain.clone();
+        smuggled["action"]["properties"] = json!({name: {"role": "judge", "sealed": false}});
+        smuggled["subject"]["properties"] = json!({"issuer": "https://sts.example"});
+        smuggled["resource"]["properties"] = json!({});
+        assert_eq!(stated(&smuggled, &unstated).unwrap_err().kind(), ReasonKind::ArgumentRefused, "{name}");
+    }
+
     // A name by itself proves no SPIFFE ID, and no delegation.
     let mut named = plain;
     named["context"] = json!({"agent": "spiffe://court.example/agent/lawyer"});
@@ -251,6 +260,8 @@ fn an_obligation_is_known_by_name_or_refuses() {
         json!([{"id": "1", "type": "a\nb", "properties": {}}]),
         custom(json!({"obligation": "approval", "terms": "8 days"})),
         custom(json!({"obligation": "approval", "terms": 3600})),
+        custom(json!({"obligation": "approval", "terms": "1h", "approver": "cfo"})),
+        json!([{"id": "1", "type": "approval", "properties": {"terms": "1h", "approver": "cfo"}}]),
         json!(sixteen(17)),
     ] {
         let refused = answered(&permits(&obligations)).map(|_| "taken").unwrap_or_else(|error| error.code());

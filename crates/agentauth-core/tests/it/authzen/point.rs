@@ -77,6 +77,11 @@ fn an_answer_is_on_record_before_it_is_given() {
     assert_eq!((record.effect, record.code), (Effect::Deny, "policy_not_permitted"));
     assert_eq!(denied["context"]["reasons"][0]["code"], "policy_not_permitted");
 
+    let holders = json!([{"type": "spiffe", "id": "spiffe://court.example/agent/lawyer/1"}]);
+    ask(&point, &pep, &with("/context/holders", holders).to_string()).unwrap();
+    let record = court.records.take().pop().unwrap();
+    assert_eq!(record.question.as_ref().unwrap().holders[0].name(), "spiffe://court.example/agent/lawyer/1");
+
     // What cannot be put to the policies is on record as well.
     let unknown = ask(&point, &pep, &with("/subject/type", "robot").to_string()).unwrap();
     assert_eq!(unknown["decision"], false);

@@ -206,6 +206,23 @@ fn what_cannot_be_recorded_does_not_come_into_force() {
     assert!(matches!(wait(live.reload()), Ok(Reload::Replaced { .. })));
 }
 
+/// An alarm that nobody could read is still to be raised.
+#[test]
+fn an_alarm_is_on_record_once_it_can_be() {
+    let (fickle, shelf, records) = (Fickle::default(), Shelf::with("a"), Memory::default());
+    let live = LivePolicies::of(shelf.clone(), &server()).audit(fickle.clone()).audit(records.clone());
+    let live = wait(live.start()).unwrap();
+    shelf.spoil("policy_syntax");
+    let _ = wait(live.reload());
+    for (is_full, told) in [(true, 1), (true, 1), (false, 1), (false, 0)] {
+        records.take();
+        fickle.0.store(is_full, Ordering::SeqCst);
+        assert_eq!(wait(live.reload()).unwrap_err().code(), "policy_syntax");
+        assert_eq!(records.take().len(), told, "{is_full}");
+    }
+    assert_eq!(live.status().failures, 4);
+}
+
 /// Takes a record once it is let.
 #[derive(Debug, Clone, Default)]
 struct Gate(Arc<Mutex<Vec<oneshot::Receiver<()>>>>);
@@ -286,6 +303,39 @@ fn what_has_not_changed_is_not_loaded_again() {
     assert_eq!(loaded(13), (false, 1, true));
     assert_eq!(loaded(13), (false, 1, true), "a failure may have passed");
     assert_eq!(loaded(1), (true, 1, true));
+}
+
+/// Files that are replaced between the look at their state and the reading of them, and then put back.
+#[test]
+fn what_changed_while_it_was_read_is_read_again() {
+    #[derive(Debug, Clone, Default)]
+    struct Swapped {
+        stands: Arc<AtomicUsize>,
+        next: Arc<AtomicUsize>,
+    }
+    impl PolicySource for Swapped {
+        type Engine = Rules;
+
+        fn load(&self) -> Result<PolicySet<Rules>, Problems> {
+            let now = self.next.load(Ordering::SeqCst);
+            self.stands.store(now, Ordering::SeqCst);
+            Ok(only(["a", "b"][now]))
+        }
+
+        fn state(&self) -> Option<Box<str>> {
+            Some(self.stands.load(Ordering::SeqCst).to_string().into())
+        }
+    }
+    let source = Swapped { next: Arc::new(AtomicUsize::new(1)), ..Swapped::default() };
+    let live = wait(LivePolicies::of(source.clone(), &server()).start()).unwrap();
+    assert_eq!(live.version(), version("b"));
+    source.next.store(0, Ordering::SeqCst);
+    source.stands.store(0, Ordering::SeqCst);
+    assert!(matches!(wait(live.reload()), Ok(Reload::Replaced { .. })));
+    source.next.store(1, Ordering::SeqCst);
+    source.stands.store(1, Ordering::SeqCst);
+    source.next.store(0, Ordering::SeqCst);
+    assert_eq!((wait(live.reload()).is_ok(), live.version()), (true, version("a")));
 }
 
 /// Allows one action, and says so in the middle of another's turn.
