@@ -20,7 +20,7 @@ mod quota;
 mod quota_refusal;
 mod rules;
 mod scenario;
-mod suggest;
+pub mod suggest;
 
 pub use action::{Action, Resource};
 pub use arguments::{Arguments, ArgumentsError, MAX_ARGUMENT_BYTES};
