@@ -20,7 +20,6 @@ mod sources;
 mod syntax;
 mod templates;
 mod tools;
-mod written;
 
 pub use engine::CedarPolicies;
 pub use entities::{DEFAULT_FACTS_LIFETIME, EntityFacts, EntityProvider, EntityQuery, MAX_FACTS_LIFETIME};

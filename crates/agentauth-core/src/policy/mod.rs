@@ -11,6 +11,7 @@ mod engines;
 mod finite;
 mod flips;
 mod limit;
+pub mod located;
 mod obligation;
 mod pattern;
 mod preview;
