@@ -1,9 +1,8 @@
 //! What a policy's annotations say.
 
 use agentauth_core::policy::Obligation;
+use agentauth_core::policy::suggest::nearest;
 use cedar_policy::{Effect, Policy};
-
-use crate::suggest::nearest;
 
 /// What stands above a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! What Cedar's strict validation says of a policy, in words that tell what to do.
 
 use agentauth_core::policy::Problem;
+use agentauth_core::policy::suggest::nearest;
 use cedar_policy::ValidationError;
 use miette::Diagnostic as _;
 
+use crate::listed::listed;
 use crate::schema::PolicySchema;
-use crate::suggest::{listed, nearest};
 
 /// What is wrong, with its place in `source`, where the policy's own text begins `shift` bytes later than Cedar counts.
 pub(crate) fn problem(

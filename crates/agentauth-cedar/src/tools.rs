@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use agentauth_core::Excerpt;
+use agentauth_core::policy::located::{Codes, Located};
 use agentauth_core::policy::{Problem, Problems};
 use cedar_policy::SchemaFragment;
 use serde_json::Value;
@@ -63,12 +64,8 @@ impl ToolActions {
     /// # Errors
     /// [`Problems`], for each argument of each tool that has no type.
     pub fn write(&self, name: &str, tools: &str) -> Result<String, Problems> {
-        let list: Value = serde_json::from_str(tools).map_err(|error| {
-            let line_start: usize =
-                tools.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-            let at = line_start.saturating_add(error.column().saturating_sub(1));
-            Problem::new("tools_syntax", name, format!("this is not JSON: {error}")).at(tools, at, at)
-        })?;
+        let root = Located::read(name, tools, &const { Codes::all("tools_syntax") })?;
+        let list: Value = serde_json::from_str(root.text()).map_err(|error| root.problem(error.to_string()))?;
         let listed = list.as_array().or_else(|| list.get("tools")?.as_array());
         let listed = listed.or_else(|| list.pointer("/result/tools")?.as_array());
         let Some(listed) = listed else {

@@ -1,13 +1,14 @@
 //! What would be needed.
 
+use agentauth_core::policy::suggest::nearest;
 use agentauth_core::policy::{AuthzRequest, ReasonKind};
 use agentauth_core::{Decision, Excerpt, Mode};
 
 use super::{Explanation, Outcome};
+use crate::listed::listed;
 use crate::named::Written;
 use crate::names::mode_name;
 use crate::schema::PolicySchema;
-use crate::suggest::{listed, nearest};
 
 /// So many misspelt arguments are told of.
 const MAX_NAMES: usize = 5;

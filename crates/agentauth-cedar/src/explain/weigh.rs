@@ -9,10 +9,10 @@ use cedar_policy::{Entities, EntityUid, EvalResult, Expression, Request, eval_ex
 
 use super::{Outcome, Value, Weighed, WeighedPart};
 use crate::engine::CedarPolicies;
+use crate::listed::listed;
 use crate::named::Written;
 use crate::names::agent_name;
 use crate::request::Question;
-use crate::suggest::listed;
 use crate::syntax::{Expr, Kind, Span};
 
 /// A condition speaks of more than this only if people have ceased to read it.

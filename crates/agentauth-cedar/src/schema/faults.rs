@@ -2,6 +2,7 @@
 
 use std::str::FromStr as _;
 
+use agentauth_core::policy::suggest::nearest;
 use agentauth_core::policy::{Problem, Problems};
 use cedar_policy::{Schema, SchemaError, SchemaFragment};
 use miette::Diagnostic as _;
@@ -9,7 +10,6 @@ use serde_json::Value;
 
 use crate::load::{pieces, problem_from, too_deep};
 use crate::sources::Source;
-use crate::suggest::nearest;
 use crate::syntax::{Span, TokenKind, schema_too_deep, tokens};
 
 /// The file of problems for which no place is found.

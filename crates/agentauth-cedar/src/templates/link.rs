@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::str::FromStr as _;
 
+use agentauth_core::policy::located::{Located, Member};
 use agentauth_core::policy::{Problem, Problems};
 use agentauth_core::{Excerpt, SpiffeId};
 use cedar_policy::{EntityTypeName, EntityUid};
@@ -11,7 +12,8 @@ use super::{AGENT, Known, OPEN, Templates};
 use crate::entities::check_name;
 use crate::names::uid;
 use crate::schema::PolicySchema;
-use crate::written::{Named, Written};
+
+const MEMBERS: [&str; 5] = ["id", "template", "principal", "resource", "agent"];
 
 /// A link that fits its template.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(super) struct Link<'s> {
     /// What is put for which slot.
     pub(super) fill: Vec<(&'static str, EntityUid)>,
     /// Where it stands.
-    pub(super) place: Written<'s>,
+    pub(super) place: Located<'s>,
 }
 
 impl<'s> Link<'s> {
@@ -30,22 +32,22 @@ impl<'s> Link<'s> {
     /// # Errors
     /// All that is wrong with it.
     pub(super) fn read(
-        place: Written<'s>,
+        place: Located<'s>,
         templates: &mut Templates<'_>,
         schema: &PolicySchema,
     ) -> Result<Self, Problems> {
         let mut wrong = Problems::none();
-        let members = place.object(&mut wrong);
+        let members = place.members(&mut wrong);
         if members.is_empty() && !wrong.is_empty() {
             return Err(wrong);
         }
         for member in &members {
-            if !["id", "template", "principal", "resource", "agent"].contains(&&*member.name) {
-                wrong.push(member.unknown("`id`, `template`, `principal`, `resource`, `agent`"));
+            if !MEMBERS.contains(&member.name.as_str()) {
+                wrong.push(member.is_unknown(&MEMBERS));
             }
         }
         let member = |name: &str| members.iter().find(|member| member.name == name);
-        let mut text = |name: &str| match member(name).map(|member| member.value.text()) {
+        let mut text = |name: &str| match member(name).map(|member| text_of(member.value)) {
             Some(Ok(text)) => Some(text),
             Some(Err(problem)) => {
                 wrong.push(problem);
@@ -62,7 +64,7 @@ impl<'s> Link<'s> {
             match templates.known.get_mut(name.as_str()) {
                 Some(known) => {
                     known.is_linked = true;
-                    for filled in filled(known, member, &place, schema) {
+                    for filled in filled(known, member, place, schema) {
                         filled.map(|filled| fill.push(filled)).unwrap_or_else(|problem| wrong.push(problem));
                     }
                 }
@@ -82,8 +84,8 @@ impl<'s> Link<'s> {
 /// What the link at `place` puts for each slot of `template`, or what is wrong with it.
 fn filled<'m, 's: 'm>(
     template: &Known,
-    member: impl Fn(&str) -> Option<&'m Named<'s>>,
-    place: &Written<'s>,
+    member: impl Fn(&str) -> Option<&'m Member<'s>>,
+    place: Located<'s>,
     schema: &PolicySchema,
 ) -> Vec<Result<(&'static str, EntityUid), Problem>> {
     let agent = template.agent.as_ref();
@@ -92,14 +94,14 @@ fn filled<'m, 's: 'm>(
     for (name, is_open) in slots {
         filled.push(match (is_open, member(name), agent) {
             (false, None, _) => continue,
-            (false, Some(member), _) => Err(member.problem(format!("the template has no `?{name}`"))),
+            (false, Some(member), _) => Err(member.key.problem(format!("the template has no `?{name}`"))),
             (true, None, _) => Err(place.problem(format!("the link does not say which {name} its template is for"))),
             (true, Some(member), Some(kind)) if name == "agent" => {
-                agent_of(kind, &member.value, schema).map(|entity| (AGENT, entity))
+                agent_of(kind, member.value, schema).map(|entity| (AGENT, entity))
             }
             (true, Some(member), _) => {
                 let slot = if name == "principal" { "?principal" } else { "?resource" };
-                entity(name, &member.value, schema).map(|entity| (slot, entity))
+                entity(name, member.value, schema).map(|entity| (slot, entity))
             }
         });
     }
@@ -107,14 +109,13 @@ fn filled<'m, 's: 'm>(
 }
 
 /// What fills `slot`, as links write it: `{"Group": "clerks"}`.
-fn entity(slot: &str, written: &Written<'_>, schema: &PolicySchema) -> Result<EntityUid, Problem> {
-    let mut wrong = Problems::none();
-    let members = written.object(&mut wrong);
-    let form = || written.problem("it should be one entity, such as {\"Group\": \"clerks\"}");
-    let ([member], true) = (members.as_slice(), wrong.is_empty()) else { return Err(form()) };
+fn entity(slot: &str, written: Located<'_>, schema: &PolicySchema) -> Result<EntityUid, Problem> {
+    const FORM: &str = "one entity, such as {\"Group\": \"clerks\"}";
+    let members = written.object(FORM)?;
+    let [member] = members.as_slice() else { return Err(written.is_not(FORM)) };
     let kind = EntityTypeName::from_str(&member.name).ok().and_then(|kind| schema.entity(&kind));
-    let unknown = || member.problem(format!("the schema has no entity type `{}`", Excerpt::of(&member.name)));
-    let named = uid(&kind.ok_or_else(unknown)?.name, &closed(&member.value)?);
+    let unknown = || member.key.problem(format!("the schema has no entity type `{}`", Excerpt::of(&member.name)));
+    let named = uid(&kind.ok_or_else(unknown)?.name, &closed(member.value)?);
     check_name(schema, &named).map_err(|text| member.value.problem(text))?;
     let of_actions = schema.actions.values().flat_map(|action| match slot {
         "principal" => &action.principals,
@@ -128,12 +129,12 @@ fn entity(slot: &str, written: &Written<'_>, schema: &PolicySchema) -> Result<En
     if of_actions.collect::<HashSet<_>>().into_iter().any(is_above) {
         Ok(named)
     } else {
-        Err(member.problem(format!("in the schema, no {slot} of an action is a `{}`, or in one", member.name)))
+        Err(member.key.problem(format!("in the schema, no {slot} of an action is a `{}`, or in one", member.name)))
     }
 }
 
 /// An agent as links write it: its name, of which the template says the type.
-fn agent_of(kind: &EntityTypeName, written: &Written<'_>, schema: &PolicySchema) -> Result<EntityUid, Problem> {
+fn agent_of(kind: &EntityTypeName, written: Located<'_>, schema: &PolicySchema) -> Result<EntityUid, Problem> {
     let name = closed(written)?;
     if *kind == schema.types.spiffe_path && name.parse::<SpiffeId>().is_err() {
         return Err(written.problem(format!("`{}` is no SPIFFE ID", Excerpt::of(&name))));
@@ -143,9 +144,13 @@ fn agent_of(kind: &EntityTypeName, written: &Written<'_>, schema: &PolicySchema)
     Ok(named)
 }
 
+fn text_of(written: Located<'_>) -> Result<String, Problem> {
+    written.string().ok_or_else(|| written.is_not("a string"))
+}
+
 /// A name that is not itself to be filled in.
-fn closed(written: &Written<'_>) -> Result<String, Problem> {
-    let name = written.text()?;
+fn closed(written: Located<'_>) -> Result<String, Problem> {
+    let name = text_of(written)?;
     if name.starts_with(OPEN) {
         Err(written.problem("it should be a name: links fill in what is open"))
     } else {

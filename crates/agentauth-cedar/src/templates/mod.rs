@@ -5,6 +5,7 @@ mod open;
 
 use std::collections::{BTreeSet, HashMap};
 
+use agentauth_core::policy::located::{Codes, Located};
 use agentauth_core::policy::{Problem, Problems};
 use cedar_policy::{EntityTypeName, Policy, PolicyId, SlotId, Template};
 use serde_json::{Value, json};
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 use crate::annotations::Terms;
 use crate::schema::PolicySchema;
 use crate::sources::Source;
-use crate::written::Written;
 use link::Link;
 use open::{agent_type, each_entity, fill_slot};
 
@@ -23,7 +23,7 @@ const AGENT: &str = "?agent";
 const OPEN: char = '?';
 
 const CODE: &str = "policy_template";
-const LINK_CODE: &str = "policy_link";
+const LINK_CODES: &Codes = &Codes::all("policy_link");
 
 /// A template, and where it stands.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) struct Linked<'s> {
     /// The template's name.
     pub(crate) template: Box<str>,
     /// Where the link stands.
-    pub(crate) place: Written<'s>,
+    pub(crate) place: Located<'s>,
 }
 
 impl<'s> Templates<'s> {
@@ -153,7 +153,8 @@ impl<'s> Templates<'s> {
     ) -> Vec<Linked<'s>> {
         let mut linked = Vec::new();
         for source in links {
-            let links = Written::read(source, LINK_CODE).and_then(|written| written.list());
+            let links = Located::read(&source.name, &source.text, LINK_CODES)
+                .and_then(|root| root.items().ok_or_else(|| root.is_not("a list of links")));
             let links = links.unwrap_or_else(|problem| {
                 problems.push(problem);
                 Vec::new()

@@ -11,6 +11,7 @@ mod engines;
 mod finite;
 mod flips;
 mod limit;
+pub mod located;
 mod obligation;
 mod pattern;
 mod preview;
@@ -20,7 +21,7 @@ mod quota;
 mod quota_refusal;
 mod rules;
 mod scenario;
-mod suggest;
+pub mod suggest;
 
 pub use action::{Action, Resource};
 pub use arguments::{Arguments, ArgumentsError, MAX_ARGUMENT_BYTES};

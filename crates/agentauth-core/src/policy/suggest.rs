@@ -1,17 +1,26 @@
-//! What someone may have meant who wrote something else.
+//! What someone may have meant who wrote something else: for what reads policy files.
 
 /// Longer words are not compared: nobody mistypes one so that it can be told.
-const MAX_WORD_CHARS: usize = 40;
+const MAX_WORD_CHARS: usize = 100;
 
 /// Of `known`, the word that is nearest to `written`, if one is near: `written` begins with it, or at most every third
-/// character differs.
-pub(crate) fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let folded = written.to_lowercase();
-    let far = |word: &str| written.chars().count().max(word.chars().count()) > MAX_WORD_CHARS;
-    let near = known.into_iter().filter(|word| !far(word)).map(|word| (distance(&folded, word), word));
-    let (distance, word) = near.min_by_key(|(distance, _)| *distance)?;
-    let begins_so = word.len() >= 3 && folded.starts_with(word);
+/// character differs. Capitals count as small letters.
+pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let folded = |word: &str| (word.chars().count() <= MAX_WORD_CHARS).then(|| word.to_lowercase());
+    let written = folded(written)?;
+    let near = known.into_iter().filter_map(|word| Some((distance(&written, &folded(word)?), word)));
+    let (distance, word) = near.min()?;
+    let begins_so = word.len() >= 3 && written.starts_with(&word.to_lowercase());
     (begins_so || distance <= word.chars().count().max(3) / 3).then_some(word)
+}
+
+/// What to write instead of `written`: the [nearest] of `known`, or else any of them.
+#[must_use]
+pub fn meant(written: &str, known: &[&str]) -> String {
+    match nearest(written, known.iter().copied()) {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => format!("write one of: {}", known.join(", ")),
+    }
 }
 
 /// How many characters have to be put in, left out or replaced, or neighbours swapped, to make `b` of `a`.
@@ -55,6 +64,7 @@ mod tests {
             ("evening", Some("even")),
             ("colour", None),
             ("", None),
+            ("EVEM", Some("even")),
         ] {
             assert_eq!(nearest(written, known), expected, "{written}");
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::expected::{self, Expected};
-use super::located::{Json, Member, Source};
-use super::{Case, Fault, File, MAX_CASES};
+use super::{CODES, Case, Fault, File, MAX_CASES};
 use crate::delegation::Mode;
 use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId};
+use crate::policy::located::{Located, Member};
 use crate::policy::{Arguments, MAX_PROBLEMS, Problem, Problems, Resource, Scenario};
 use crate::time::Timestamp;
 
@@ -23,23 +23,23 @@ const MAX_HOLDERS: usize = 32;
 pub(super) fn read(file: &Arc<File>) -> Result<Vec<Case>, Problems> {
     let mut reading = Reading { defaults: Vec::new(), problems: Problems::none() };
     let mut cases = Vec::new();
-    let source = Source { name: &file.name, text: &file.text };
-    match source.root().and_then(|root| Ok((root, root.object("an object with `cases`")?))) {
+    let root = Located::read(&file.name, &file.text, CODES);
+    match root.and_then(|root| Ok((root, root.object("an object with `cases`")?))) {
         Err(problem) => reading.note(problem),
         Ok((root, members)) => {
             let mut listed = None;
             for member in members {
-                match &*member.name {
+                match member.name.as_str() {
                     "defaults" => reading.defaults = reading.defaults(member.value),
                     "cases" => listed = Some(member.value),
                     _ => reading.note(member.is_unknown(&["defaults", "cases"])),
                 }
             }
-            let listed = listed.ok_or_else(|| root.problem(Fault::Missing, "there are no `cases` in this file"));
+            let listed = listed.ok_or_else(|| root.coded(Fault::Missing.code(), "there are no `cases` in this file"));
             let listed = listed.and_then(|listed| {
-                let items = listed.array().ok_or_else(|| listed.is_not("a list of cases"))?;
+                let items = listed.items().ok_or_else(|| listed.is_not("a list of cases"))?;
                 let text = || format!("there are more than {MAX_CASES} cases");
-                if items.len() > MAX_CASES { Err(listed.problem(Fault::TooMany, text())) } else { Ok(items) }
+                if items.len() > MAX_CASES { Err(listed.coded(Fault::TooMany.code(), text())) } else { Ok(items) }
             });
             match listed {
                 Err(problem) => reading.note(problem),
@@ -65,7 +65,7 @@ pub(super) struct Reading<'a> {
 
 /// The members of one case, and those that it has from the defaults.
 pub(super) struct Members<'a, 'r> {
-    of: Json<'a>,
+    of: Located<'a>,
     own: Vec<Member<'a>>,
     reading: &'r mut Reading<'a>,
 }
@@ -78,18 +78,18 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn defaults(&mut self, json: Json<'a>) -> Vec<Member<'a>> {
+    fn defaults(&mut self, json: Located<'a>) -> Vec<Member<'a>> {
         let members = json.object("an object with what all cases have in common").unwrap_or_else(|problem| {
             self.note(problem);
             Vec::new()
         });
-        for member in members.iter().filter(|member| !FACTS.contains(&&*member.name)) {
+        for member in members.iter().filter(|member| !FACTS.contains(&member.name.as_str())) {
             self.note(member.is_unknown(&FACTS));
         }
         members
     }
 
-    fn case(&mut self, file: &Arc<File>, json: Json<'a>) -> Option<Case> {
+    fn case(&mut self, file: &Arc<File>, json: Located<'a>) -> Option<Case> {
         let own = match json.object("a case, which is an object") {
             Ok(own) => own,
             Err(problem) => {
@@ -113,7 +113,11 @@ impl<'a> Reading<'a> {
 
 impl<'a> Members<'a, '_> {
     /// The member `name` of the case, or else of the defaults.
-    pub(super) fn optional<T>(&mut self, name: &str, read: impl FnOnce(Json<'a>) -> Result<T, Problem>) -> Option<T> {
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Located<'a>) -> Result<T, Problem>,
+    ) -> Option<T> {
         let value = match self.own.iter().position(|member| member.name == name) {
             Some(at) => self.own.swap_remove(at).value,
             None => self.reading.defaults.iter().find(|member| member.name == name)?.value,
@@ -122,11 +126,15 @@ impl<'a> Members<'a, '_> {
     }
 
     /// The same, which must be there.
-    pub(super) fn required<T>(&mut self, name: &str, read: impl FnOnce(Json<'a>) -> Result<T, Problem>) -> Option<T> {
+    pub(super) fn required<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Located<'a>) -> Result<T, Problem>,
+    ) -> Option<T> {
         let defaults = FACTS.contains(&name).then_some(&self.reading.defaults);
         let is_there = self.own.iter().chain(defaults.into_iter().flatten()).any(|member| member.name == name);
         if !is_there {
-            let problem = self.of.problem(Fault::Missing, format!("this case has no `{name}`"));
+            let problem = self.of.coded(Fault::Missing.code(), format!("this case has no `{name}`"));
             self.reading.note(problem);
             return None;
         }
@@ -146,15 +154,14 @@ impl<'a> Members<'a, '_> {
         });
         let resource = self.optional("resource", resource);
         let arguments = self.optional("arguments", |json| {
-            Arguments::from_json(json.text().as_bytes())
-                .map_err(|error| json.problem(Fault::Malformed, error.to_string()))
+            Arguments::from_json(json.text().as_bytes()).map_err(|error| json.problem(error.to_string()))
         });
         let at = self.optional("at", |json| {
             let moment = json.string().and_then(|text| Timestamp::from_rfc3339(&text));
             moment.ok_or_else(|| json.is_not("a time such as 2027-01-01T09:00:00Z"))
         });
         let holders = self.optional("holders", |json| {
-            let holders = json.array().filter(|holders| holders.len() <= MAX_HOLDERS);
+            let holders = json.items().filter(|holders| holders.len() <= MAX_HOLDERS);
             let holders = holders.ok_or_else(|| json.is_not("a list of at most 32 agents"))?;
             holders.into_iter().map(self::agent).collect()
         });
@@ -178,16 +185,16 @@ impl<'a> Members<'a, '_> {
     }
 }
 
-fn text(json: Json<'_>, expected: &str) -> Result<String, Problem> {
+fn text(json: Located<'_>, expected: &str) -> Result<String, Problem> {
     json.string().filter(|text| !text.is_empty()).ok_or_else(|| json.is_not(expected))
 }
 
-fn named<T, E: std::fmt::Display>(json: Json<'_>, what: &str, read: fn(&str) -> Result<T, E>) -> Result<T, Problem> {
+fn named<T, E: std::fmt::Display>(json: Located<'_>, what: &str, read: fn(&str) -> Result<T, E>) -> Result<T, Problem> {
     let name = json.string().ok_or_else(|| json.is_not(what))?;
     read(&name).map_err(|error| json.is_not(what).help(error.to_string()))
 }
 
-fn mode(json: Json<'_>) -> Result<Mode, Problem> {
+fn mode(json: Located<'_>) -> Result<Mode, Problem> {
     Ok(match json.string().as_deref() {
         Some("autonomous") => Mode::Autonomous,
         Some("on_behalf_of") => Mode::OnBehalfOf,
@@ -201,7 +208,7 @@ fn mode(json: Json<'_>) -> Result<Mode, Problem> {
     })
 }
 
-fn agent(json: Json<'_>) -> Result<AgentId, Problem> {
+fn agent(json: Located<'_>) -> Result<AgentId, Problem> {
     const WHAT: &str = "an agent: a SPIFFE ID, or an object with `issuer` and `name`";
     if let Some(id) = json.string() {
         let id = id.parse().map(AgentId::Spiffe);
@@ -214,7 +221,7 @@ fn agent(json: Json<'_>) -> Result<AgentId, Problem> {
     Ok(AgentId::Named { issuer, name: name.into() })
 }
 
-fn principal(json: Json<'_>) -> Result<PrincipalId, Problem> {
+fn principal(json: Located<'_>) -> Result<PrincipalId, Problem> {
     const WHAT: &str = "a principal: an object with `issuer` and `subject`";
     let [issuer, subject, tenant, kind] = pick(json, WHAT, ["issuer", "subject", "tenant", "kind"])?;
     let missing = || json.is_not(WHAT);
@@ -235,21 +242,26 @@ fn principal(json: Json<'_>) -> Result<PrincipalId, Problem> {
     })
 }
 
-fn resource(json: Json<'_>) -> Result<Option<Resource>, Problem> {
+fn resource(json: Located<'_>) -> Result<Option<Resource>, Problem> {
     const WHAT: &str = "a resource: an object with `kind` and `id`, or null";
     if json.is_null() {
         return Ok(None);
     }
     let [kind, id] = pick(json, WHAT, ["kind", "id"])?;
-    let part = |part: Option<Json<'_>>| part.and_then(Json::string).ok_or_else(|| json.is_not(WHAT)).map(Into::into);
+    let part =
+        |part: Option<Located<'_>>| part.and_then(Located::string).ok_or_else(|| json.is_not(WHAT)).map(Into::into);
     let resource = Resource { kind: part(kind)?, id: part(id)? };
     if resource.is_well_formed() { Ok(Some(resource)) } else { Err(json.is_not(WHAT)) }
 }
 
 /// The members `names` of an object that has no others.
-fn pick<'a, const N: usize>(json: Json<'a>, what: &str, names: [&str; N]) -> Result<[Option<Json<'a>>; N], Problem> {
+fn pick<'a, const N: usize>(
+    json: Located<'a>,
+    what: &str,
+    names: [&str; N],
+) -> Result<[Option<Located<'a>>; N], Problem> {
     let members = json.object(what)?;
-    match members.iter().find(|member| !names.contains(&&*member.name)) {
+    match members.iter().find(|member| !names.contains(&member.name.as_str())) {
         Some(unknown) => Err(unknown.is_unknown(&names)),
         None => Ok(names.map(|name| members.iter().find(|member| member.name == name).map(|member| member.value))),
     }

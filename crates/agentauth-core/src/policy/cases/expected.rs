@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Difference;
 use super::document::Members;
-use super::located::Json;
+use crate::policy::located::Located;
 use crate::policy::{Decision, Effect, Obligation, Preview, Problem};
 
 /// What a case may expect.
@@ -73,8 +73,8 @@ impl Expected {
     }
 }
 
-fn names(json: Json<'_>) -> Result<Names, Problem> {
-    let names = json.array().and_then(|names| names.into_iter().map(Json::string).collect::<Option<Vec<_>>>());
+fn names(json: Located<'_>) -> Result<Names, Problem> {
+    let names = json.items().and_then(|names| names.into_iter().map(Located::string).collect::<Option<Vec<_>>>());
     let names = names.ok_or_else(|| json.is_not("a list of names"))?;
     Ok(names.into_iter().map(Into::into).collect())
 }

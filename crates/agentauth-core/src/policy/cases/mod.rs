@@ -2,7 +2,6 @@
 
 mod document;
 mod expected;
-mod located;
 mod report;
 
 use std::collections::HashSet;
@@ -16,6 +15,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use self::expected::Expected;
 pub use self::report::{CaseOutcome, CaseReport, Difference};
+use super::located::Codes;
 use super::{Decision, MAX_PROBLEMS, Place, PolicyEngine, Problem, Problems, Scenario};
 use crate::disk::open_file;
 use crate::random::hex;
@@ -126,6 +126,14 @@ impl Fault {
         }
     }
 }
+
+/// Of what is wrong with the JSON.
+const CODES: &Codes = &Codes {
+    syntax: Fault::Syntax.code(),
+    repeated: Fault::Repeated.code(),
+    unknown: Fault::Unknown.code(),
+    malformed: Fault::Malformed.code(),
+};
 
 impl Case {
     /// What it is called.

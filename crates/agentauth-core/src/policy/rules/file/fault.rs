@@ -1,6 +1,6 @@
 //! What is wrong with a file of rules.
 
-use crate::policy::suggest::nearest;
+use crate::policy::suggest::meant;
 use crate::policy::{MAX_PROBLEMS, Problem, Problems};
 use crate::text::Excerpt;
 
@@ -94,13 +94,5 @@ impl Faults {
             problems.push(Problem::new("", name, ""));
         }
         problems
-    }
-}
-
-/// What to write instead of `written`.
-pub(super) fn meant(written: &str, known: &[&str]) -> String {
-    match nearest(written, known.iter().copied()) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => format!("write one of: {}", known.join(", ")),
     }
 }

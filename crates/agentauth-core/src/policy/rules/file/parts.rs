@@ -1,8 +1,9 @@
 //! Whom and what a rule is for, as files say it.
 
-use super::fault::{Fault, Faults, Span, meant};
+use super::fault::{Fault, Faults, Span};
 use super::tree::{Member, Node, Value};
 use crate::identity::{AgentId, IssuerId, PrincipalId, SpiffeId, SpiffePattern};
+use crate::policy::suggest::meant;
 use crate::policy::{Agents, Principals, Resource, Resources};
 use crate::scope::Scope;
 use crate::text::Excerpt;

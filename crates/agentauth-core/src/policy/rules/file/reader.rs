@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::fault::{Fault, Faults, Span, meant};
+use super::fault::{Fault, Faults, Span};
 use super::tree::{Member, Node, Value};
 use super::{limits, parts};
 use crate::delegation::Mode;
 use crate::policy::rules::complete::CompleteRule;
-use crate::policy::suggest::nearest;
+use crate::policy::suggest::{meant, nearest};
 use crate::policy::{Effect, Obligation, Rule, RulesError};
 use crate::text::Excerpt;
 
