@@ -16,13 +16,13 @@ mod tests;
 use std::collections::HashMap;
 
 use cedar_policy::{
-    Authorizer, Decision, Effect, Entities, EntityUid, EvaluationError, Policy, PolicyId, PolicySet, Request, Schema,
+    Authorizer, Decision, Effect, Entities, EntityUid, EvaluationError, Policy, PolicyId, Request, Schema,
 };
 
 use crate::annotations::Terms;
 use axis::Axis;
 use place::Actions;
-use tree::{Plan, Tree, Whereabouts};
+use tree::{Bucket, Plan, Tree, Whereabouts};
 
 /// A policy that has been checked.
 #[derive(Debug, Clone)]
@@ -64,8 +64,6 @@ pub(crate) struct Index {
     of_action: HashMap<EntityUid, Tree>,
     /// For those whose scope does not say which action, or names more of them than are worth a place each.
     of_any_action: Tree,
-    /// Those that could be put nowhere. Nothing is known of what they say, as if they had erred.
-    unplaced: Vec<usize>,
     axes: Axes,
     authorizer: Authorizer,
 }
@@ -98,11 +96,10 @@ impl Index {
                 }
             }
         }
-        let mut unplaced = Vec::new();
-        let mut grow = |plan: Plan| plan.grow(&policies, &mut axes.agents, &mut unplaced);
+        let mut grow = |plan: Plan| plan.grow(&policies, &mut axes.agents);
         let of_action = plans.into_iter().map(|(action, plan)| (action, grow(plan))).collect();
         let of_any_action = grow(of_any_action);
-        Self { policies, positions, of_action, of_any_action, unplaced, axes, authorizer: Authorizer::new() }
+        Self { policies, positions, of_action, of_any_action, axes, authorizer: Authorizer::new() }
     }
 
     /// All of them, each standing alone.
@@ -131,12 +128,13 @@ impl Index {
         for tree in self.of_action.get(action).into_iter().chain([&self.of_any_action]) {
             tree.visit(&whereabouts, |bucket| self.add_findings(bucket, request, entities, &mut findings));
         }
-        findings.errors.extend(self.unplaced.iter().map(|position| (*position, "it could not be put into force")));
         self.verdict(findings)
     }
 
-    fn add_findings(&self, bucket: &PolicySet, request: &Request, entities: &Entities, findings: &mut Findings) {
-        let response = self.authorizer.is_authorized(request, bucket, entities);
+    fn add_findings(&self, bucket: &Bucket, request: &Request, entities: &Entities, findings: &mut Findings) {
+        let bucket = bucket.made(&self.policies);
+        findings.errors.extend(bucket.left_out.iter().map(|position| (*position, "it could not be put into force")));
+        let response = self.authorizer.is_authorized(request, &bucket.set, entities);
         let into = match response.decision() {
             Decision::Allow => &mut findings.permits,
             Decision::Deny => &mut findings.forbids,
