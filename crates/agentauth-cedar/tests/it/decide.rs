@@ -234,3 +234,22 @@ async fn the_time_is_told_however_it_is_spelled() {
         assert_eq!(code, "policy_forbidden", "{condition}");
     }
 }
+
+/// Whatever an agent writes, and however much of it, a decision says little of it.
+#[tokio::test]
+async fn what_an_agent_writes_does_not_swell_a_decision() {
+    let policies = policies("permit (principal, action, resource);");
+    let long = "x".repeat(60_000);
+    for (asked, expected) in [
+        (scenario("motions:file", json!({"fee": long})), "argument_refused"),
+        (scenario("motions:file", json!({"fee": 1, "title": [long]})), "argument_refused"),
+        (scenario("motions:file", json!({"fee": 1, &long: 1})), "argument_refused"),
+        (scenario("motions:file", json!({"fee": 1, "title": long})), "allow"),
+        (scenario("motions:file", json!({"fee": 1})).on(&long, "1"), "policy_not_in_schema"),
+        (scenario("motions:file", json!({"fee": 1})).on("case", &long), "allow"),
+    ] {
+        let decision = decide(&policies, &asked).await;
+        assert!(format!("{decision:?}").len() < 1000, "{expected}");
+        assert_eq!(answer(&policies, &asked).await, expected);
+    }
+}

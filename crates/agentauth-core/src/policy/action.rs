@@ -84,7 +84,7 @@ impl Action {
     /// The action `name`, such as `motions:file`, without resource or arguments.
     ///
     /// # Errors
-    /// [`ScopeError`] if the name has characters that no scope could have.
+    /// [`ScopeError`] if the name has characters that no scope could have, or is longer than 2048 bytes.
     pub fn new(name: &str) -> Result<Self, ScopeError> {
         let name: Scope = name.parse()?;
         let arguments = Arguments::none();

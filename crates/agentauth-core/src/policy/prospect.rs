@@ -33,7 +33,7 @@ impl Prospect {
     /// The action `name`, such as `motions:file`, whatever it will be done to.
     ///
     /// # Errors
-    /// [`ScopeError`] if the name has characters that no scope could have.
+    /// [`ScopeError`] if the name has characters that no scope could have, or is longer than 2048 bytes.
     pub fn new(name: &str) -> Result<Self, ScopeError> {
         let name: Scope = name.parse()?;
         Ok(Self { scope: name.clone(), name, resource: Known::Nothing })

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
+use crate::identity::MAX_NAME_BYTES;
 use crate::text::Excerpt;
 
 /// No real token carries more; each check walks the set.
 const MAX_SCOPES: usize = 256;
 
-/// One scope: visible ASCII without `"` and `\`.
+/// One scope: at most 2048 visible ASCII characters without `"` and `\`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(Arc<str>);
 
@@ -47,6 +48,9 @@ pub enum ScopeError {
     /// More than 256 scopes.
     #[error("more than 256 scopes")]
     TooMany,
+    /// One scope, which is the name of an action, is longer than 2048 bytes: it is copied into every record.
+    #[error("a scope is longer than 2048 bytes")]
+    TooLong,
     /// No scope at all, where one must be named: an empty requirement would be none.
     #[error("no scope is named, and an empty requirement would let everyone pass")]
     Empty,
@@ -55,7 +59,7 @@ pub enum ScopeError {
 impl ScopeError {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
-            Self::Character(_) | Self::Spacing | Self::Empty => "scope_malformed",
+            Self::Character(_) | Self::Spacing | Self::TooLong | Self::Empty => "scope_malformed",
             Self::TooMany => "scope_too_many",
         }
     }
@@ -82,6 +86,9 @@ impl FromStr for Scope {
     type Err = ScopeError;
 
     fn from_str(text: &str) -> Result<Self, ScopeError> {
+        if text.len() > MAX_NAME_BYTES {
+            return Err(ScopeError::TooLong);
+        }
         check(text).map(|scope| Self(scope.into()))
     }
 }

@@ -2,11 +2,11 @@
 
 use agentauth_core::audit::RecordKind;
 use agentauth_core::policy::{
-    Agents, Effect, Limit, PolicyError, Principals, Reason, ReasonKind, Resources, Rule, Rules,
+    Agents, Effect, Limit, PolicyError, Principals, Prospect, Reason, ReasonKind, Resources, Rule, Rules,
 };
 use agentauth_core::{
-    Action, AgentAuth, Arguments, Caller, Decision, Evidence, PolicyEngine, ScopeImplications, ScopeSet, SpiffeId,
-    TrustDomainAliases, TrustedIssuer,
+    Action, AgentAuth, Arguments, Caller, Decision, Evidence, PolicyEngine, ScopeError, ScopeImplications, ScopeSet,
+    SpiffeId, TrustDomainAliases, TrustedIssuer,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -185,6 +185,15 @@ fn a_resource_is_named_so_that_it_can_be_shown() {
     let rejection =
         wait(denied.authorize(Action::new("motions:file").unwrap().on("case", &"x".repeat(2000)))).unwrap_err();
     assert!(rejection.to_string().len() < 300, "{rejection}");
+}
+
+/// A server may make the name of an action from what the agent asks for, and the name goes into the record.
+#[test]
+fn the_name_of_an_action_is_no_longer_than_a_name() {
+    let named = |length: usize| "x".repeat(length);
+    assert!(Action::new(&named(2048)).is_ok() && Prospect::new(&named(2048)).is_ok());
+    assert_eq!(Action::new(&named(2049)).map(drop), Err(ScopeError::TooLong));
+    assert_eq!(Prospect::new(&named(2049)).map(drop), Err(ScopeError::TooLong));
 }
 
 #[test]
