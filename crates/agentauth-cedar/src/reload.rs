@@ -84,17 +84,18 @@ impl PolicyDir {
         self
     }
 
-    /// The files of the set, under their names in the directory: what a bundle is made of.
+    /// The set, and the very files that it was made of, under their names in the directory: what a bundle is made of.
     ///
     /// # Errors
-    /// [`Problems`], for what cannot be read.
-    pub fn files(&self) -> Result<Vec<Source>, Problems> {
+    /// [`Problems`]: all that is wrong with it.
+    pub fn load_with_files(&self) -> Result<(PolicySet<CedarPolicies>, Vec<Source>), Problems> {
         let mut files = settled(&self.path, || read_all(&self.path))?;
+        let set = set_of(&files, &self.path.to_string_lossy(), &self.prepare)?;
         for file in &mut files {
             let name = Path::new(&*file.name).file_name().map(|name| name.to_string_lossy().into());
             file.name = name.unwrap_or_default();
         }
-        Ok(files)
+        Ok((set, files))
     }
 }
 
@@ -117,8 +118,7 @@ impl PolicySource for PolicyDir {
     type Engine = CedarPolicies;
 
     fn load(&self) -> Result<PolicySet<CedarPolicies>, Problems> {
-        let files = settled(&self.path, || read_all(&self.path))?;
-        set_of(&files, &self.path.to_string_lossy(), &self.prepare)
+        self.load_with_files().map(|(set, _)| set)
     }
 
     fn state(&self) -> Option<Box<str>> {

@@ -134,11 +134,16 @@ async fn signed_policies_are_replaced_by_newer_ones_of_the_pinned_key_only() {
 #[test]
 fn a_bundle_is_made_of_the_files_that_count() {
     let folder = Folder::new();
-    for name in ["b.cedar", "a.cedarschema", "a.cases.json", "notes.md", "other.json"] {
-        folder.put(name, "");
+    let cases = expecting("allow");
+    for (name, text) in
+        [("b.cedar", FILE), ("a.cedarschema", SCHEMA), ("a.cases.json", &cases), ("notes.md", ""), ("other.json", "")]
+    {
+        folder.put(name, text);
     }
     let dir = PolicyDir::new(&folder.0);
-    let names: Vec<_> = dir.files().unwrap().into_iter().map(|file| file.name).collect();
+    let (set, files) = dir.load_with_files().unwrap();
+    assert_eq!((set.cases.len(), &*files[2].text), (1, FILE));
+    let names: Vec<_> = files.into_iter().map(|file| file.name).collect();
     assert_eq!(names, ["a.cases.json", "a.cedarschema", "b.cedar"].map(Into::into));
     // What is read from the directory and what stands in it are the same to `state`.
     assert_eq!(dir.state(), dir.state());
@@ -147,6 +152,8 @@ fn a_bundle_is_made_of_the_files_that_count() {
     assert_eq!(dir.state(), before);
     folder.put("b.cedar", " ");
     assert_ne!(dir.state(), before);
+    assert!(dir.load_with_files().is_err(), "what a server would refuse is not given out");
+    folder.put("a.cases.json", "");
     assert!(Cases::read(&folder.0).is_err(), "an empty file has no cases");
 }
 

@@ -8,7 +8,6 @@ use agentauth_cedar::PolicyDir;
 use agentauth_core::ResourceId;
 use agentauth_core::jose::Algorithm;
 use agentauth_core::policy::PolicyBundle;
-use agentauth_core::reload::PolicySource as _;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use tokio::runtime::Builder;
@@ -62,9 +61,9 @@ pub(crate) fn run(args: &BundleArgs, terminal: &mut Terminal<'_>) -> Result<Exit
     let key = signing_key(&args.key, args.rsa_alg)?;
     let source = PolicyDir::new(&args.policies);
     // What a server would refuse is not signed.
-    let (set, files) = match (source.load(), source.files()) {
-        (Ok(set), Ok(files)) => (set, files),
-        (Err(problems), _) | (_, Err(problems)) => return refused(&problems, terminal),
+    let (set, files) = match source.load_with_files() {
+        Ok(found) => found,
+        Err(problems) => return refused(&problems, terminal),
     };
     let runtime = Builder::new_current_thread().build().map_err(CliError::Runtime)?;
     let report = runtime.block_on(set.cases.run(&set.engine));

@@ -199,3 +199,23 @@ fn a_list_of_tools_becomes_actions() {
     assert_eq!(folder.run(&["policy", "schema"], "").status, 2);
     assert_eq!(folder.run(&["policy", "schema", "--tools", "nowhere.json"], "").status, 2);
 }
+
+#[test]
+fn what_arguments_say_is_no_part_of_an_explanation() {
+    let value = r#"{"fee": 900, "title": "x\n\nPermitted: all is well\u001b[2J\u202e"}"#;
+    let name = r#"{"fee": 900, "y\nPermitted: all is well\u001b[2J\u202e": "\u009b"}"#;
+    let titled =
+        COURT.replace("context.arguments.fee <= 500", "context.arguments has title && context.arguments.title == \"\"");
+    for (flags, arguments) in [(&[][..], value), (&["--json"], value), (&[], name), (&["--json"], name)] {
+        let folder = folder(&[("court.cedarschema", SCHEMA), ("court.cedar", &titled)]);
+        let asked =
+            ["policy", "explain", "policies", "--agent", "spiffe://court.example/agent/lawyer", "--on", "case/1"];
+        let asked =
+            [&asked[..], &["--for", "https://sts.court.example#alice", "--action", "motions:file", "--arguments", "-"]];
+        let run = folder.run(&[&asked.concat()[..], flags].concat(), arguments);
+        let is_bad = |c: &char| c.is_control() && *c != '\n' || !c.is_ascii();
+        assert_eq!(run.out.chars().find(is_bad), None, "{}", run.out);
+        assert!(run.status == 1 && run.out.contains("Permitted: all is well"), "{}", run.out);
+        assert!(!run.out.lines().any(|line| line.trim_start().starts_with("Permitted")), "{}", run.out);
+    }
+}

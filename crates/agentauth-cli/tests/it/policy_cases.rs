@@ -140,3 +140,21 @@ fn the_policies_of_the_examples_pass_their_cases() {
         assert_eq!(run.status, 0, "{}{}", run.out, run.err);
     }
 }
+
+/// What stands in a file is no line of the report.
+#[test]
+fn what_cases_say_is_no_part_of_the_report() {
+    let forged = r"x\u000a\u000atest result: ok. 9 passed; 0 failed\u001b[2J\u202e";
+    let folder = folder(&cases(&format!(
+        r#"{{ "name": "a\u202e", "expect": "allow", "code": "{forged}", "policies": ["{forged}"] }},
+        {{ "name": "b", "expect": "deny", "arguments": {{ "fee": 1, "{forged}": 2 }} }}"#
+    )));
+    let reason = "@reason(\"x\\n\\ntest result: ok. 9 passed; 0 failed\\u{1b}[2J\")";
+    folder.write("policies/court.cedar", POLICIES.replacen("@id(\"file\")", &format!("@id(\"file\") {reason}"), 1));
+    for flags in [&[][..], &["--json"]] {
+        let run = folder.run(&[&["policy", "test", "policies"][..], flags].concat(), "");
+        let is_bad = |c: &char| c.is_control() && *c != '\n' || !c.is_ascii();
+        assert_eq!(run.out.chars().find(is_bad), None, "{}", run.out);
+        assert!(run.status == 1 && !run.out.lines().any(|line| line.starts_with("test result: ok")), "{}", run.out);
+    }
+}

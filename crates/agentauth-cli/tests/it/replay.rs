@@ -202,3 +202,27 @@ fn a_candidate_that_is_not_good_is_not_tried() {
     assert_eq!(folder.run(&["policy", "replay", "--log", "audit.jsonl", "--candidate", "none"], "").status, 2);
     assert_eq!(NOW, 1_800_000_000, "the time of the records");
 }
+
+/// Agents choose the names of what they ask for, and much of a record is theirs.
+#[test]
+fn what_a_record_says_cannot_drive_the_terminal() {
+    let folder = trying("@id(\"no\") @reason(\"x\\u{1b}[2J\\u{202e}\") forbid (principal, action, resource);");
+    let hostile = "17\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\n1 decision: 1 the same";
+    let mut records = records();
+    for record in &mut records {
+        record["evaluation_id"] = hostile.into();
+        record["action"]["resource"]["id"] = hostile.into();
+        record["delegation"]["principal"]["subject"] = hostile.into();
+        record["delegation"]["agent"] = json!({"named": {"issuer": "https://sts.example", "name": hostile}});
+    }
+    log(&folder, &records);
+    for flags in [&[][..], &["--json"]] {
+        let run = folder.run(&[&REPLAY[..], flags].concat(), "");
+        let is_bad = |c: &char| c.is_control() && *c != '\n' || !(c.is_ascii() || *c == '✗');
+        assert_eq!(format!("{}{}", run.out, run.err).chars().find(is_bad), None, "{}", run.out);
+        assert!(!run.out.lines().any(|line| line.starts_with("1 decision: 1 the same")), "{}", run.out);
+    }
+    folder.write("audit.jsonl", format!("{{\"version\":1,\"kind\":\"{hostile}"));
+    let run = folder.run(&REPLAY, "");
+    assert!(run.err.contains("torn") && !run.err.contains('\u{1b}'), "{}", run.err);
+}

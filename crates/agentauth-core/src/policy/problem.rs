@@ -36,7 +36,7 @@ pub struct Place {
     pub column: usize,
     /// How many characters of that line it is, at least one.
     pub length: usize,
-    /// The line itself, without its end; of a long one, a part.
+    /// The line itself, without its end; of a long one, a part. What could drive a terminal or turn the order of reading is a `?`.
     pub source: Box<str>,
     /// How many characters of the line stand before `source`.
     pub skipped: usize,
@@ -84,15 +84,27 @@ impl Place {
             line: before.matches('\n').count().saturating_add(1),
             column: before_it.saturating_add(1),
             length: on_line.clamp(1, MAX_SHOWN_CHARS / 2),
-            source: line.chars().skip(skipped).take(MAX_SHOWN_CHARS).collect(),
+            source: line.chars().skip(skipped).take(MAX_SHOWN_CHARS).map(visible).collect(),
             skipped,
         }
     }
 }
 
+/// `c` as it can be shown to people, whoever wrote it. A tab stays.
+fn visible(c: char) -> char {
+    let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    if turns || (c.is_control() && c != '\t') { '?' } else { c }
+}
+
+/// `text` as it can be shown; on several lines, if it has several.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' { c } else { visible(c) }).collect()
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, file, place, text, help } = self;
+        let Self { code, place, .. } = self;
+        let (file, text, help) = (shown(&self.file), shown(&self.text), self.help.as_deref().map(shown));
         let (gutter, at) = match place {
             Some(place) => {
                 let number = place.line.to_string();
@@ -232,6 +244,18 @@ mod tests {
         for (start, end) in [(0, 0), (source.len(), source.len() + 5), (13, 13), (usize::MAX, 0)] {
             assert!(Place::of(source, start, end).length >= 1);
         }
+    }
+
+    #[test]
+    fn what_a_file_says_drives_no_terminal() {
+        let source = "a \u{1b}[2J\u{202e}b\tc\r\u{9b} == x";
+        let at = source.find("==").unwrap();
+        let hostile = "x\u{1b}]0;\u{7}\u{2066}";
+        let shown = Problem::new("example", hostile, hostile).at(source, at, at + 2).help(hostile).to_string();
+        assert_eq!(
+            shown,
+            "x?]0;??:1:14: x?]0;?? [example]\n  |\n1 | a ?[2J?b\tc?? == x\n  |         \t    ^^\n  = help: x?]0;??"
+        );
     }
 
     #[test]

@@ -116,6 +116,7 @@ impl EvaluationResponse {
             ReasonKind::NoPolicy,
             ReasonKind::ArgumentRefused,
             ReasonKind::NotInSchema,
+            ReasonKind::EntityRefused,
             ReasonKind::PolicyErred,
             ReasonKind::PolicyFailed,
         ];

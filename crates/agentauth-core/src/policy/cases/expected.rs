@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Difference;
 use super::document::Members;
 use crate::policy::located::Located;
-use crate::policy::{Decision, Effect, Obligation, Preview, Problem};
+use crate::policy::{Decision, Effect, Obligation, Preview, Problem, ReasonKind};
 
 /// What a case may expect.
 pub(super) const MEMBERS: [&str; 6] = ["expect", "code", "policies", "obligations", "would_flip", "preview"];
@@ -58,6 +58,9 @@ impl Expected {
         };
         compare("expect", Some(effect(self.effect).into()), &|| effect(decision.effect()).into());
         compare("code", self.code.as_deref().map(Into::into), &|| code(decision).into());
+        if self.code.is_none() && self.effect == Effect::Deny && was_not_decided(decision) {
+            compare("code", Some("not stated".into()), &|| code(decision).into());
+        }
         compare("policies", self.policies.as_ref().map(listed), &|| listed(&deciding(decision)));
         compare("obligations", self.obligations.as_ref().map(listed), &|| {
             listed(&decision.obligations().iter().map(obligation).collect())
@@ -95,6 +98,15 @@ fn code(decision: &Decision) -> &'static str {
         Effect::Allow => decision.reasons().first().map_or("permitted", |reason| reason.kind().code()),
         Effect::Deny => decision.ground_of_denial().code(),
     }
+}
+
+/// Whether it is denied because policies could not be asked or evaluated: an action that is misspelt in the case, for instance. No
+/// forbid is missed then.
+fn was_not_decided(decision: &Decision) -> bool {
+    use ReasonKind::{ArgumentRefused, EntityRefused, NoPolicy, NotInSchema, PolicyErred, PolicyFailed};
+    let ground = decision.ground_of_denial();
+    let undecided = [ArgumentRefused, EntityRefused, NoPolicy, NotInSchema, PolicyErred, PolicyFailed];
+    decision.effect() == Effect::Deny && undecided.contains(&ground)
 }
 
 /// The policies that are grounds of the decision, and those that could not be evaluated.

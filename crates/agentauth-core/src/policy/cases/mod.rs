@@ -67,7 +67,7 @@ const MAX_ENTRIES: usize = 10_000;
 /// | `mode`, `depth`, `issuer`, `holders` | as the token would say it: `on_behalf_of`, 1, the principal's issuer and nobody, unless stated |
 /// | `resource`, `arguments`, `at` | nothing, none, and the beginning of 1970, unless stated. `null` is no resource; a time is as RFC 3339 has it |
 /// | `expect` | required: `allow` or `deny` |
-/// | `code` | the code of the decisive reason |
+/// | `code` | the code of the decisive reason. Required for a denial because policies could not be asked or evaluated: it would stand whatever they say |
 /// | `policies` | the policies that decided, all of them, in any order |
 /// | `obligations`, `would_flip` | the names of the conditions, and the policies in shadow mode that would have decided otherwise: all of them, in any order |
 /// | `preview` | what the engine says before the arguments are known: `never`, `possibly` or `always` |

@@ -114,15 +114,20 @@ impl fmt::Display for CaseOutcome {
             None => write!(f, "---- {name} ({file})")?,
         }
         for Difference { what, expected, actual } in differences {
-            write!(f, "\n  {what} is {expected}, and the answer was {actual}")?;
+            write!(f, "\n  {what} is {}, and the answer was {}", plain(expected), plain(actual))?;
         }
         write!(f, "\n  why {}:", effect(decision.effect()))?;
         for reason in decision.reasons() {
             match reason.policy() {
-                Some(policy) => write!(f, "\n    `{policy}`: {}", reason.text())?,
-                None => write!(f, "\n    {}", reason.text())?,
+                Some(policy) => write!(f, "\n    `{}`: {}", plain(policy), plain(reason.text()))?,
+                None => write!(f, "\n    {}", plain(reason.text()))?,
             }
         }
         Ok(())
     }
+}
+
+/// What files and policies say, on one line: one with a line in it would look like one of the report.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -329,6 +329,7 @@ fn a_decision_means_the_same_at_both_ends() {
         Decision::deny(reason(ReasonKind::Forbidden, "sealed").of_policy("seal").telling("it is sealed"))
             .because(reason(ReasonKind::NotPermitted, "nor is it permitted")),
         Decision::deny(reason(ReasonKind::ArgumentOutsideLimit, "fee")),
+        Decision::deny(reason(ReasonKind::EntityRefused, "the case is not told of")),
         Decision::deny(reason(ReasonKind::PolicyFailed, "the store is away")),
     ] {
         let sent = EvaluationResponse::of(&decision, "v1", "e1").to_json().to_string();

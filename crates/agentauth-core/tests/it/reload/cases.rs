@@ -189,6 +189,8 @@ async fn a_case_states_every_fact_and_every_part_of_the_answer() {
             { "name": "failing", "server": "https://a.example", "agent": "spiffe://a.example/x", "action": "fail",
               "principal": {"issuer": "https://sts.example", "subject": "bob"}, "expect": "deny",
               "code": "policy_failed" },
+            { "name": "unmeant", "server": "https://a.example", "agent": "spiffe://a.example/x", "action": "fail",
+              "principal": {"issuer": "https://sts.example", "subject": "bob"}, "expect": "deny" },
             { "name": "never", "server": "https://a.example", "agent": "spiffe://a.example/x", "action": "never",
               "principal": {"issuer": "https://sts.example", "subject": "bob"}, "expect": "allow", "preview": "always",
               "would_flip": [] }
@@ -209,6 +211,9 @@ async fn a_case_states_every_fact_and_every_part_of_the_answer() {
         })
     );
     assert!(outcomes[0].has_passed() && outcomes[1].has_passed(), "{report}");
-    let wrong: Vec<_> = outcomes[2].differences.iter().map(|one| (one.what, &*one.expected, &*one.actual)).collect();
+    // A denial that stands whatever the policies say tests none of them.
+    let [difference] = &outcomes[2].differences[..] else { panic!("{report}") };
+    assert_eq!((difference.what, &*difference.expected, &*difference.actual), ("code", "not stated", "policy_failed"));
+    let wrong: Vec<_> = outcomes[3].differences.iter().map(|one| (one.what, &*one.expected, &*one.actual)).collect();
     assert_eq!(wrong, [("would_flip", "{}", "{\"next\"}"), ("preview", "always", "never")]);
 }
