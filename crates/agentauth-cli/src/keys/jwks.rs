@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use agentauth_core::jose::{Algorithm, MAX_JWKS_BYTES, SigningKey};
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde::{Deserialize, Serialize};
@@ -19,13 +19,13 @@ pub(crate) struct JwksArgs {
     files: Vec<PathBuf>,
 
     /// What RSA keys sign with, where their files do not say it.
-    #[arg(
-        long,
-        value_name = "ALG",
-        value_parser = PossibleValuesParser::new(["RS256", "PS256"])
-            .try_map(|name| Algorithm::from_name(&name).ok_or("not supported"))
-    )]
+    #[arg(long, value_name = "ALG", value_parser = rsa_algorithm())]
     rsa_alg: Option<Algorithm>,
+}
+
+/// What an RSA key may sign with.
+pub(crate) fn rsa_algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    PossibleValuesParser::new(["RS256", "PS256"]).try_map(|name| Algorithm::from_name(&name).ok_or("not supported"))
 }
 
 #[derive(Serialize)]

@@ -9,13 +9,12 @@ use agentauth_core::ResourceId;
 use agentauth_core::jose::Algorithm;
 use agentauth_core::policy::PolicyBundle;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use tokio::runtime::Builder;
 
 use super::sources::lines;
 use super::test::refused;
 use crate::input::quoted;
-use crate::keys::jwks::signing_key;
+use crate::keys::jwks::{rsa_algorithm, signing_key};
 use crate::text::counted;
 use crate::{CliError, Exit, Terminal};
 
@@ -30,12 +29,7 @@ pub(crate) struct BundleArgs {
     key: PathBuf,
 
     /// What an RSA key signs with.
-    #[arg(
-        long,
-        value_name = "ALG",
-        value_parser = PossibleValuesParser::new(["RS256", "PS256"])
-            .try_map(|name| Algorithm::from_name(&name).ok_or("not supported"))
-    )]
+    #[arg(long, value_name = "ALG", value_parser = rsa_algorithm())]
     rsa_alg: Option<Algorithm>,
 
     /// The identifier of the one server that the policies are for.

@@ -2,38 +2,15 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agentauth_core::audit::{AuditError, AuditKey, AuditSink, JsonLinesFile, Record};
 use agentauth_core::{Action, AgentAuth, Evidence, TrustedIssuer};
 use serde_json::Value;
 
 use crate::support::court::{Counter, Court, Oracle, RESOURCE, STS, authenticate, caller, claims, code_of, wait};
-
-/// A folder of one test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("audit-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn log(&self) -> PathBuf {
-        self.0.join("audit.jsonl")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::support::folder::Folder;
 
 /// Records with the ids 1, 2, 3 and so on.
 fn records(count: u64) -> Vec<Arc<Record>> {
@@ -59,12 +36,12 @@ fn ids(path: &Path) -> Vec<u64> {
 #[test]
 fn records_are_lines_of_json_in_the_order_they_were_taken() {
     let folder = Folder::new();
-    let file = JsonLinesFile::open(folder.log()).unwrap();
+    let file = JsonLinesFile::open(folder.path("audit.jsonl")).unwrap();
     let waiting: Vec<_> = records(700).into_iter().map(|record| file.append(record)).collect();
     for append in waiting.into_iter().rev() {
         assert_eq!(wait(append), Ok(()));
     }
-    assert_eq!(ids(&folder.log()), (1..=700).collect::<Vec<_>>());
+    assert_eq!(ids(&folder.path("audit.jsonl")), (1..=700).collect::<Vec<_>>());
 }
 
 #[test]
@@ -75,29 +52,29 @@ fn a_record_is_in_the_file_before_its_answer_is_given() {
         .clock(court.clock.clone())
         .issuer(TrustedIssuer::rfc8693(STS, court.key.key_set()))
         .policy(Oracle::permitting())
-        .audit(JsonLinesFile::open(folder.log()).unwrap())
+        .audit(JsonLinesFile::open(folder.path("audit.jsonl")).unwrap())
         .audit_key(AuditKey::new(&[7; 32]))
         .random(Counter::up_to(9))
         .build()
         .unwrap();
     let caller = caller(&auth, &court.key.mint(&claims()));
-    assert_eq!(ids(&folder.log()), [1]);
+    assert_eq!(ids(&folder.path("audit.jsonl")), [1]);
     let permit = wait(caller.authorize(Action::new("motions:file").unwrap())).unwrap();
-    assert_eq!(ids(&folder.log()), [1, 2]);
-    let seen = wait(permit.run(async |()| Ok::<_, ()>(ids(&folder.log()).len()))).unwrap();
+    assert_eq!(ids(&folder.path("audit.jsonl")), [1, 2]);
+    let seen = wait(permit.run(async |()| Ok::<_, ()>(ids(&folder.path("audit.jsonl")).len()))).unwrap();
     assert_eq!(seen, Ok(2));
-    assert_eq!(ids(&folder.log()), [1, 2, 2], "an outcome has the id of its decision");
+    assert_eq!(ids(&folder.path("audit.jsonl")), [1, 2, 2], "an outcome has the id of its decision");
     assert_eq!(code_of(&authenticate(&auth, Evidence::none())), "no_credentials");
-    assert_eq!(ids(&folder.log()), [1, 2, 2, 3]);
+    assert_eq!(ids(&folder.path("audit.jsonl")), [1, 2, 2, 3]);
 }
 
 #[test]
 fn a_file_is_continued_and_never_begun_anew() {
     let folder = Folder::new();
     for (n, record) in (1..).zip(records(3)) {
-        let file = JsonLinesFile::open(folder.log()).unwrap();
+        let file = JsonLinesFile::open(folder.path("audit.jsonl")).unwrap();
         assert_eq!(wait(file.append(record)), Ok(()));
-        assert_eq!(ids(&folder.log()), (1..=n).collect::<Vec<_>>());
+        assert_eq!(ids(&folder.path("audit.jsonl")), (1..=n).collect::<Vec<_>>());
     }
 }
 
@@ -105,11 +82,11 @@ fn a_file_is_continued_and_never_begun_anew() {
 fn a_torn_last_line_is_ended_and_stays_visible() {
     let folder = Folder::new();
     for (before, after) in [("{\"half\":", "{\"half\":\n"), ("{}\n", "{}\n"), ("{}\n{\"a", "{}\n{\"a\n"), ("", "")] {
-        fs::write(folder.log(), before).unwrap();
-        let file = JsonLinesFile::open(folder.log()).unwrap();
-        assert_eq!(fs::read_to_string(folder.log()).unwrap(), after);
+        fs::write(folder.path("audit.jsonl"), before).unwrap();
+        let file = JsonLinesFile::open(folder.path("audit.jsonl")).unwrap();
+        assert_eq!(fs::read_to_string(folder.path("audit.jsonl")).unwrap(), after);
         assert_eq!(wait(file.append(records(1).remove(0))), Ok(()));
-        let text = fs::read_to_string(folder.log()).unwrap();
+        let text = fs::read_to_string(folder.path("audit.jsonl")).unwrap();
         let line = text.strip_prefix(after).unwrap();
         assert!(serde_json::from_str::<Value>(line).is_ok() && line.ends_with('\n'), "{text}");
     }
@@ -118,11 +95,11 @@ fn a_torn_last_line_is_ended_and_stays_visible() {
 #[test]
 fn a_file_has_one_writer() {
     let folder = Folder::new();
-    let file = JsonLinesFile::open(folder.log()).unwrap();
-    assert_eq!(JsonLinesFile::open(folder.log()).unwrap_err().kind(), ErrorKind::WouldBlock);
+    let file = JsonLinesFile::open(folder.path("audit.jsonl")).unwrap();
+    assert_eq!(JsonLinesFile::open(folder.path("audit.jsonl")).unwrap_err().kind(), ErrorKind::WouldBlock);
     assert_eq!(wait(file.append(records(1).remove(0))), Ok(()), "the first one goes on");
     drop(file);
-    drop(JsonLinesFile::open(folder.log()).unwrap());
+    drop(JsonLinesFile::open(folder.path("audit.jsonl")).unwrap());
 }
 
 #[test]
@@ -137,8 +114,8 @@ fn what_cannot_be_opened_says_so() {
 fn a_new_file_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::new();
-    let _file = JsonLinesFile::open(folder.log()).unwrap();
-    assert_eq!(fs::metadata(folder.log()).unwrap().permissions().mode() & 0o777, 0o600);
+    let _file = JsonLinesFile::open(folder.path("audit.jsonl")).unwrap();
+    assert_eq!(fs::metadata(folder.path("audit.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 /// Names the file, for the process in which the disk is small.
@@ -157,7 +134,7 @@ fn a_disk_that_is_full_stops_the_writer_and_every_action() {
         .args(["-c", r#"trap "" XFSZ; ulimit -f 8 && exec "$0" --exact "$1" --nocapture"#])
         .arg(std::env::current_exe().unwrap())
         .arg(name)
-        .env(SMALL_DISK, folder.log())
+        .env(SMALL_DISK, folder.path("audit.jsonl"))
         .output()
         .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));

@@ -1,17 +1,15 @@
 //! What has changed between the approval and the act: each by its code, and the approval left as it is.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use agentauth_core::Action;
-use agentauth_core::audit::{Append, AuditError, AuditSink, Record};
 use agentauth_core::policy::{MAX_APPROVAL_LIFETIME, Obligation};
 use serde_json::{Value, json};
 
 use super::{
     ASKS, ASKS_FOR_MORE, ASKS_WHILE_IT_IS_REPLACED, DANA, DENIES, Desk, LIFETIME, PERMITS, engine, file, id_of,
 };
-use crate::support::court::{ACCEPTED, CLERK, LAWYER, caller, chain, claims, code_of, wait, with, without};
+use crate::support::court::{ACCEPTED, CLERK, Fickle, LAWYER, caller, chain, claims, code_of, wait, with, without};
 
 /// Another act is another request, and takes nothing from the approval of this one.
 #[test]
@@ -174,25 +172,15 @@ fn an_approval_is_used_only_where_all_else_permits() {
     assert_eq!(desk.code(&lawyer, 800), ACCEPTED);
 }
 
-/// Takes records until it is told not to.
-#[derive(Debug, Clone, Default)]
-struct Stopping(Arc<AtomicBool>);
-
-impl AuditSink for Stopping {
-    fn append(&self, _: Arc<Record>) -> Append {
-        Append::done(if self.0.load(Ordering::SeqCst) { Err(AuditError::Full) } else { Ok(()) })
-    }
-}
-
 #[test]
 fn where_the_permit_cannot_be_recorded_the_approval_is_gone_all_the_same() {
     let desk = Desk::new();
     let id = desk.ask(&desk.lawyer(), 800);
     desk.approve(&id);
-    let sink = Stopping::default();
+    let sink = Fickle::default();
     let auth = engine(&desk.court, &desk.policy, desk.store.clone()).audit(sink.clone()).build().unwrap();
     let lawyer = caller(&auth, &desk.court.key.mint(&claims()));
-    sink.0.store(true, Ordering::SeqCst);
+    sink.stop();
     assert_eq!(code_of(&wait(lawyer.authorize(file(800)))), "audit_unavailable");
     assert_eq!(desk.code(&desk.lawyer(), 800), "approval_used");
 }

@@ -1,14 +1,13 @@
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use agentauth_core::audit::{Append, AuditError, AuditSink, Record, RecordKind};
+use agentauth_core::audit::RecordKind;
 use agentauth_core::policy::{Agents, Effect, PolicyError, Principals, Reason, ReasonKind, Resources, Rule, Rules};
 use agentauth_core::{AuthzRequest, Caller, Decision, DecisionPoint, PolicyEngine};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{question, with};
-use crate::support::court::{ACCEPTED, Counter, Court, Oracle, caller, claims, code_of, wait};
+use crate::support::court::{ACCEPTED, Counter, Court, Fickle, Oracle, caller, claims, code_of, wait};
 
 /// One who may ask: the token has the scope `motions:file`, which is the scope of every decision point here.
 fn pep(court: &Court) -> Caller {
@@ -101,23 +100,13 @@ fn without_an_id_there_is_no_answer() {
     assert_eq!(codes, ["allowed", "random_unavailable"]);
 }
 
-/// Takes records until it is told not to.
-#[derive(Debug, Clone, Default)]
-struct Filling(Arc<AtomicBool>);
-
-impl AuditSink for Filling {
-    fn append(&self, _: Arc<Record>) -> Append {
-        Append::done(if self.0.load(Ordering::SeqCst) { Err(AuditError::Full) } else { Ok(()) })
-    }
-}
-
 #[test]
 fn without_a_record_there_is_no_answer() {
-    let (court, sink) = (Court::new(), Filling::default());
+    let (court, sink) = (Court::new(), Fickle::default());
     let pep = caller(&court.engine().audit(sink.clone()).build().unwrap(), &court.key.mint(&claims()));
     let point = point(rules());
     let admitted = wait(point.admit(&pep)).unwrap();
-    sink.0.store(true, Ordering::SeqCst);
+    sink.stop();
     let body = question().to_string();
     assert_eq!(wait(admitted.evaluate(body.as_bytes())).unwrap_err().code(), "audit_unavailable");
     assert_eq!(wait(admitted.evaluate_all(body.as_bytes())).unwrap_err().code(), "audit_unavailable");

@@ -1,10 +1,8 @@
 //! Each limit by its code, and what becomes of what was taken.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use agentauth_core::audit::{Append, AuditError, AuditSink, Record};
 use agentauth_core::scope::AGENT_ACTION;
 use agentauth_core::state::{
     Demand, LimitStore, MemoryApprovalStore, MemoryLimits, MemoryUseStore, Reservation, Reserve, ReserveAnswer, Use,
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{auth, engine, paid, pay, run, under};
 use crate::support::certs::NOW;
-use crate::support::court::{ACCEPTED, Court, caller, claims, code_of, wait, with};
+use crate::support::court::{ACCEPTED, Court, Fickle, caller, claims, code_of, wait, with};
 
 #[test]
 fn each_limit_refuses_by_its_code() {
@@ -210,16 +208,6 @@ fn of_several_limits_all_are_debited_or_none() {
     assert_eq!([25, 25, 0].map(|amount| paid(&lawyer, amount)), [ACCEPTED, ACCEPTED, "rate_exceeded"]);
 }
 
-/// Takes records until it is told not to.
-#[derive(Debug, Clone, Default)]
-struct Stopping(Arc<AtomicBool>);
-
-impl AuditSink for Stopping {
-    fn append(&self, _: Arc<Record>) -> Append {
-        Append::done(if self.0.load(Ordering::SeqCst) { Err(AuditError::Full) } else { Ok(()) })
-    }
-}
-
 /// Whatever else refuses: an approval that is wanted, uses, the record, the end of the delegation.
 #[test]
 fn what_another_condition_refuses_debits_nothing() {
@@ -245,10 +233,10 @@ fn what_another_condition_refuses_debits_nothing() {
         court.engine().policy(policy).limits(store.clone()).build().unwrap()
     };
     assert_eq!(pays(&with_unknown), Err("obligation_unknown"));
-    let sink = Stopping::default();
+    let sink = Fickle::default();
     let unrecorded = engine(&court, &limits, store.clone()).audit(sink.clone()).build().unwrap();
     let lawyer = under(&unrecorded, &court, "g");
-    sink.0.store(true, Ordering::SeqCst);
+    sink.stop();
     assert_eq!(code_of(&pay(&lawyer, 5)), "audit_unavailable");
 
     // Uses are counted last, so that an action within limits spends none in vain, and none is left here.

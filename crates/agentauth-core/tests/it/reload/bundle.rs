@@ -1,7 +1,5 @@
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agentauth_core::jose::{Algorithm, KeySet, Signer, Signing, SigningFailed, SigningKey, TokenType};
 use agentauth_core::policy::{BundleError, BundleFile, MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES, PolicyBundle};
@@ -9,6 +7,7 @@ use agentauth_core::{ManualClock, ResourceId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::court::wait;
+use crate::support::folder::Folder;
 
 const COURT: &str = "https://court.example";
 const NOW: u64 = 1_800_000_000;
@@ -133,29 +132,6 @@ fn what_would_be_refused_is_not_signed() {
     let many = (0..=MAX_BUNDLE_FILES).fold(bundle(1), |bundle, n| bundle.with(&n.to_string(), ""));
     assert_eq!(refused(many), "bundle_too_many_files");
     assert_eq!(wait(bundle(1).sign(&Away(key))).unwrap_err().code(), "bundle_unsigned");
-}
-
-/// A directory of one test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("bundle-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -14,7 +14,7 @@ use agentauth_core::{
 };
 use futures_channel::oneshot;
 
-use crate::support::court::{Court, Failing, Memory, caller, claims, wait};
+use crate::support::court::{Court, Failing, Fickle, Memory, caller, claims, wait};
 
 fn server() -> ResourceId {
     ResourceId::new("https://court.example").unwrap()
@@ -176,16 +176,6 @@ fn without_a_first_good_set_there_are_no_live_policies() {
     assert_eq!(wait(failing.start()).unwrap_err().code(), "policy_reload_unrecorded");
 }
 
-/// Takes records until it is told not to.
-#[derive(Debug, Clone, Default)]
-struct Fickle(Arc<AtomicBool>);
-
-impl AuditSink for Fickle {
-    fn append(&self, _: Arc<Record>) -> Append {
-        Append::done(if self.0.load(Ordering::SeqCst) { Err(AuditError::Full) } else { Ok(()) })
-    }
-}
-
 #[test]
 fn what_cannot_be_recorded_does_not_come_into_force() {
     let (fickle, records, shelf) = (Fickle::default(), Memory::default(), Shelf::with("a"));
@@ -194,7 +184,7 @@ fn what_cannot_be_recorded_does_not_come_into_force() {
     records.take();
     shelf.put("b", None);
     let _ = wait(live.reload());
-    fickle.0.store(true, Ordering::SeqCst);
+    fickle.stop();
     assert_eq!(wait(live.reload()).unwrap_err().code(), "policy_reload_unrecorded");
     assert_eq!(live.version(), version("a"));
     let kept = records.take();
@@ -202,7 +192,7 @@ fn what_cannot_be_recorded_does_not_come_into_force() {
     // The sink that took it is told that it did not happen.
     assert_eq!(codes, [("policy_reloaded", Effect::Allow), ("policy_reload_unrecorded", Effect::Deny)]);
     assert_eq!(kept[0].evaluation_id, kept[1].evaluation_id);
-    fickle.0.store(false, Ordering::SeqCst);
+    fickle.resume();
     assert!(matches!(wait(live.reload()), Ok(Reload::Replaced { .. })));
 }
 

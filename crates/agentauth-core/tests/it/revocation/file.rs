@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,32 +15,10 @@ use agentauth_core::{Evidence, Timestamp};
 use super::{agent, at, end, granted, kinds, sts};
 use crate::support::certs::NOW;
 use crate::support::court::{ACCEPTED, Court, JUDGE, LAWYER, authenticate, caller, code, wait};
+use crate::support::folder::Folder;
 
-/// A folder of one test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("revoked-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("revoked.jsonl")
-    }
-
-    fn store(&self) -> FileRevocations {
-        FileRevocations::open(self.file()).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn open(folder: &Folder) -> FileRevocations {
+    FileRevocations::open(folder.path("revoked.jsonl")).unwrap()
 }
 
 fn token(id: &str) -> Revocation {
@@ -70,16 +48,16 @@ fn append(path: &Path, bytes: &[u8]) {
 #[test]
 fn a_revocation_is_a_line_that_names_nobody_in_a_file_of_its_owners() {
     let folder = Folder::new();
-    let store = folder.store();
+    let store = open(&folder);
     for (revocation, _) in kinds() {
         revoke(&store, &revocation);
     }
     revoke(&store, &Revocation::agent(agent(JUDGE)).of_tokens_issued_before(at(5)));
-    let text = fs::read_to_string(folder.file()).unwrap();
+    let text = fs::read_to_string(folder.path("revoked.jsonl")).unwrap();
     assert_eq!(text.lines().count(), 7);
     // What is revoked already is not written again.
     revoke(&store, &Revocation::agent(agent(LAWYER)).until(end()));
-    assert_eq!(fs::read_to_string(folder.file()).unwrap(), text);
+    assert_eq!(fs::read_to_string(folder.path("revoked.jsonl")).unwrap(), text);
     for name in ["alice", "lawyer", "jti-1", "grant-1", "sts."] {
         assert!(!text.contains(name), "{text}");
     }
@@ -87,11 +65,11 @@ fn a_revocation_is_a_line_that_names_nobody_in_a_file_of_its_owners() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        assert_eq!(fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(folder.path("revoked.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
     }
     // Whoever opens it later knows it all.
     let court = Court::new();
-    let auth = court.engine().revocations(folder.store()).build().unwrap();
+    let auth = court.engine().revocations(open(&folder)).build().unwrap();
     assert_eq!(code(&auth, &court.key.mint(&granted())), "token_revoked");
     let debug = format!("{store:?}");
     assert!(debug.starts_with("FileRevocations { path: "), "{debug}");
@@ -103,11 +81,11 @@ fn a_second_store_notices_within_the_bound() {
     for (revocation, expected) in kinds() {
         let folder = Folder::new();
         let (here, there) = (Court::new(), Court::new());
-        let mine = here.engine().revocations(folder.store()).build().unwrap();
+        let mine = here.engine().revocations(open(&folder)).build().unwrap();
         let other = there
             .bare_engine()
             .issuer(agentauth_core::TrustedIssuer::rfc8693(crate::support::court::STS, here.key.key_set()))
-            .revocations(folder.store())
+            .revocations(open(&folder))
             .build()
             .unwrap();
         let token = here.key.mint(&granted());
@@ -128,7 +106,7 @@ fn a_second_store_notices_within_the_bound() {
 fn the_bound_can_be_set() {
     let folder = Folder::new();
     let bound = Duration::from_secs(20);
-    let (writer, reader) = (folder.store(), folder.store().noticed_within(bound));
+    let (writer, reader) = (open(&folder), open(&folder).noticed_within(bound));
     assert_eq!(answer(&reader, "a", at(NOW)), "clear");
     revoke(&writer, &token("a"));
     assert_eq!(answer(&reader, "a", at(NOW + 9)), "clear");
@@ -146,11 +124,11 @@ fn a_second_process_notices_within_the_bound() {
         return;
     }
     let folder = Folder::new();
-    let store = folder.store();
+    let store = open(&folder);
     assert_eq!(answer(&store, "a", at(NOW)), "clear");
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "revocation::file::a_second_process_notices_within_the_bound"])
-        .env("AGENTAUTH_TEST_REVOKE_IN", folder.file())
+        .env("AGENTAUTH_TEST_REVOKE_IN", folder.path("revoked.jsonl"))
         .output()
         .unwrap();
     assert!(child.status.success(), "{child:?}");
@@ -160,17 +138,17 @@ fn a_second_process_notices_within_the_bound() {
 #[test]
 fn a_last_line_without_its_end_is_none_yet() {
     let folder = Folder::new();
-    let (writer, reader) = (folder.store(), folder.store());
+    let (writer, reader) = (open(&folder), open(&folder));
     revoke(&writer, &token("a"));
-    let line = fs::read(folder.file()).unwrap();
-    append(&folder.file(), &line[..line.len() - 10]);
+    let line = fs::read(folder.path("revoked.jsonl")).unwrap();
+    append(&folder.path("revoked.jsonl"), &line[..line.len() - 10]);
     for (seconds, expected) in [(2, "revoked"), (4, "revoked")] {
         assert_eq!(answer(&reader, "a", at(NOW + seconds)), expected);
-        assert_eq!(answer(&folder.store(), "a", at(NOW + seconds)), expected);
+        assert_eq!(answer(&open(&folder), "a", at(NOW + seconds)), expected);
     }
     // The next one takes its place.
     revoke(&writer, &token("b"));
-    let text = fs::read_to_string(folder.file()).unwrap();
+    let text = fs::read_to_string(folder.path("revoked.jsonl")).unwrap();
     assert_eq!((text.lines().count(), text.ends_with("}\n")), (2, true), "{text}");
     assert_eq!(answer(&reader, "b", at(NOW + 6)), "revoked");
 }
@@ -195,13 +173,13 @@ fn a_file_that_is_not_whole_refuses_everybody() {
     for (what, damage) in damages {
         let folder = Folder::new();
         let court = Court::new();
-        let store = folder.store();
+        let store = open(&folder);
         let auth = court.engine().revocations(store.clone()).build().unwrap();
         let token_shown = court.key.mint(&granted());
         revoke(&store, &token("a"));
         assert_eq!(code(&auth, &token_shown), ACCEPTED);
-        let whole = fs::read(folder.file()).unwrap();
-        damage(&folder.file());
+        let whole = fs::read(folder.path("revoked.jsonl")).unwrap();
+        damage(&folder.path("revoked.jsonl"));
         for _ in 0..3 {
             court.clock.advance(DEFAULT_NOTICED_WITHIN);
             let rejection = authenticate(&auth, Evidence::bearer(&token_shown)).unwrap_err();
@@ -210,9 +188,9 @@ fn a_file_that_is_not_whole_refuses_everybody() {
         let refused = wait(store.revoke(&token("b"), at(NOW))).unwrap_err();
         assert_eq!(refused.code(), "revocation_not_kept", "{what}");
         // Put right, it counts again, with all it had.
-        let _ = fs::remove_dir(folder.file());
-        let _ = fs::remove_file(folder.file());
-        fs::write(folder.file(), &whole).unwrap();
+        let _ = fs::remove_dir(folder.path("revoked.jsonl"));
+        let _ = fs::remove_file(folder.path("revoked.jsonl"));
+        fs::write(folder.path("revoked.jsonl"), &whole).unwrap();
         court.clock.advance(DEFAULT_NOTICED_WITHIN);
         assert_eq!(code(&auth, &token_shown), ACCEPTED, "{what}");
         assert_eq!(answer(&store, "a", at(NOW + 10)), "revoked", "{what}");
@@ -223,17 +201,17 @@ fn a_file_that_is_not_whole_refuses_everybody() {
 #[test]
 fn a_link_leads_nowhere() {
     let (folder, elsewhere) = (Folder::new(), Folder::new());
-    fs::write(elsewhere.file(), b"").unwrap();
-    std::os::unix::fs::symlink(elsewhere.file(), folder.file()).unwrap();
-    let error = FileRevocations::open(folder.file()).unwrap_err();
+    fs::write(elsewhere.path("revoked.jsonl"), b"").unwrap();
+    std::os::unix::fs::symlink(elsewhere.path("revoked.jsonl"), folder.path("revoked.jsonl")).unwrap();
+    let error = FileRevocations::open(folder.path("revoked.jsonl")).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
 }
 
 #[test]
 fn what_is_no_file_of_revocations_is_not_opened() {
     let folder = Folder::new();
-    fs::write(folder.file(), b"not a revocation\n").unwrap();
-    let error = FileRevocations::open(folder.file()).unwrap_err();
+    fs::write(folder.path("revoked.jsonl"), b"not a revocation\n").unwrap();
+    let error = FileRevocations::open(folder.path("revoked.jsonl")).unwrap_err();
     assert_eq!((error.kind(), &*error.to_string()), (std::io::ErrorKind::InvalidData, "line 1 is no revocation"));
     assert!(FileRevocations::open(folder.0.join("no/such/folder")).is_err());
 }
@@ -241,12 +219,12 @@ fn what_is_no_file_of_revocations_is_not_opened() {
 #[test]
 fn a_full_file_says_so() {
     let folder = Folder::new();
-    let store = FileRevocations::with_capacity(folder.file(), 2).unwrap();
+    let store = FileRevocations::with_capacity(folder.path("revoked.jsonl"), 2).unwrap();
     revoke(&store, &token("a"));
     revoke(&store, &token("b"));
     assert_eq!(wait(store.revoke(&token("c"), at(NOW))).unwrap_err().code(), "revocations_full");
     // Another that may hold more goes on, and this one believes it.
-    revoke(&folder.store(), &token("c"));
+    revoke(&open(&folder), &token("c"));
     assert_eq!(answer(&store, "c", at(NOW + 2)), "revoked");
 }
 
@@ -254,20 +232,20 @@ fn a_full_file_says_so() {
 #[test]
 fn a_file_is_written_anew_without_what_has_ended() {
     let folder = Folder::new();
-    let (writer, reader) = (folder.store(), folder.store());
+    let (writer, reader) = (open(&folder), open(&folder));
     revoke(&writer, &Revocation::agent(agent(LAWYER)));
     assert_eq!(answer(&reader, "z", at(NOW)), "clear");
     for id in 0..1024 {
         let ends = Revocation::token(sts(), &id.to_string(), at(NOW + 10));
         wait(writer.revoke(&ends, at(NOW))).unwrap();
     }
-    let lines = || fs::read_to_string(folder.file()).unwrap().lines().count();
+    let lines = || fs::read_to_string(folder.path("revoked.jsonl")).unwrap().lines().count();
     assert_eq!(lines(), 1025);
     let later = NOW + 10 + 3600;
     wait(reader.revoke(&Revocation::token(sts(), "late", at(later + 10)), at(later))).unwrap();
     assert_eq!(lines(), 2);
     assert!(!folder.0.join("revoked.jsonl.new").exists());
-    for store in [&writer, &reader, &folder.store()] {
+    for store in [&writer, &reader, &open(&folder)] {
         assert_eq!(answer(store, "late", at(later)), "revoked");
         let lawyer = Subjects::of_agent(&agent(LAWYER), at(later));
         assert_eq!(wait(store.check(&lawyer, at(later))), RevocationAnswer::Revoked(lawyer.keys()[0].kind));
@@ -275,7 +253,7 @@ fn a_file_is_written_anew_without_what_has_ended() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        assert_eq!(fs::metadata(folder.file()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(folder.path("revoked.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
 
@@ -283,17 +261,17 @@ fn a_file_is_written_anew_without_what_has_ended() {
 #[test]
 fn a_file_with_the_number_of_the_old_one_is_read_from_its_beginning() {
     let folder = Folder::new();
-    let (writer, reader) = (folder.store(), folder.store());
+    let (writer, reader) = (open(&folder), open(&folder));
     revoke(&writer, &token("a"));
     assert_eq!(answer(&reader, "a", at(NOW)), "revoked");
     revoke(&writer, &token("b"));
-    let text = fs::read_to_string(folder.file()).unwrap();
+    let text = fs::read_to_string(folder.path("revoked.jsonl")).unwrap();
     let (a, b) = text.split_once('\n').unwrap();
     // As the store does it, and the other line first.
     for text in [text.clone(), format!("{b}{a}\n")] {
         let new = folder.0.join("revoked.jsonl.new");
         fs::write(&new, text).unwrap();
-        fs::rename(&new, folder.file()).unwrap();
+        fs::rename(&new, folder.path("revoked.jsonl")).unwrap();
     }
     assert_eq!(answer(&reader, "b", at(NOW + 2)), "revoked");
     assert_eq!(answer(&reader, "a", at(NOW + 2)), "revoked");
@@ -308,7 +286,7 @@ fn writers_do_not_lose_each_others_lines() {
     let (writers, each, clock) = (4, 400, AtomicU64::new(NOW));
     thread::scope(|scope| {
         for writer in 0..writers {
-            let (store, clock) = (folder.store(), &clock);
+            let (store, clock) = (open(&folder), &clock);
             scope.spawn(move || {
                 for number in 0..each {
                     let now = at(clock.fetch_add(STEP, Ordering::SeqCst));
@@ -321,12 +299,12 @@ fn writers_do_not_lose_each_others_lines() {
             });
         }
     });
-    let (store, now) = (folder.store(), at(clock.load(Ordering::SeqCst)));
+    let (store, now) = (open(&folder), at(clock.load(Ordering::SeqCst)));
     for writer in 0..writers {
         for number in (0..each).step_by(4) {
             assert_eq!(answer(&store, &format!("{writer}-{number}"), now), "revoked", "{writer}-{number}");
         }
     }
-    let lines = fs::read_to_string(folder.file()).unwrap().lines().count();
+    let lines = fs::read_to_string(folder.path("revoked.jsonl")).unwrap().lines().count();
     assert!(lines <= 1025, "{lines} lines: the file was never written anew");
 }

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 use std::thread::{self, Thread};
@@ -247,6 +247,26 @@ pub(crate) struct Failing(pub(crate) AuditError);
 impl AuditSink for Failing {
     fn append(&self, _: Arc<Record>) -> Append {
         Append::done(Err(self.0.clone()))
+    }
+}
+
+/// Takes records until it is told not to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fickle(Arc<AtomicBool>);
+
+impl Fickle {
+    pub(crate) fn stop(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+impl AuditSink for Fickle {
+    fn append(&self, _: Arc<Record>) -> Append {
+        Append::done(if self.0.load(Ordering::SeqCst) { Err(AuditError::Full) } else { Ok(()) })
     }
 }
 

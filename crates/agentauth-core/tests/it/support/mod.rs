@@ -5,6 +5,7 @@ pub(crate) mod court;
 
 pub(crate) mod doubles;
 pub(crate) mod dpop_client;
+pub(crate) mod folder;
 pub(crate) mod office;
 pub(crate) mod prover;
 pub(crate) mod reception;
