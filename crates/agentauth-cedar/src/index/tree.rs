@@ -50,8 +50,8 @@ impl Bucket {
         self.made.get_or_init(|| {
             let mut made = Made { set: PolicySet::new(), left_out: Vec::new() };
             for position in &self.positions {
-                let taken = policies.get(*position).map(|one| made.set.add(one.policy.clone()));
-                if !matches!(taken, Some(Ok(()))) {
+                let is_taken = policies.get(*position).is_some_and(|one| made.set.add(one.policy.clone()).is_ok());
+                if !is_taken {
                     made.left_out.push(*position);
                 }
             }

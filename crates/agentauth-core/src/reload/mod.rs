@@ -219,11 +219,11 @@ impl<S: PolicySource> LivePolicies<S> {
     }
 }
 
+/// A set, and the state of its source, if that is known.
+type Read<E> = (PolicySet<E>, Option<Box<str>>);
+
 /// What `source` has, and the `state` that it was in before, if it is in that still: what changed meanwhile is not what was read.
-fn read<S: PolicySource>(
-    source: &S,
-    state: Option<Box<str>>,
-) -> Result<(PolicySet<S::Engine>, Option<Box<str>>), ReloadError> {
+fn read<S: PolicySource>(source: &S, state: Option<Box<str>>) -> Result<Read<S::Engine>, ReloadError> {
     let set = source.load().map_err(ReloadError::Refused)?;
     let state = state.filter(|before| source.state().as_ref() == Some(before));
     Ok((set, state))
