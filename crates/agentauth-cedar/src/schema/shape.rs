@@ -13,6 +13,9 @@ use crate::names::uid;
 /// Types nested deeper than this are not taken from a schema: no arguments are (they end at 32 levels).
 const MAX_DEPTH: usize = 32;
 
+/// Decimals, addresses and times in one value. Cedar reads each from a text, which takes it far longer than to take a number.
+const MAX_READ: usize = 4096;
+
 /// What Cedar's decimals have after the point.
 const DECIMAL_DIGITS: usize = 4;
 
@@ -152,6 +155,12 @@ impl Shape {
     /// # Errors
     /// [`Refused`]: nothing is converted that is not exactly of the type.
     pub(crate) fn value(&self, value: &Value, path: &str) -> Result<RestrictedExpression, Refused> {
+        let mut left = MAX_READ;
+        self.value_at(value, path, &mut left)
+    }
+
+    /// `left` is how many more are read from texts.
+    fn value_at(&self, value: &Value, path: &str, left: &mut usize) -> Result<RestrictedExpression, Refused> {
         let refused = |what: &str| Refused(format!("`{path}` is not {what}"));
         match (self, value) {
             (Self::Boolean, Value::Bool(flag)) => Ok(RestrictedExpression::new_bool(*flag)),
@@ -161,20 +170,18 @@ impl Shape {
             (Self::String, Value::String(text)) => Ok(RestrictedExpression::new_string(text.clone())),
             (Self::Decimal, Value::Number(number)) => {
                 let exact = decimal(number).ok_or_else(|| refused(self.describe()))?;
-                is_value(RestrictedExpression::new_decimal(exact)).ok_or_else(|| refused(self.describe()))
+                self.read_by_cedar(RestrictedExpression::new_decimal(exact), path, left)
             }
-            (Self::Ip, Value::String(text)) => {
-                is_value(RestrictedExpression::new_ip(text)).ok_or_else(|| refused(self.describe()))
-            }
+            (Self::Ip, Value::String(text)) => self.read_by_cedar(RestrictedExpression::new_ip(text), path, left),
             (Self::Datetime, Value::String(text)) => {
-                is_value(RestrictedExpression::new_datetime(text)).ok_or_else(|| refused(self.describe()))
+                self.read_by_cedar(RestrictedExpression::new_datetime(text), path, left)
             }
             (Self::Duration, Value::String(text)) => {
-                is_value(RestrictedExpression::new_duration(text)).ok_or_else(|| refused(self.describe()))
+                self.read_by_cedar(RestrictedExpression::new_duration(text), path, left)
             }
             (Self::Entity(kind), Value::String(id)) => Ok(RestrictedExpression::new_entity_uid(uid(kind, id))),
             (Self::Set(element), Value::Array(items)) => {
-                let item = |(index, item)| element.value(item, &format!("{path}[{index}]"));
+                let item = |(index, item)| element.value_at(item, &format!("{path}[{index}]"), left);
                 let items = items.iter().enumerate().map(item).collect::<Result<Vec<_>, _>>()?;
                 Ok(RestrictedExpression::new_set(items))
             }
@@ -187,7 +194,8 @@ impl Shape {
                 for (name, member) in members {
                     match given.get(&**name) {
                         Some(value) => {
-                            pairs.push((String::from(&**name), member.shape.value(value, &format!("{path}.{name}"))?));
+                            let typed = member.shape.value_at(value, &format!("{path}.{name}"), left)?;
+                            pairs.push((String::from(&**name), typed));
                         }
                         None if member.required => return Err(Refused(format!("`{path}.{name}` is missing"))),
                         None => {}
@@ -197,6 +205,20 @@ impl Shape {
             }
             (shape, _) => Err(refused(shape.describe())),
         }
+    }
+
+    /// `expression`, if it has a value: a text that is read may be none.
+    fn read_by_cedar(
+        &self,
+        expression: RestrictedExpression,
+        path: &str,
+        left: &mut usize,
+    ) -> Result<RestrictedExpression, Refused> {
+        let too_many =
+            || Refused(format!("`{path}` is behind {MAX_READ} decimals, addresses and times, and no more are taken"));
+        *left = left.checked_sub(1).ok_or_else(too_many)?;
+        let has_value = Context::from_pairs([(String::new(), expression.clone())]).is_ok();
+        has_value.then_some(expression).ok_or_else(|| Refused(format!("`{path}` is not {}", self.describe())))
     }
 
     const fn describe(&self) -> &'static str {
@@ -213,11 +235,6 @@ impl Shape {
             Self::Record(_) => "an object",
         }
     }
-}
-
-/// `expression`, if it has a value: a text that is read may be none.
-fn is_value(expression: RestrictedExpression) -> Option<RestrictedExpression> {
-    Context::from_pairs([(String::new(), expression.clone())]).is_ok().then_some(expression)
 }
 
 /// A JSON number as Cedar's decimal, if it is exactly one.

@@ -138,3 +138,16 @@ async fn numbers_are_taken_exactly_or_not_at_all() {
         assert_eq!(answer(&ours, &scenario("motions:file", json!({ "fee": fee }))).await, expected, "{fee}");
     }
 }
+
+/// What Cedar reads from a text takes it long, and the agent writes the arguments.
+#[tokio::test]
+async fn no_more_is_read_from_texts_than_a_decision_has_time_for() {
+    let schema = r#"@kind("case") entity Case; action "motions:file" appliesTo {
+        principal: User, resource: Case, context: { arguments: { fees: Set<decimal>, shares: Set<{ of: decimal }> } } };"#;
+    let text = "permit (principal, action, resource);";
+    let ours = CedarPolicies::new(&Sources::new().schema("a", schema).policies("a", text)).unwrap();
+    for (fees, expected) in [(4095, "allow"), (4096, "argument_refused"), (32_000, "argument_refused")] {
+        let arguments = json!({ "fees": vec![1; fees], "shares": [{ "of": 1 }] });
+        assert_eq!(answer(&ours, &scenario("motions:file", arguments)).await, expected, "{fees}");
+    }
+}
