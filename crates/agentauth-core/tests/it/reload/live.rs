@@ -206,7 +206,11 @@ fn an_alarm_is_on_record_once_it_can_be() {
     let _ = wait(live.reload());
     for (is_full, told) in [(true, 1), (true, 1), (false, 1), (false, 0)] {
         records.take();
-        fickle.0.store(is_full, Ordering::SeqCst);
+        if is_full {
+            fickle.stop();
+        } else {
+            fickle.resume();
+        }
         assert_eq!(wait(live.reload()).unwrap_err().code(), "policy_syntax");
         assert_eq!(records.take().len(), told, "{is_full}");
     }
