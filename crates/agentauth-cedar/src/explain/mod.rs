@@ -92,6 +92,9 @@ pub struct Weighed {
 pub struct WeighedPart {
     /// As it is written.
     pub text: Box<str>,
+    /// Whether it stands in `unless`: it is met where it does not hold.
+    #[serde(skip_serializing_if = "is_false")]
+    pub unless: bool,
     /// Where it stands.
     #[serde(serialize_with = "line_and_column")]
     pub place: Place,
@@ -226,6 +229,11 @@ impl Weighed {
     pub fn misses(&self) -> impl Iterator<Item = &WeighedPart> {
         self.parts.iter().filter(|part| !matches!(part.outcome, Outcome::Met | Outcome::NotReached))
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 fn line_and_column<S: Serializer>(place: &Place, serializer: S) -> Result<S::Ok, S::Error> {

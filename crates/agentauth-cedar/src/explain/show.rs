@@ -94,7 +94,8 @@ impl fmt::Display for Deciding<'_> {
             match &part.outcome {
                 Outcome::Errs(_) => write!(f, "\n\n{}", Missed(policy, part))?,
                 _ => {
-                    write!(f, "\n  {}", one_line(&part.text))?;
+                    let not = if part.unless { "not: " } else { "" };
+                    write!(f, "\n  {not}{}", one_line(&part.text))?;
                     for value in &part.values {
                         write!(f, "\n      {} is {}", value.path, plain(&value.value))?;
                     }
@@ -130,6 +131,7 @@ impl fmt::Display for Missed<'_> {
         let place = &part.place;
         let what = match &part.outcome {
             Outcome::Errs(error) => format!("this cannot be evaluated: {}", plain(error)),
+            _ if part.unless => "this is so, and must not be".into(),
             _ => "this is not so".into(),
         };
         writeln!(f, "{}:{}:{}: {what}", policy.file, place.line, place.column)?;

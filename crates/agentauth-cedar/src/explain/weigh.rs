@@ -85,6 +85,7 @@ impl Scales {
         };
         WeighedPart {
             text: policy.of(piece.expr.span).into(),
+            unless: piece.unless,
             place: place(policy, piece.expr.span),
             values: values.collect(),
             help: help.map(Into::into),
@@ -96,15 +97,16 @@ impl Scales {
     fn help(&self, policy: &Written<'_>, piece: &Piece<'_>) -> Option<String> {
         let text = |expr: &Expr| policy.of(expr.span).to_owned();
         if piece.unless {
-            return Some("this must not hold, since it stands in `unless`".into());
+            return Some("it stands in `unless`, and must not hold".into());
         }
         if let Some(argument) = piece.expr.first_argument() {
-            let name = text(argument).rsplit('.').next().unwrap_or_default().to_owned();
+            let name = argument.path().and_then(|path| path.get(2).map(|name| format!("another `{name}`")));
+            let name = name.unwrap_or_else(|| "other arguments".into());
             return Some(match &piece.expr.kind {
                 Kind::Has(_) => {
                     format!("give the argument `{}`", text(piece.expr).rsplit(' ').next().unwrap_or_default())
                 }
-                _ => format!("call it with another `{name}`, or change this condition"),
+                _ => format!("call it with {name}, or change this condition"),
             });
         }
         match &piece.expr.kind {

@@ -165,3 +165,18 @@ fn programs_get_an_explanation_as_json() {
     assert_eq!(json["nearest"][0]["parts"][2]["outcome"], "not_met");
     assert_eq!(json["nearest"][0]["parts"][2]["values"], json!([["resource", "Case::\"18\""]]));
 }
+
+/// What stands in `unless` is met where it does not hold.
+#[test]
+fn what_must_not_hold_is_told_as_that() {
+    let policies = policies(
+        r#"@id("calm") permit (principal, action == Action::"motions:file", resource)
+        unless { context.arguments has title && context.arguments.title like "*secret*" };
+        @id("small") forbid (principal, action == Action::"motions:file", resource)
+        unless { context.arguments.fee <= 500 };"#,
+    );
+    let missed = explain(&policies, &file(5)).to_string();
+    assert!(missed.contains("this is so, and must not be") && !missed.contains("this is not so"), "{missed}");
+    let forbidden = explain(&policies, &file(900)).to_string();
+    assert!(forbidden.contains("\n  not: context.arguments.fee <= 500\n"), "{forbidden}");
+}

@@ -148,6 +148,27 @@ fn the_schema_is_written_in_one_piece_that_is_a_schema() {
 }
 
 #[test]
+fn what_a_list_of_tools_says_is_nothing_but_names_of_the_schema() {
+    let folder = folder(&[("court.cedar", "permit (principal, action == Action::\"caf\u{e9}\", resource);")]);
+    let tools = json!([{
+        "name": "caf\u{e9}", "description": "Tea.\u{202e}\u{1b}[2J\raction \"x\";\naction \"y\";",
+        "inputSchema": {"type": "object", "properties": {"cups": {"type": "integer"}}},
+    }]);
+    folder.write("tools.json", tools.to_string());
+    let run = folder.run(&["policy", "schema", "--tools", "tools.json"], "");
+    assert_eq!((run.status, run.err.as_str()), (0, ""));
+    assert!(run.out.bytes().all(|byte| byte == b'\n' || byte == b' ' || byte.is_ascii_graphic()), "{}", run.out);
+    assert_eq!(run.out.lines().filter(|line| line.starts_with("action")).count(), 1, "{}", run.out);
+    folder.write("policies/tools.cedarschema", &run.out);
+    let run = folder.run(&["policy", "check", "policies"], "");
+    assert!(run.status == 0 && run.out.contains("1 policy"), "{}", run.out);
+
+    folder.write("tools.json", r#"[{"name": "x", "inputSchema": {"anyOf": []}}]"#);
+    let run = folder.run(&["policy", "schema", "--tools", "tools.json"], "");
+    assert!(run.status == 1 && run.out.contains("has `anyOf`"), "{}", run.out);
+}
+
+#[test]
 fn what_cannot_be_looked_at_is_a_problem() {
     let court = court();
     court.write("not_json.txt", "fee=1");

@@ -1,6 +1,8 @@
 //! A policy decision point: what other servers ask about, decided and recorded here.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::{Caller, Recorded};
 use crate::audit::{ActionRecord, QuestionRecord};
@@ -145,6 +147,7 @@ impl Admitted<'_> {
         for request in &evaluations {
             let (answer, allows) = self.decide(request.as_ref()).await.map_err(EvaluationError::Rejected)?;
             recording.push(answer);
+            others_first().await;
             if semantic.ends_with(allows) {
                 break;
             }
@@ -214,6 +217,19 @@ impl Admitted<'_> {
             Err(error) => Decision::failed(&error),
         }
     }
+}
+
+/// Ready at the second look: a small request can ask for a lot of work, and others are served by the same thread.
+async fn others_first() {
+    let mut is_first = true;
+    poll_fn(|context| {
+        if std::mem::take(&mut is_first) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// What is asked about, as it goes into the record whatever it is called.

@@ -148,7 +148,12 @@ impl BundleFile {
         let mut next = memory.clone().into_os_string();
         next.push(".new");
         let next = PathBuf::from(next);
-        let mut file = File::create(&next)?;
+        // One that is there may lead elsewhere.
+        match fs::remove_file(&next) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(&next)?;
         file.write_all(&serde_json::to_vec(seen)?)?;
         file.sync_all()?;
         fs::rename(&next, memory)?;

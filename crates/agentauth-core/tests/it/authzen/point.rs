@@ -208,3 +208,18 @@ fn a_question_that_lacks_something_is_denied_by_itself() {
     let one = ask_all(&point(rules()), &pep, &question()).unwrap();
     assert_eq!((&one["decision"], one.get("evaluations")), (&json!(true), None));
 }
+
+/// Many questions in a small request are a lot of work: whoever else is served by this thread comes in between.
+#[test]
+fn several_questions_leave_room_for_others() {
+    let court = Court::new();
+    let (pep, point) = (pep(&court), point(rules()));
+    let mut body = question();
+    body["evaluations"] = json!(vec![json!({}); 100]);
+    let body = body.to_string();
+    let admitted = wait(point.admit(&pep)).unwrap();
+    let mut answer = std::pin::pin!(admitted.evaluate_all(body.as_bytes()));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let turns = (0..1_000).take_while(|_| answer.as_mut().poll(&mut context).is_pending()).count();
+    assert!((99..1_000).contains(&turns), "{turns}");
+}

@@ -180,3 +180,20 @@ fn a_bundle_is_never_replaced_by_an_older_one() {
     let error = BundleError::Rollback { found: 6, seen: 7 };
     assert!(error.to_string().contains("sequence number 6, and 7"));
 }
+
+/// Who can write beside the file makes nothing else of this server's be overwritten.
+#[cfg(unix)]
+#[test]
+fn what_is_remembered_is_written_to_no_other_file() {
+    let folder = Folder::new();
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    fs::write(folder.path("court.bundle"), sign(&bundle(7), &key)).unwrap();
+    fs::write(folder.path("victim"), "precious").unwrap();
+    std::os::unix::fs::symlink(folder.path("victim"), folder.path("memory.new")).unwrap();
+    let server = ResourceId::new("https://court.example").unwrap();
+    let file = BundleFile::new(folder.path("court.bundle"), key.public_key_set().unwrap(), &server);
+    let file = file.clock(Arc::new(ManualClock::at(Timestamp::from_secs(NOW)))).remembering(folder.path("memory"));
+    file.read().unwrap();
+    assert_eq!(fs::read_to_string(folder.path("victim")).unwrap(), "precious");
+    assert!(fs::read_to_string(folder.path("memory")).unwrap().contains("court.example"));
+}
