@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use agentauth_core::policy::{BundleFile, Cases, Problem, Problems};
 use agentauth_core::reload::{PolicySet, PolicySource};
-use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::sources::{Kind, Source, read_all};
+use crate::sources::{Kind, Source, digest_of, read_all};
 use crate::{CedarPolicies, Sources};
 
 /// So often a directory is read until it is twice the same. Whoever is slower than that replaces files one by one.
@@ -122,14 +121,8 @@ impl PolicySource for PolicyDir {
     }
 
     fn state(&self) -> Option<Box<str>> {
-        let mut context = Context::new(&SHA256);
-        for file in read_all(&self.path).ok()? {
-            for part in [&file.name, &file.text] {
-                context.update(&(part.len() as u64).to_be_bytes());
-                context.update(part.as_bytes());
-            }
-        }
-        Some(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        let files = read_all(&self.path).ok()?;
+        Some(digest_of(files.iter().map(|file| (&*file.name, &*file.text))).into())
     }
 }
 

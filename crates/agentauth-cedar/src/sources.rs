@@ -142,26 +142,26 @@ impl Sources {
         self.policies.iter().map(|source| syntax::semicolons(&source.text)).sum()
     }
 
-    /// The SHA-256 of what all of them say, each with its length before it, as hexadecimal digits. Where they are does not
-    /// matter.
+    /// The digest of what all of them say. Where they are does not matter.
     pub(crate) fn digest(&self) -> String {
-        let mut context = Context::new(&SHA256);
         let all = [
             ("policies", &self.policies),
             ("schemas", &self.schemas),
             ("entities", &self.entities),
             ("links", &self.links),
         ];
-        for (kind, sources) in all {
-            for source in sources {
-                for part in [kind, &source.text] {
-                    context.update(&(part.len() as u64).to_be_bytes());
-                    context.update(part.as_bytes());
-                }
-            }
-        }
-        context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        digest_of(all.into_iter().flat_map(|(kind, sources)| sources.iter().map(move |source| (kind, &*source.text))))
     }
+}
+
+/// The SHA-256 of names and texts, each with its length before it, as hexadecimal digits.
+pub(crate) fn digest_of<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in files.flat_map(|(name, text)| [name, text]) {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every file of the directory `path` that is part of a set of policies, in the order of their names.

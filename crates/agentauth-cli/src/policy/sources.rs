@@ -27,11 +27,7 @@ pub(super) fn checked(directory: &Path, sources: &Sources) -> Result<CedarPolici
 
 /// The first of them on one line.
 fn first(problems: &Problems) -> String {
-    let one_line = |problem: &Problem| {
-        let place = problem.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
-        format!("{}{place}: {}", problem.file, problem.text)
-    };
-    problems.iter().next().map(one_line).unwrap_or_default()
+    problems.iter().next().map(Problem::in_brief).unwrap_or_default()
 }
 
 /// `text` of several lines, of which others wrote parts. Tabs stay, so that what points at a place points at it.

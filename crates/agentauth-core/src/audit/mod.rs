@@ -3,16 +3,20 @@
 //! A decision is recorded before its action starts, and an action whose decision cannot be recorded is refused.
 
 mod json_lines;
+mod key;
+mod parts;
 mod record;
 mod recorded;
 mod shown;
 mod sink;
 
 pub use json_lines::JsonLinesFile;
-pub use record::{
-    ActionRecord, ApprovalRecord, AuditKey, ClientRecord, DelegationRecord, IssuedRecord, PolicyReloadRecord,
-    QuestionRecord, RECORD_VERSION, Record, RecordKind, RevocationRecord,
+pub use key::AuditKey;
+pub use parts::{
+    ActionRecord, ApprovalRecord, ClientRecord, DelegationRecord, IssuedRecord, PolicyReloadRecord, QuestionRecord,
+    RevocationRecord,
 };
+pub use record::{RECORD_VERSION, Record, RecordKind};
 pub use recorded::{MAX_RECORD_BYTES, RecordError, RecordedDecision, RecordedLine};
 pub(crate) use shown::ShownArguments;
 pub use shown::{MAX_SHOWN_BYTES, MAX_SHOWN_VALUE_BYTES};

@@ -56,6 +56,20 @@ impl Problem {
         self
     }
 
+    /// The file, the place and what is wrong, without the line that it is in: for a line of a log.
+    #[must_use]
+    pub fn in_brief(&self) -> String {
+        self.head().replace('\n', " ")
+    }
+
+    fn head(&self) -> String {
+        let (file, text) = (shown(&self.file), shown(&self.text));
+        match &self.place {
+            Some(place) => format!("{file}:{}:{}: {text}", place.line, place.column),
+            None => format!("{file}: {text}"),
+        }
+    }
+
     /// With what to do about it.
     #[must_use]
     pub fn help(mut self, help: impl Into<Box<str>>) -> Self {
@@ -103,28 +117,24 @@ fn shown(text: &str) -> String {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, place, .. } = self;
-        let (file, text, help) = (shown(&self.file), shown(&self.text), self.help.as_deref().map(shown));
-        let (gutter, at) = match place {
+        let (place, help) = (&self.place, self.help.as_deref().map(shown));
+        write!(f, "{} [{}]", self.head(), self.code)?;
+        let gutter = match place {
             Some(place) => {
                 let number = place.line.to_string();
-                writeln!(f, "{file}:{number}:{}: {text} [{code}]", place.column)?;
                 let blank = " ".repeat(number.len());
-                writeln!(f, "{blank} |")?;
+                writeln!(f, "\n{blank} |")?;
                 writeln!(f, "{number} | {}", place.source)?;
                 // A tab stays one, so that what is below it is below it.
                 let indent = place.source.chars().take(place.column.saturating_sub(place.skipped).saturating_sub(1));
                 let indent: String = indent.map(|c| if c == '\t' { c } else { ' ' }).collect();
                 write!(f, "{blank} | {indent}{}", "^".repeat(place.length))?;
-                (blank, "= help: ")
+                blank
             }
-            None => {
-                write!(f, "{file}: {text} [{code}]")?;
-                (String::new(), "= help: ")
-            }
+            None => String::new(),
         };
         match help {
-            Some(help) => write!(f, "\n{gutter} {at}{help}"),
+            Some(help) => write!(f, "\n{gutter} = help: {help}"),
             None => Ok(()),
         }
     }
@@ -236,6 +246,7 @@ mod tests {
             problem.to_string(),
             "a.cedar:2:12: what is this? [example]\n  |\n2 | \tprincípal == x,\n  | \t          ^^\n  = help: say what it is"
         );
+        assert_eq!(problem.in_brief(), "a.cedar:2:12: what is this?");
         let long = format!("{}X{}", "a".repeat(5000), "b".repeat(5000));
         let shown = Problem::new("example", "a", "x").at(&long, 5000, 10_000).to_string();
         assert!(shown.starts_with("a:1:5001: x") && shown.len() < 600, "{shown}");

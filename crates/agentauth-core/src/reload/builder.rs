@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
-use super::{Found, LivePolicies, Office, PolicySource, ReloadError, Trouble};
+use super::{Found, LivePolicies, Office, PolicySource, ReloadError, Trouble, settled};
 use crate::audit::AuditSink;
 use crate::identity::ResourceId;
 use crate::random::{Random, SystemRandom};
@@ -48,9 +48,9 @@ impl<S: PolicySource> LivePoliciesBuilder<S> {
     pub async fn start(self) -> Result<LivePolicies<S>, ReloadError> {
         let Self { source, office } = self;
         let state = source.state();
-        let found = match super::read(&source, state) {
-            Ok((set, state)) => Found::checked(set, state, office.clock.now()).await,
-            Err(error) => Err(error),
+        let found = match source.load() {
+            Ok(set) => Found::checked(set, settled(&source, state), office.clock.now()).await,
+            Err(problems) => Err(ReloadError::Refused(problems)),
         };
         let found = match found {
             Ok(found) => found,

@@ -1,7 +1,5 @@
-use std::fmt;
-
 use crate::audit::AuditError;
-use crate::policy::{CaseReport, Problem, Problems};
+use crate::policy::{CaseReport, Problems};
 
 /// Why other policies were not put into force. Those before still are.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -40,7 +38,7 @@ impl ReloadError {
     pub(super) fn in_brief(&self) -> String {
         match self {
             Self::Refused(problems) => match problems.iter().next() {
-                Some(first) => format!("the policies are refused: {}", Line(first)),
+                Some(first) => format!("the policies are refused: {}", first.in_brief()),
                 None => "the policies are refused".into(),
             },
             Self::CasesFailed(report) => {
@@ -54,16 +52,3 @@ impl ReloadError {
 
 /// So many failed cases are named on record.
 const MAX_NAMES: usize = 10;
-
-/// A problem, without the line that it is in.
-struct Line<'a>(&'a Problem);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem { file, place, text, .. } = self.0;
-        match place {
-            Some(place) => write!(f, "{file}:{}:{}: {text}", place.line, place.column),
-            None => write!(f, "{file}: {text}"),
-        }
-    }
-}

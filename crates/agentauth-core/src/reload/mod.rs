@@ -176,7 +176,8 @@ impl<S: PolicySource> LivePolicies<S> {
         if state.is_some() && state == before.state && self.trouble().alarm.is_none() {
             return Ok(None);
         }
-        let (set, state) = read(&self.source, state)?;
+        let set = self.source.load().map_err(ReloadError::Refused)?;
+        let state = settled(&self.source, state);
         if set.engine.version() == before.version && set.cases.digest() == before.cases {
             return Ok(None);
         }
@@ -219,14 +220,9 @@ impl<S: PolicySource> LivePolicies<S> {
     }
 }
 
-/// A set, and the state of its source, if that is known.
-type Read<E> = (PolicySet<E>, Option<Box<str>>);
-
-/// What `source` has, and the `state` that it was in before, if it is in that still: what changed meanwhile is not what was read.
-fn read<S: PolicySource>(source: &S, state: Option<Box<str>>) -> Result<Read<S::Engine>, ReloadError> {
-    let set = source.load().map_err(ReloadError::Refused)?;
-    let state = state.filter(|before| source.state().as_ref() == Some(before));
-    Ok((set, state))
+/// The `state` that `source` was in before it was read, if it is in that still: what changed meanwhile is not what was read.
+fn settled(source: &impl PolicySource, state: Option<Box<str>>) -> Option<Box<str>> {
+    state.filter(|before| source.state().as_ref() == Some(before))
 }
 
 impl<E: PolicyEngine> Found<E> {

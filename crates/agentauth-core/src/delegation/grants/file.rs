@@ -1,5 +1,3 @@
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +7,7 @@ use async_trait::async_trait;
 use super::document::{self, GrantsFileError};
 use super::table::Table;
 use super::{DelegationGrant, DelegationGrants, GrantsUnavailable};
+use crate::disk::read_at_most;
 use crate::identity::{AgentId, PrincipalId};
 use crate::scope::DetailTypes;
 use crate::time::{Clock, SystemClock, Timestamp};
@@ -115,9 +114,7 @@ impl FileGrants {
 
 fn read(path: &Path) -> Result<Vec<u8>, GrantsFileError> {
     let unreadable = |error: std::io::Error| GrantsFileError::Unreadable(error.to_string().into());
-    let limit = u64::try_from(MAX_GRANTS_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
+    let bytes = read_at_most(path, MAX_GRANTS_BYTES).map_err(unreadable)?;
     if bytes.len() > MAX_GRANTS_BYTES { Err(GrantsFileError::Oversize) } else { Ok(bytes) }
 }
 

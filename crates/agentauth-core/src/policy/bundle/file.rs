@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::MapAccess;
 
 use super::{BundleError, MAX_BUNDLE_BYTES, PolicyBundle};
-use crate::disk::{open_file, sync_directory};
+use crate::disk::{read_at_most, sync_directory};
 use crate::identity::ResourceId;
 use crate::jose::KeySet;
 use crate::jose::json::{self, Members, Value};
@@ -174,14 +174,6 @@ impl<'de> Members<'de> for Recalled {
         }
         Ok(())
     }
-}
-
-/// At most one byte more than `limit`, by which it is known to be too much.
-fn read_at_most(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    open_file(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 impl fmt::Debug for BundleFile {

@@ -6,7 +6,6 @@ mod report;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use self::expected::Expected;
 pub use self::report::{CaseOutcome, CaseReport, Difference};
 use super::located::Codes;
 use super::{Decision, MAX_PROBLEMS, Place, PolicyEngine, Problem, Problems, Scenario};
-use crate::disk::open_file;
+use crate::disk::read_at_most;
 use crate::random::hex;
 
 /// The largest file of cases that is read, in bytes: thousands of cases.
@@ -217,7 +216,7 @@ impl Cases {
 
     fn add_file(&mut self, file: &str, text: &str, problems: &mut Problems) {
         if text.len() > MAX_CASE_FILE_BYTES {
-            problems.push(Problem::new(Fault::Oversize.code(), file, "a file of cases has at most 4 MiB; split it"));
+            problems.push(oversize(file));
             return;
         }
         let file = Arc::new(File { name: file.into(), text: text.into() });
@@ -295,10 +294,14 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Problem {
     Problem::new(Fault::Unreadable.code(), &path.to_string_lossy(), format!("cannot be read: {error}"))
 }
 
-/// At most one byte more than is taken, by which it is known to be too much.
 fn read_file(path: &Path) -> Result<String, Problem> {
-    let limit = u64::try_from(MAX_CASE_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    let mut text = String::new();
-    let read = open_file(path).and_then(|file| file.take(limit).read_to_string(&mut text));
-    read.map(|_| text).map_err(|error| unreadable(path, &error))
+    let bytes = read_at_most(path, MAX_CASE_FILE_BYTES).map_err(|error| unreadable(path, &error))?;
+    if bytes.len() > MAX_CASE_FILE_BYTES {
+        return Err(oversize(&path.to_string_lossy()));
+    }
+    String::from_utf8(bytes).map_err(|_| unreadable(path, &"it is not UTF-8"))
+}
+
+fn oversize(file: &str) -> Problem {
+    Problem::new(Fault::Oversize.code(), file, "a file of cases has at most 4 MiB; split it")
 }

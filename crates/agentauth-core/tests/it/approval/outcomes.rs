@@ -180,7 +180,7 @@ fn where_the_permit_cannot_be_recorded_the_approval_is_gone_all_the_same() {
     let sink = Fickle::default();
     let auth = engine(&desk.court, &desk.policy, desk.store.clone()).audit(sink.clone()).build().unwrap();
     let lawyer = caller(&auth, &desk.court.key.mint(&claims()));
-    sink.stop();
+    sink.refuse(true);
     assert_eq!(code_of(&wait(lawyer.authorize(file(800)))), "audit_unavailable");
     assert_eq!(desk.code(&desk.lawyer(), 800), "approval_used");
 }

@@ -106,7 +106,7 @@ fn without_a_record_there_is_no_answer() {
     let pep = caller(&court.engine().audit(sink.clone()).build().unwrap(), &court.key.mint(&claims()));
     let point = point(rules());
     let admitted = wait(point.admit(&pep)).unwrap();
-    sink.stop();
+    sink.refuse(true);
     let body = question().to_string();
     assert_eq!(wait(admitted.evaluate(body.as_bytes())).unwrap_err().code(), "audit_unavailable");
     assert_eq!(wait(admitted.evaluate_all(body.as_bytes())).unwrap_err().code(), "audit_unavailable");

@@ -236,7 +236,7 @@ fn what_another_condition_refuses_debits_nothing() {
     let sink = Fickle::default();
     let unrecorded = engine(&court, &limits, store.clone()).audit(sink.clone()).build().unwrap();
     let lawyer = under(&unrecorded, &court, "g");
-    sink.stop();
+    sink.refuse(true);
     assert_eq!(code_of(&pay(&lawyer, 5)), "audit_unavailable");
 
     // Uses are counted last, so that an action within limits spends none in vain, and none is left here.

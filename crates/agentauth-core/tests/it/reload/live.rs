@@ -184,7 +184,7 @@ fn what_cannot_be_recorded_does_not_come_into_force() {
     records.take();
     shelf.put("b", None);
     let _ = wait(live.reload());
-    fickle.stop();
+    fickle.refuse(true);
     assert_eq!(wait(live.reload()).unwrap_err().code(), "policy_reload_unrecorded");
     assert_eq!(live.version(), version("a"));
     let kept = records.take();
@@ -192,7 +192,7 @@ fn what_cannot_be_recorded_does_not_come_into_force() {
     // The sink that took it is told that it did not happen.
     assert_eq!(codes, [("policy_reloaded", Effect::Allow), ("policy_reload_unrecorded", Effect::Deny)]);
     assert_eq!(kept[0].evaluation_id, kept[1].evaluation_id);
-    fickle.resume();
+    fickle.refuse(false);
     assert!(matches!(wait(live.reload()), Ok(Reload::Replaced { .. })));
 }
 
@@ -206,11 +206,7 @@ fn an_alarm_is_on_record_once_it_can_be() {
     let _ = wait(live.reload());
     for (is_full, told) in [(true, 1), (true, 1), (false, 1), (false, 0)] {
         records.take();
-        if is_full {
-            fickle.stop();
-        } else {
-            fickle.resume();
-        }
+        fickle.refuse(is_full);
         assert_eq!(wait(live.reload()).unwrap_err().code(), "policy_syntax");
         assert_eq!(records.take().len(), told, "{is_full}");
     }

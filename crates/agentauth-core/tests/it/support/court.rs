@@ -255,12 +255,9 @@ impl AuditSink for Failing {
 pub(crate) struct Fickle(Arc<AtomicBool>);
 
 impl Fickle {
-    pub(crate) fn stop(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    pub(crate) fn resume(&self) {
-        self.0.store(false, Ordering::SeqCst);
+    /// From now on, it takes none, or all again.
+    pub(crate) fn refuse(&self, is_full: bool) {
+        self.0.store(is_full, Ordering::SeqCst);
     }
 }
 

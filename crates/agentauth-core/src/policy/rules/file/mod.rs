@@ -9,13 +9,12 @@ mod reader;
 mod toml;
 mod tree;
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use self::fault::{Fault, Faults};
 use self::tree::Node;
 use super::Rules;
+use crate::disk::read_at_most;
 use crate::policy::{Problem, Problems};
 
 /// The largest file of rules that is read, in bytes: some ten thousand rules.
@@ -123,9 +122,7 @@ fn oversize() -> String {
 
 fn read(path: &Path) -> Result<String, (Fault, String)> {
     let unreadable = |error: std::io::Error| (Fault::Unreadable, format!("it cannot be read: {error}"));
-    let limit = u64::try_from(MAX_RULES_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
+    let bytes = read_at_most(path, MAX_RULES_BYTES).map_err(unreadable)?;
     if bytes.len() > MAX_RULES_BYTES {
         return Err((Fault::Oversize, oversize()));
     }
