@@ -154,7 +154,8 @@ impl CedarPolicies {
             let text = format!("no policy permits `{}`", request.action());
             Decision::deny(Reason::new(ReasonKind::NotPermitted, text))
         } else if !is_for {
-            let text = "no delegation is behind this caller, and no policy is for those";
+            let text =
+                "nobody delegated to this caller, and policies are not asked for those: see `CedarPolicies::even_in`";
             Decision::deny(Reason::new(ReasonKind::ActorNotAuthorized, text))
         } else {
             permission(&verdict.permits)

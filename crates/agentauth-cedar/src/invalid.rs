@@ -5,7 +5,7 @@ use agentauth_core::policy::suggest::nearest;
 use cedar_policy::ValidationError;
 use miette::Diagnostic as _;
 
-use crate::listed::listed;
+use crate::listed::{actions_of_schema, listed};
 use crate::schema::PolicySchema;
 
 /// What is wrong, with its place in `source`, where the policy's own text begins `shift` bytes later than Cedar counts.
@@ -60,7 +60,7 @@ fn said(error: &ValidationError, here: &str, schema: &PolicySchema) -> Said {
             let known = || schema.actions.keys().map(AsRef::as_ref);
             let help = match nearest(id, known()) {
                 Some(meant) => format!("did you mean `Action::\"{meant}\"`?"),
-                None => format!("the schema has the actions {}", listed(known())),
+                None => actions_of_schema(known()),
             };
             said("policy_unknown_action", format!("the schema has no action `{id}`"), Some(help))
         }
@@ -94,7 +94,14 @@ fn said(error: &ValidationError, here: &str, schema: &PolicySchema) -> Said {
                 .map(type_name)
                 .collect();
             let text = format!("{} cannot be compared, or stand for each other", types.join(" and "));
-            said("policy_type", text, Some("write both of one type: a number without quotes, a text with them".into()))
+            let entity = types.iter().find(|name| schema.entity_types().contains(name));
+            let help = match entity {
+                Some(kind) if types.iter().any(|name| name == "String") => {
+                    format!("write an entity with its type: `{kind}::\"...\"`")
+                }
+                _ => "write both of one type: a number without quotes, a text with them".into(),
+            };
+            said("policy_type", text, Some(help))
         }
         ValidationError::NonLitExtConstructor(_) => said(
             "policy_invalid",

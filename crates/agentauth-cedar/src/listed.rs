@@ -18,6 +18,15 @@ pub(crate) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     }
 }
 
+/// What to say of an action that the schema has not, and that is near to none of the `known` ones.
+pub(crate) fn actions_of_schema<'w>(known: impl IntoIterator<Item = &'w str>) -> String {
+    let mut known = known.into_iter().peekable();
+    match known.peek() {
+        None => "the schema has no actions: declare them in a `*.cedarschema` file beside the policies".into(),
+        Some(_) => format!("the schema has the actions {}", listed(known)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,7 +36,7 @@ impl Question {
             Some(resource) => {
                 let kind = schema.kinds.get(resource.kind()).ok_or_else(|| {
                     let kind = Excerpt::of(resource.kind());
-                    unknown(&format!("the schema has no entity type for resources of kind `{kind}`"))
+                    unknown(&format!("no entity type of the schema says `@kind(\"{kind}\")` or is called so"))
                 })?;
                 uid(kind, resource.id())
             }

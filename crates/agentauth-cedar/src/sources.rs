@@ -120,8 +120,9 @@ impl Sources {
         Ok(Self::of(&read_all(path.as_ref())?))
     }
 
-    /// Those of `files` that are no cases.
-    pub(crate) fn of(files: &[Source]) -> Self {
+    /// Those of `files` that are no cases, each by its name.
+    #[must_use]
+    pub fn of(files: &[Source]) -> Self {
         let mut sources = Self::new();
         for file in files {
             let into = match Kind::of(&file.name) {

@@ -143,9 +143,14 @@ pub enum CliError {
     /// A directory without policies.
     #[error("{0} holds no policies (*.cedar) and no schema (*.cedarschema): name the directory that does")]
     NoPolicies(String),
+    /// A directory without cases.
+    #[error(
+        "there are no cases in {0}: they stand in files called `*.cases.json`, beside the policies or where --cases says"
+    )]
+    NoCases(String),
     /// Policies that cannot be asked anything.
     #[error(
-        "the policies in {place} have {count} problems, the first {first}; `agentauth policy check` shows all of them"
+        "the policies in {place} cannot be used ({count} wrong, the first {first}): `agentauth policy check` shows all"
     )]
     BrokenPolicies {
         /// The directory.

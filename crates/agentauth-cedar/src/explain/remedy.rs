@@ -1,17 +1,21 @@
 //! What would be needed.
 
 use agentauth_core::policy::suggest::nearest;
-use agentauth_core::policy::{AuthzRequest, ReasonKind};
+use agentauth_core::policy::{AuthzRequest, Reason, ReasonKind};
 use agentauth_core::{Decision, Excerpt, Mode};
 
 use super::{Explanation, Outcome};
-use crate::listed::listed;
+use crate::listed::{actions_of_schema, listed};
 use crate::named::Written;
 use crate::names::mode_name;
 use crate::schema::PolicySchema;
 
 /// So many misspelt arguments are told of.
 const MAX_NAMES: usize = 5;
+
+/// Where what is known of an entity is not what the schema says.
+const TELL: &str = "tell of each entity all that the schema says of its type, once: in entities.json, or by the provider \
+                    (`CedarPolicies::entities`); what may be missing is optional in the schema, `name?: Type`";
 
 /// Where policies were not asked: what the schema would take.
 pub(super) fn of_refusal(schema: &PolicySchema, request: &AuthzRequest<'_>, decision: &Decision) -> Vec<Box<str>> {
@@ -20,13 +24,15 @@ pub(super) fn of_refusal(schema: &PolicySchema, request: &AuthzRequest<'_>, deci
         let known = || schema.actions.keys().map(AsRef::as_ref);
         let first = match nearest(name, known()) {
             Some(meant) => format!("did you mean `{meant}`? The schema has the actions {}", listed(known())),
-            None => format!("the schema has the actions {}", listed(known())),
+            None => actions_of_schema(known()),
         };
         let declare = format!("to add it: `action \"{name}\" appliesTo {{ principal: User, resource: ... }};`");
         return vec![first.into(), declare.into()];
     };
-    if decision.reasons().first().is_some_and(|reason| reason.kind() == ReasonKind::ArgumentRefused) {
-        return of_arguments(&schema.arguments_of(name), request);
+    match decision.reasons().first().map(Reason::kind) {
+        Some(ReasonKind::ArgumentRefused) => return of_arguments(&schema.arguments_of(name), request),
+        Some(ReasonKind::EntityRefused) => return vec![TELL.into()],
+        _ => {}
     }
     let types = |types: &[cedar_policy::EntityTypeName]| {
         let names: Vec<String> = types.iter().map(ToString::to_string).collect();

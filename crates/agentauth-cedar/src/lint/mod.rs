@@ -1,6 +1,7 @@
 //! What is suspicious about policies that are valid.
 
 mod arithmetic;
+mod budget;
 mod cedar;
 mod names;
 mod phase;
@@ -41,6 +42,7 @@ pub struct Lint {
 /// | `lint_overflow` | arithmetic that the right argument makes overflow, which denies |
 /// | `lint_far_entity` | an attribute of an entity that is reached through another, and may not be at hand, which denies |
 /// | `lint_unknown_name` | the name of an agent, principal or issuer that none can have |
+/// | `lint_unknown_argument` | a `@budget` of an argument that no action has, which denies |
 /// | `lint_confusable` | letters that look like others, or that change the order of what is read |
 /// | `lint_not_read` | policies that Cedar takes and that are not looked into here |
 /// | `lint_unnamed` | a note: a policy without `@id`, whose name in the record changes with its place |
@@ -115,6 +117,7 @@ pub fn lint(sources: &Sources) -> Result<Lint, Problems> {
     for policy in &policies {
         // What is open is judged as far as it is written.
         arithmetic::find(policy, &mut found);
+        budget::find(policy, &schema, &mut found);
         names::find(policy, &mut found);
         phase::find(policy, &mut found);
     }

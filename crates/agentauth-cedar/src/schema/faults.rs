@@ -89,11 +89,25 @@ fn unresolved(sources: &[Source], json: &Value, name: &str) -> Problem {
         named.flat_map(|part| part.keys()).map(move |name| format!("{prefix}{name}")).collect::<Vec<_>>()
     });
     let known: Vec<String> = known.chain(BUILT_IN.map(Into::into)).collect();
-    let help = match nearest(name, known.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("declare it: `entity {name};`"),
+    let help = match (elsewhere(name), nearest(name, known.iter().map(String::as_str))) {
+        (Some(here), _) => format!("write `{here}`"),
+        (None, Some(meant)) => format!("did you mean `{meant}`?"),
+        (None, None) => format!("declare it: `entity {name};`"),
     };
     about(sources, name, format!("there is no type `{name}`")).help(help)
+}
+
+/// What types of other languages are called here.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    match name.to_ascii_lowercase().as_str() {
+        "int" | "integer" | "number" | "i64" | "u32" | "u64" => Some("Long"),
+        "float" | "double" | "f64" => Some("decimal"),
+        "str" | "text" => Some("String"),
+        "boolean" => Some("Bool"),
+        "date" | "time" | "timestamp" => Some("datetime"),
+        "list" | "array" | "set" => Some("Set<String>"),
+        _ => None,
+    }
 }
 
 /// The whole, as Cedar takes it.

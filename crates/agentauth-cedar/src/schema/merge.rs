@@ -156,7 +156,9 @@ pub(super) fn actions(
             if let Some(unknown) = context.keys().find(|member| !is_given(member)) {
                 // A policy that forbids where it is given would never forbid.
                 let text = format!("action `{name}`: nobody gives `context.{unknown}`");
-                problems.push(about(sources, name, text).help("what the agent gives stands in `context.arguments`"));
+                let help =
+                    format!("what the agent gives is an argument: `context: {{ arguments: {{ {unknown}: ... }} }}`");
+                problems.push(about(sources, name, text).help(help));
                 continue;
             }
             let Ok(kind) = EntityTypeName::from_str(&full_name(namespace, "Action")) else { continue };

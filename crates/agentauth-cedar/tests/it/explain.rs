@@ -1,6 +1,6 @@
 //! Why a request is decided as it is, so that a newcomer could change the policies.
 
-use agentauth_cedar::{CedarPolicies, Explanation, Outcome};
+use agentauth_cedar::{CedarPolicies, Explanation, Outcome, Sources};
 use agentauth_core::policy::Scenario;
 use agentauth_core::{AgentId, IssuerId, Mode, PrincipalId};
 use insta::assert_snapshot;
@@ -91,6 +91,17 @@ fn what_the_schema_refuses_is_told_with_what_it_takes() {
         assert!(explained.needed[0].contains(word) || explained.needed[1].contains(word), "{explained}");
         assert!(explained.nearest.is_empty() && explained.deciding.is_empty());
     }
+}
+
+#[test]
+fn an_entity_that_is_not_told_whole_is_what_is_needed() {
+    let schema =
+        "@kind(\"case\") entity Case { owner: User };\naction \"read\" appliesTo { principal: User, resource: Case };";
+    let sources =
+        Sources::new().schema("a.cedarschema", schema).policies("a.cedar", "permit (principal, action, resource);");
+    let refused = explain(&CedarPolicies::new(&sources).unwrap(), &scenario("read", json!({})).on("case", "17"));
+    assert!(refused.to_string().starts_with("Denied (entity_refused)"), "{refused}");
+    assert!(refused.needed[0].contains("entities.json, or by the provider"), "{refused}");
 }
 
 #[test]

@@ -242,6 +242,28 @@ fn a_name_that_nobody_can_have_is_found() {
 }
 
 #[test]
+fn a_budget_of_an_argument_that_no_action_has_is_found() {
+    let lint: &[&str] = &["lint_unknown_argument"];
+    let file = r#"action == Action::"motions:file""#;
+    let (none, read) = ("action", r#"action == Action::"cases:read""#);
+    let both = r#"action in [Action::"motions:file", Action::"cases:read"]"#;
+    for (action, budget, expected) in [
+        (file, "fee 500/1d", &[][..]),
+        (file, "spend: fee 500/1d", &[]),
+        (file, "fees 500/1d", lint),
+        (file, "spend: fees 500/1d", lint),
+        (file, "title 500/1d", lint),
+        (read, "fee 500/1d", lint),
+        (both, "fee 500/1d per principal", &[]),
+        (none, "fee 500/1d", &[]),
+        (none, "total 500/1d", lint),
+    ] {
+        let policy = format!(r#"@id("a") @budget("{budget}") permit (principal in Group::"g", {action}, resource);"#);
+        assert_eq!(warnings(&policy), expected, "{policy}");
+    }
+}
+
+#[test]
 fn letters_that_look_like_others_are_found() {
     for (text, expected) in
         [("say \u{202e}on", &["lint_confusable"][..]), ("c\u{430}se", &["lint_confusable"]), ("caf\u{e9}", &[])]

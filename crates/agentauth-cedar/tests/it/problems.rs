@@ -81,6 +81,32 @@ fn a_schema_declares_nothing_that_is_not_so() {
 }
 
 #[test]
+fn habits_of_other_languages_are_answered_with_what_is_written_here() {
+    let schema = |context: &str| {
+        format!(
+            "type Ctx = {{}};\naction \"pay\" appliesTo {{ principal: User, resource: Server, context: {context} }};"
+        )
+    };
+    let permit =
+        r#"permit (principal, action == Action::"pay", resource) when { context.delegation.mode == "client_only" };"#;
+    for (context, policies, said) in [
+        ("{ arguments: { amount: Int } }", "", "write `Long`"),
+        ("{ arguments: { amount: Float } }", "", "write `decimal`"),
+        ("{ arguments: { amount: Set } }", "", "write `Set<String>`"),
+        ("{ amount: Long }", "", "nobody gives `context.amount`"),
+        ("{ arguments: {}, ip?: String }", "", "nobody gives `context.ip`"),
+        ("Ctx", "", "its context is a type with a name"),
+        ("{}", permit, "write an entity with its type: `Mode::\"...\"`"),
+    ] {
+        let sources = Sources::new().schema("a.cedarschema", &schema(context)).policies("a.cedar", policies);
+        let told = problems(&sources);
+        assert!(told.contains(said) && told.starts_with("a.cedar"), "{context}: {told}");
+    }
+    let no_schema = problems(&Sources::new().policies("a.cedar", permit));
+    assert!(no_schema.contains("declare them in a `*.cedarschema` file"), "{no_schema}");
+}
+
+#[test]
 fn a_schemas_mistakes_are_told_with_those_of_the_policies() {
     let schema = "@kind(\"case\") entity Case in [Cabinet] { owner: Usr };\nentity Court { name: string };\n";
     let policies = "permit (principal, action, resource) when { };";

@@ -4,14 +4,15 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agentauth_cedar::PolicyDir;
+use agentauth_cedar::{PolicyDir, Sources};
 use agentauth_core::ResourceId;
 use agentauth_core::jose::Algorithm;
 use agentauth_core::policy::PolicyBundle;
 use clap::Args;
 use tokio::runtime::Builder;
 
-use super::sources::lines;
+use super::server::ServerArgs;
+use super::sources::{checked, lines};
 use super::test::refused;
 use crate::input::quoted;
 use crate::keys::jwks::{rsa_algorithm, signing_key};
@@ -44,6 +45,9 @@ pub(crate) struct BundleArgs {
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500))]
     days: Option<u64>,
 
+    #[command(flatten)]
+    as_server: ServerArgs,
+
     /// The file for the bundle. One that is there is replaced in one step.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -59,8 +63,10 @@ pub(crate) fn run(args: &BundleArgs, terminal: &mut Terminal<'_>) -> Result<Exit
         Ok(found) => found,
         Err(problems) => return refused(&problems, terminal),
     };
-    let runtime = Builder::new_current_thread().build().map_err(CliError::Runtime)?;
-    let report = runtime.block_on(set.cases.run(&set.engine));
+    let sources = args.as_server.told(Sources::of(&files))?;
+    let policies = args.as_server.asked(checked(&args.policies, &sources)?);
+    let runtime = Builder::new_current_thread().build().map_err(CliError::NoRuntime)?;
+    let report = runtime.block_on(set.cases.run(&policies));
     if report.failed() > 0 {
         terminal.write(format!("{}\n", lines(&report.summary().to_string())).as_bytes())?;
         terminal.remark("nothing was signed: the policies do not decide as their cases say");

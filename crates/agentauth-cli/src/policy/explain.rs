@@ -4,6 +4,7 @@ use agentauth_core::policy::{Arguments, MAX_ARGUMENT_BYTES, Scenario};
 use agentauth_core::{AgentId, IssuerId, Mode, PrincipalId, ResourceId};
 use clap::{Args, ValueEnum};
 
+use super::server::ServerArgs;
 use super::sources::{checked, lines, read};
 use crate::input::{read_file, read_input};
 use crate::look::Mark;
@@ -60,9 +61,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "UNIX")]
     at: Option<u64>,
 
-    /// Let policies permit callers in this mode too, as `CedarPolicies::even_in` does. May be repeated.
-    #[arg(long, value_name = "MODE", value_enum)]
-    even_in: Vec<ModeName>,
+    #[command(flatten)]
+    as_server: ServerArgs,
 
     /// Write one JSON object.
     #[arg(long)]
@@ -92,8 +92,8 @@ enum ModeName {
 
 pub(crate) fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
     let scenario = args.scenario(terminal)?;
-    let policies = checked(&args.policies, &read(&args.policies)?)?;
-    let policies = args.even_in.iter().fold(policies, |policies, mode| policies.even_in(mode.mode()));
+    let sources = args.as_server.told(read(&args.policies)?)?;
+    let policies = args.as_server.asked(checked(&args.policies, &sources)?);
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(CliError::NoRuntime)?;
     let explanation = runtime.block_on(policies.explain(&scenario.request()));
     let out = if args.json {

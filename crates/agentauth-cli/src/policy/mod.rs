@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod replay;
 pub(crate) mod schema;
+mod server;
 mod sources;
 pub(crate) mod test;
 
@@ -42,6 +43,7 @@ are no policies to look at."
 Examples:
   agentauth policy test policies
   agentauth policy test policies --cases policies/tests --json
+  agentauth policy test policies --entities orders.json    where the server asks a provider
 
 A file of cases:
   { \"defaults\": { \"server\": \"https://court.example\",
@@ -89,6 +91,18 @@ Status: 0 if it is permitted, 1 if it is denied, 2 if the policies could not be 
     Explain(Box<explain::ExplainArgs>),
 
     /// Show which recorded decisions other policies would change.
+    ///
+    /// Each decision of the record is asked again of the candidate, as of its own time. Conditions on arguments need
+    /// them on record (`AgentAuthBuilder::record_arguments`); without them, a decision may be undetermined.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth policy replay --log audit.jsonl --candidate policies
+  agentauth policy replay --log audit.jsonl --candidate policies --entities orders.json --json
+
+Status: 0 if nothing would change, 1 if something would, 2 if the record or the policies cannot be read."
+    )]
     Replay(replay::ReplayArgs),
 
     /// Write the actions of a list of tools, or the whole schema that policies are checked against.

@@ -30,6 +30,8 @@ pub(crate) fn run(args: &SchemaArgs, terminal: &mut Terminal<'_>) -> Result<Exit
     let mut sources = read(policies)?;
     // What is wrong with policies is no reason to have no schema to write them by.
     sources.policies.clear();
+    sources.links.clear();
+    sources.entities.clear();
     let schema = checked(policies, &sources)?.schema_text();
     terminal.write(format!("{}\n", lines(schema.trim_end())).as_bytes())?;
     Ok(Exit::Good)

@@ -1,13 +1,12 @@
 use std::path::PathBuf;
 
-use agentauth_cedar::CedarPolicies;
-use agentauth_core::Mode;
-use agentauth_core::policy::{CASES_SUFFIX, CaseOutcome, CaseReport, Cases, Problems};
+use agentauth_cedar::{CedarPolicies, Sources};
+use agentauth_core::policy::{CaseOutcome, CaseReport, Cases, Problems};
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde::Serialize;
 use tokio::runtime::Builder;
 
+use super::server::ServerArgs;
 use super::sources::lines;
 use crate::input::quoted;
 use crate::look::Mark;
@@ -24,13 +23,8 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
 
-    /// Let policies permit callers of this mode too, as the server that they are for does.
-    #[arg(
-        long,
-        value_name = "MODE",
-        value_parser = PossibleValuesParser::new(["impersonation", "agent_account", "client_only"]).map(|name| mode(&name))
-    )]
-    even_in: Vec<Mode>,
+    #[command(flatten)]
+    server: ServerArgs,
 
     /// Write one JSON object.
     #[arg(long)]
@@ -62,17 +56,13 @@ struct Difference<'a> {
     actual: &'a str,
 }
 
-fn mode(name: &str) -> Mode {
-    match name {
-        "impersonation" => Mode::Impersonation,
-        "agent_account" => Mode::AgentAccount,
-        _ => Mode::ClientOnly,
-    }
-}
-
 pub(crate) fn run(args: &TestArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
     let place = args.cases.as_ref().unwrap_or(&args.policies);
-    let (policies, cases) = match (CedarPolicies::from_dir(&args.policies), Cases::read(place)) {
+    let policies = match Sources::read(&args.policies) {
+        Ok(sources) => CedarPolicies::new(&args.server.told(sources)?),
+        Err(problems) => Err(problems),
+    };
+    let (policies, cases) = match (policies, Cases::read(place)) {
         (Ok(policies), Ok(cases)) => (policies, cases),
         (policies, cases) => {
             let mut problems = Problems::none();
@@ -81,11 +71,10 @@ pub(crate) fn run(args: &TestArgs, terminal: &mut Terminal<'_>) -> Result<Exit, 
         }
     };
     if cases.is_empty() {
-        let problem = format!("there are no cases in {}; their files are called `*{CASES_SUFFIX}`", quoted(place));
-        return Err(CliError::Setting { option: "cases", problem });
+        return Err(CliError::NoCases(quoted(place)));
     }
-    let policies = args.even_in.iter().fold(policies, |policies, mode| policies.even_in(*mode));
-    let runtime = Builder::new_current_thread().build().map_err(CliError::Runtime)?;
+    let policies = args.server.asked(policies);
+    let runtime = Builder::new_current_thread().build().map_err(CliError::NoRuntime)?;
     let report = runtime.block_on(tested(&policies, &cases, args.json, terminal))?;
     Ok(if report.failed() == 0 { Exit::Good } else { Exit::Refused })
 }

@@ -139,7 +139,8 @@ fn a_permitted_call_is_explained_too() {
 
 #[test]
 fn the_schema_is_written_in_one_piece_that_is_a_schema() {
-    let broken = folder(&[("court.cedarschema", SCHEMA), ("court.cedar", "permit (")]);
+    let links = r#"[{ "id": "a", "template": "none", "agent": "spiffe://court.example/a" }]"#;
+    let broken = folder(&[("court.cedarschema", SCHEMA), ("court.cedar", "permit ("), ("links.json", links)]);
     let run = broken.run(&["policy", "schema", "policies"], "");
     assert_eq!((run.status, run.err.as_str()), (0, ""));
     for word in ["entity Agent in", "entity Case", "action \"motions:file\"", "now", "fee"] {

@@ -92,6 +92,24 @@ fn a_mode_without_delegation_is_tested_as_the_server_has_it() {
     assert_eq!(folder.run(&["policy", "test", "policies", "--even-in", "client_only"], "").status, 0);
 }
 
+#[test]
+fn what_a_provider_tells_the_server_stands_in_a_file_for_the_cases() {
+    let folder = folder(&cases(
+        r#"    { "name": "in", "action": "pay", "resource": null, "arguments": {}, "expect": "allow" }"#,
+    ));
+    let schema = r#"action "pay" appliesTo { principal: User, resource: Server };"#;
+    folder.write("policies/pay.cedarschema", schema);
+    folder.write("policies/pay.cedar", r#"permit (principal in Group::"buyers", action == Action::"pay", resource);"#);
+    folder.write("told.json", r#"{ "groups": { "buyers": { "users": ["https://sts.court.example#alice"] } } }"#);
+    assert_eq!(folder.run(&["policy", "test", "policies"], "").status, 1);
+    let told = folder.run(&["policy", "test", "policies", "--entities", "told.json"], "");
+    assert_eq!(told.status, 0, "{}{}", told.out, told.err);
+    assert!(folder.run(&["policy", "test", "policies", "--entities", "no.json"], "").err.contains("cannot be read"));
+    folder.write("told.json", r#"{ "group": {} }"#);
+    let wrong = folder.run(&["policy", "test", "policies", "--entities", "told.json"], "");
+    assert!(wrong.status == 2 && wrong.out.starts_with("told.json:1:3: `group` is not known"), "{}", wrong.out);
+}
+
 const SIGN: [&str; 11] = [
     "policy",
     "bundle",

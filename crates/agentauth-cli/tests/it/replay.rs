@@ -158,10 +158,10 @@ fn a_mode_that_the_server_lets_in_is_let_in_here() {
     client["delegation"]["mode"] = "client_only".into();
     log(&folder, &[client]);
     assert_eq!(folder.run(&REPLAY, "").status, 1);
-    assert_eq!(folder.run(&[&REPLAY[..], &["--even-in", "client-only"]].concat(), "").status, 0);
+    assert_eq!(folder.run(&[&REPLAY[..], &["--even-in", "client_only"]].concat(), "").status, 0);
     let run = folder.run(&[&REPLAY[..], &["--even-in", "shadow"]].concat(), "");
     assert_eq!(run.status, 2);
-    assert!(run.err.contains("client-only"), "{}", run.err);
+    assert!(run.err.contains("client_only"), "{}", run.err);
 }
 
 #[test]

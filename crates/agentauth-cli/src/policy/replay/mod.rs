@@ -2,16 +2,15 @@ mod change;
 mod log;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use agentauth_cedar::CedarPolicies;
-use agentauth_core::Mode;
 use agentauth_core::audit::{RecordError, RecordedLine};
 use agentauth_core::jose::JsonError;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use crate::input::quoted;
-use crate::text::{counted, pretty_json};
+use super::server::ServerArgs;
+use super::sources::{checked, read};
+use crate::text::pretty_json;
 use crate::{CliError, Exit, Terminal};
 use log::Log;
 use report::Report;
@@ -30,10 +29,8 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "DIR")]
     candidate: PathBuf,
 
-    /// A mode in which the server lets policies permit callers, beside autonomous and on-behalf-of. May be given several
-    /// times.
-    #[arg(long, value_name = "MODE")]
-    even_in: Vec<EvenIn>,
+    #[command(flatten)]
+    server: ServerArgs,
 
     /// Show every change, not only the first 20.
     #[arg(long)]
@@ -44,26 +41,9 @@ pub(crate) struct ReplayArgs {
     json: bool,
 }
 
-/// A mode in which policies permit nothing unless the server says so.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum EvenIn {
-    Impersonation,
-    AgentAccount,
-    ClientOnly,
-}
-
-impl From<EvenIn> for Mode {
-    fn from(mode: EvenIn) -> Self {
-        match mode {
-            EvenIn::Impersonation => Self::Impersonation,
-            EvenIn::AgentAccount => Self::AgentAccount,
-            EvenIn::ClientOnly => Self::ClientOnly,
-        }
-    }
-}
-
 pub(crate) fn run(args: &ReplayArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
-    let policies = args.even_in.iter().fold(candidate(&args.candidate)?, |all, mode| all.even_in((*mode).into()));
+    let sources = args.server.told(read(&args.candidate)?)?;
+    let policies = args.server.asked(checked(&args.candidate, &sources)?);
     let mut report = Report::new(args.all);
     let mut log = Log::open(&args.log)?;
     while let Some((number, line)) = log.next_line()? {
@@ -83,17 +63,4 @@ pub(crate) fn run(args: &ReplayArgs, terminal: &mut Terminal<'_>) -> Result<Exit
     let out = if args.json { format!("{}\n", pretty_json(&report)) } else { report.shown(terminal.look()) };
     terminal.write(out.as_bytes())?;
     Ok(if report.changes_something() { Exit::Refused } else { Exit::Good })
-}
-
-fn candidate(directory: &Path) -> Result<CedarPolicies, CliError> {
-    CedarPolicies::from_dir(directory).map_err(|problems| {
-        let count = counted(problems.iter().count(), "problem", "problems");
-        let first = problems.iter().next().map(|first| {
-            let place = first.place.as_ref().map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
-            format!("{}{place}: {}", first.file, first.text)
-        });
-        let check = "`agentauth policy check` shows them all";
-        let problem = format!("{}: {count}, the first {}; {check}", quoted(directory), first.unwrap_or_default());
-        CliError::Setting { option: "candidate", problem }
-    })
 }
