@@ -104,6 +104,10 @@ fn what_a_provider_tells_the_server_stands_in_a_file_for_the_cases() {
     assert_eq!(folder.run(&["policy", "test", "policies"], "").status, 1);
     let told = folder.run(&["policy", "test", "policies", "--entities", "told.json"], "");
     assert_eq!(told.status, 0, "{}{}", told.out, told.err);
+    // What is signed are the files of the directory, and not what a provider tells.
+    assert_eq!(folder.run(&SIGN, "").status, 1);
+    let signed = folder.run(&[&SIGN[..], &["--entities", "told.json"]].concat(), "");
+    assert!(signed.status == 0 && signed.out.contains("5 files, 1 case passed"), "{}{}", signed.out, signed.err);
     assert!(folder.run(&["policy", "test", "policies", "--entities", "no.json"], "").err.contains("cannot be read"));
     folder.write("told.json", r#"{ "group": {} }"#);
     let wrong = folder.run(&["policy", "test", "policies", "--entities", "told.json"], "");
