@@ -37,7 +37,7 @@ use crate::time::{Clock, Timestamp};
 /// use agentauth_core::policy::{Problems, Rules};
 /// use agentauth_core::reload::{LivePolicies, PolicySet};
 /// # use agentauth_core::ResourceId;
-/// # fn read_rules() -> Result<Rules, Problems> { unimplemented!() }
+/// # fn read_rules() -> Result<Rules, Problems> { Rules::from_json("rules.json", "{}") }
 /// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
 /// # let (court, sink) = (ResourceId::new("https://court.example")?, agentauth_core::audit::TracingSink);
 ///
