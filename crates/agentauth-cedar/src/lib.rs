@@ -11,6 +11,7 @@ mod listed;
 mod load;
 mod named;
 mod names;
+mod nobody;
 mod preview;
 mod reload;
 mod request;

@@ -5,15 +5,16 @@ use std::collections::{HashMap, HashSet};
 use std::str::FromStr as _;
 
 use agentauth_core::policy::{MAX_PROBLEMS, Problem, Problems};
-use cedar_policy::{PolicyId, PolicySet, ValidationError, ValidationMode, Validator};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic;
 
 use crate::annotations::{Terms, Wrong};
 use crate::index::Loaded;
 use crate::invalid;
+use crate::nobody::nobody;
 use crate::schema::PolicySchema;
 use crate::sources::{Source, Sources};
-use crate::syntax::{self, PolicyText, Span};
+use crate::syntax::{self, Expr, Kind, PolicyText, Span};
 use crate::templates::{Linked, Templates};
 
 /// Reads and checks the policies of `sources`.
@@ -160,6 +161,9 @@ impl<'s> File<'s> {
             if self.may_be_open && Templates::is_one(&policy) {
                 read.templates.add_policy(source, &policy, id.as_deref(), &mut read.problems);
             } else if wrong.is_empty() {
+                if policy.effect() == Effect::Forbid {
+                    self.check_names(&policy, self.place(false, number, shift), &mut read.problems);
+                }
                 read.loaded.push(Loaded { policy, terms });
             }
         }
@@ -179,6 +183,22 @@ impl<'s> File<'s> {
                 read.templates.add(source, template, id, &mut read.problems);
             }
             read.places.insert(named, PlaceOf { source, shift });
+        }
+    }
+
+    /// What forbids by a name that nobody has does not forbid what was meant.
+    fn check_names(&self, policy: &Policy, place: Option<&PolicyText>, problems: &mut Problems) {
+        for named in policy.entity_literals() {
+            let kind = named.type_name().to_string();
+            let Some((why, help)) = nobody(&kind, named.id().unescaped()) else { continue };
+            let is_it = |expr: &&Expr| {
+                matches!(&expr.kind, Kind::Entity(of) if **of == *kind)
+                    && self.source.text.get(expr.span.start..expr.span.end) == Some(&*named.to_string())
+            };
+            let span = place.map(|text| text.all().into_iter().find(is_it).map_or(text.span, |expr| expr.span));
+            let text = format!("{why}, so that this is nobody");
+            let problem = Problem::new("policy_unknown_name", &self.source.name, text).help(help);
+            problems.push(at(problem, self.source, span));
         }
     }
 

@@ -181,7 +181,7 @@ async fn what_is_forbidden_of_what_a_resource_names_or_is_in_is_known() {
 async fn an_action_is_in_what_the_schema_says() {
     let policies = policies(
         r#"permit (principal, action, resource);
-        forbid (principal, action in Action::"reads", resource) unless { context.server == Server::"x" };"#,
+        forbid (principal, action in Action::"reads", resource) unless { context.server == Server::"https://x.example" };"#,
     );
     assert_eq!(answer(&policies, &read().on("note", "1")).await, "policy_forbidden");
     assert_eq!(answer(&policies, &scenario("notes:read", json!({})).on("note", "1")).await, "allow");

@@ -238,7 +238,7 @@ fn a_name_that_nobody_can_have_is_found() {
         let expected: &[&str] = if is_one { &[] } else { &["lint_unknown_name"] };
         assert_eq!(in_condition("permit", &format!("when {{ {name} }}")), expected, "{name}");
     }
-    assert_eq!(warnings("forbid (principal == User::\"bob\", action, resource);"), ["lint_unknown_name"]);
+    assert_eq!(warnings("permit (principal == User::\"bob\", action, resource);"), ["lint_unknown_name"]);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn what_is_worth_knowing_is_a_note() {
 #[test]
 fn findings_tell_their_place_and_what_to_do() {
     let policies = format!(
-        "{PLAIN}\npermit (principal, action, resource);\n@id(\"guard\")\nforbid (principal == User::\"bob\", action == \
+        "{PLAIN}\npermit (principal, action, resource);\n@id(\"guard\")\nforbid (principal == User::\"https://sts.court.example#bob\", action == \
          Action::\"motions:file\", resource)\nwhen {{\n    context.arguments.fee * 1000000 > 100000 &&\n    \
          principal == resource\n}};\n"
     );

@@ -157,3 +157,22 @@ fn each_mistake_has_its_code() {
     assert_eq!(codes(right), [""; 0]);
     assert_eq!(codes(&format!("@id(\"a\") {right} @id(\"a\") {right}")), ["policy_duplicate"]);
 }
+
+/// A permission by such a name is only useless, and a warning.
+#[test]
+fn what_forbids_by_a_name_that_nobody_has_is_refused() {
+    let schema = crate::support::SCHEMA;
+    for name in [
+        "(principal == User::\"bob\", action, resource)",
+        "(principal in Subject::\"bob\", action, resource)",
+        "(principal, action, resource) when { context.agent == Agent::\"thief\" }",
+        "(principal, action, resource) unless { context.agent in TrustDomain::\"spiffe://court.example\" }",
+    ] {
+        let loaded = |effect: &str| {
+            let sources = Sources::new().schema("a", schema).policies("a", &format!("{effect} {name};"));
+            CedarPolicies::new(&sources).map(drop).map_err(|problems| problems.iter().next().unwrap().code)
+        };
+        assert_eq!(loaded("forbid"), Err("policy_unknown_name"), "{name}");
+        assert_eq!(loaded("permit"), Ok(()), "{name}");
+    }
+}
