@@ -8,7 +8,7 @@ use agentauth_core::policy::{
 };
 use agentauth_core::{AgentId, Decision, Mode};
 use async_trait::async_trait;
-use cedar_policy::{Entities, Request};
+use cedar_policy::{Entities, EntityUid, Request};
 
 use crate::entities::{Asked, EntityProvider, EntityStore, KnownEntities, Unmade};
 use crate::index::{Index, Loaded, Verdict};
@@ -73,7 +73,11 @@ impl CedarPolicies {
                 return Err(problems);
             }
         };
-        let (shadow, enforced): (Vec<Loaded>, Vec<Loaded>) = loaded.into_iter().partition(|one| one.terms.shadow);
+        let (shadow, enforced): (Vec<Loaded>, Vec<Loaded>) = if loaded.iter().any(|one| one.terms.shadow) {
+            loaded.into_iter().partition(|one| one.terms.shadow)
+        } else {
+            (Vec::new(), loaded)
+        };
         // A word is enough, or an escape that it may be behind: that it is built in vain costs time, and no more.
         let with_time = sources.policies.iter().any(|source| source.text.contains("now") || source.text.contains('\\'));
         Ok(Self {
@@ -163,17 +167,18 @@ impl CedarPolicies {
         Ok(rehearsal.tell(decision, is_for))
     }
 
-    /// `question` as it is asked of `agent`, and the entities that it is about.
+    /// `question` as it is asked of `agent`, which policies call `uid`, and the entities that it is about.
     pub(crate) async fn asked(
         &self,
         question: Question,
         agent: &AgentId,
+        uid: &EntityUid,
         request: &AuthzRequest<'_>,
     ) -> Result<(Request, Arc<Entities>), Unaskable> {
         let of = Asked::by(agent, request, question.action(), &self.schema);
         let entities = self.entities.of(of, &self.schema).await;
         let entities = entities.map_err(|Unmade { kind, text }| Unaskable { kind, text })?;
-        Ok((question.of(&self.schema.types.agent(agent))?, entities))
+        Ok((question.of(uid)?, entities))
     }
 
     /// Whether policies can permit callers in this mode anything.
@@ -189,10 +194,10 @@ impl CedarPolicies {
         whose: Whose,
         rehearsal: &mut Rehearsal<'p>,
     ) -> Result<Verdict<'p>, Unaskable> {
-        let (asked, entities) = self.asked(question, agent, request).await?;
-        let agent = self.schema.types.agent(agent);
-        self.shadow.rehearse(&asked, &agent, &entities, whose, rehearsal);
-        Ok(self.enforced.evaluate(&asked, &agent, &entities))
+        let uid = self.schema.types.agent(agent);
+        let (asked, entities) = self.asked(question, agent, &uid, request).await?;
+        self.shadow.rehearse(&asked, &uid, &entities, whose, rehearsal);
+        Ok(self.enforced.evaluate(&asked, &uid, &entities))
     }
 }
 

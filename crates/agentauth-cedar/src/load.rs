@@ -141,6 +141,7 @@ impl Read<'_> {
 impl<'s> File<'s> {
     fn read(&mut self, piece: &Piece, read: &mut Read<'s>) {
         let source = self.source;
+        read.loaded.reserve(piece.set.num_of_policies());
         for policy in piece.set.policies() {
             let (number, shift) = (self.policies, piece.shift);
             self.policies = number.saturating_add(1);

@@ -40,7 +40,8 @@ impl Scales {
     pub(super) async fn of(policies: &CedarPolicies, request: &AuthzRequest<'_>, agent: &AgentId) -> Option<Self> {
         let schema = policies.schema();
         let question = Question::new(request, schema, true).ok()?;
-        let (request, entities) = policies.asked(question, agent, request).await.ok()?;
+        let (request, entities) =
+            policies.asked(question, agent, &policies.schema().types.agent(agent), request).await.ok()?;
         Some(Self { agent: agent_name(agent).into(), request, entities })
     }
 
