@@ -163,7 +163,7 @@ impl<'s> File<'s> {
                 read.templates.add_policy(source, &policy, id.as_deref(), &mut read.problems);
             } else if wrong.is_empty() {
                 if policy.effect() == Effect::Forbid {
-                    self.check_names(&policy, self.place(false, number, shift), &mut read.problems);
+                    self.check_names(&policy, number, shift, &mut read.problems);
                 }
                 read.loaded.push(Loaded { policy, terms });
             }
@@ -188,7 +188,7 @@ impl<'s> File<'s> {
     }
 
     /// What forbids by a name that nobody has does not forbid what was meant.
-    fn check_names(&self, policy: &Policy, place: Option<&PolicyText>, problems: &mut Problems) {
+    fn check_names(&self, policy: &Policy, number: usize, shift: usize, problems: &mut Problems) {
         for named in policy.entity_literals() {
             let kind = named.type_name().to_string();
             let Some((why, help)) = nobody(&kind, named.id().unescaped()) else { continue };
@@ -196,6 +196,8 @@ impl<'s> File<'s> {
                 matches!(&expr.kind, Kind::Entity(of) if **of == *kind)
                     && self.source.text.get(expr.span.start..expr.span.end) == Some(&*named.to_string())
             };
+            // Only now: to find a place, the whole file is read once more.
+            let place = self.place(false, number, shift);
             let span = place.map(|text| text.all().into_iter().find(is_it).map_or(text.span, |expr| expr.span));
             let text = format!("{why}, so that this is nobody");
             let problem = Problem::new("policy_unknown_name", &self.source.name, text).help(help);

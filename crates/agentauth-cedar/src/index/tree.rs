@@ -24,9 +24,8 @@ struct Leaf {
     of_agent: HashMap<Number, Bucket>,
 }
 
-/// So few policies are not told apart by the agent that they begin with: to find that out costs more than to evaluate them. Tests of
-/// the index tell more of them apart.
-const FEW: usize = if cfg!(test) { 1 } else { 2 };
+/// So few policies are not told apart by the agent that they begin with: to find that out costs more than to evaluate them.
+const FEW: usize = 1;
 
 /// Policies that a request is evaluated by together: a set that is made when it is first looked into, since most of a large number
 /// of policies are for few requests.
