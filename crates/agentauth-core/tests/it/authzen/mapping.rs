@@ -186,9 +186,9 @@ fn what_is_not_said_is_what_was_set_or_denied() {
         "resource": {"type": "case", "id": "7", "properties": {"sealed": true}}, "context": {"time": "2001-01-01T00:00:00Z"},
     });
     let mut unstated = Unstated::by(pep());
-    assert!(stated(&plain, &unstated).is_err());
+    assert_eq!(stated(&plain, &unstated).unwrap_err().kind().code(), "policy_not_in_schema");
     unstated.issuer = Some(issuer("https://sts.example"));
-    assert!(stated(&plain, &unstated).is_err());
+    assert_eq!(stated(&plain, &unstated).unwrap_err().kind().code(), "policy_not_in_schema");
     unstated.server = Some(ResourceId::new("https://tools.example").unwrap());
     let scenario = stated(&plain, &unstated).unwrap();
     assert_eq!((scenario.agent.clone(), scenario.mode), (pep(), Mode::ClientOnly));
