@@ -25,11 +25,8 @@ const SECRET: &str = "TOOL_SERVER_INTROSPECTION_SECRET";
 
 /// `files` say which agents are believed, if any do.
 pub(crate) async fn engine(options: &Options, files: Option<&FileSource>) -> Result<AgentAuth, Box<dyn Error>> {
-    let mut issuer = options.profile.0.issuer(&options.issuer, keys(options)?);
-    if let Some(introspection) = introspection(&options.introspection)? {
-        issuer = issuer.introspection(introspection);
-    }
-    let mut builder = AgentAuth::builder(&options.resource).issuer(issuer).audit(TracingSink);
+    let introspection = introspection(&options.introspection)?;
+    let mut builder = AgentAuth::builder(&options.resource).audit(TracingSink);
     let mut sink: Arc<dyn AuditSink> = Arc::new(TracingSink);
     if let Some(file) = &options.audit {
         let record = JsonLinesFile::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -54,7 +51,12 @@ pub(crate) async fn engine(options: &Options, files: Option<&FileSource>) -> Res
     if let Some(trust) = trust(options, files) {
         builder = builder.agents(trust);
     }
-    Ok(builder.actor_binding(options.forwarded.actor_binding()).build()?)
+    // Last, since keys are fetched from then on: where something else is wrong, that is the last word of the log.
+    let mut issuer = options.profile.0.issuer(&options.issuer, keys(options)?);
+    if let Some(introspection) = introspection {
+        issuer = issuer.introspection(introspection);
+    }
+    Ok(builder.issuer(issuer).actor_binding(options.forwarded.actor_binding()).build()?)
 }
 
 /// Whether bundles, if there are any, will have certificates to check, and certificates a bundle.
