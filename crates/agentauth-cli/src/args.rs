@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand};
 
-use crate::{delegation, keys, policy, spiffe, svid, token, xfcc};
+use crate::{audit, delegation, keys, policy, spiffe, svid, token, xfcc};
 
 /// Finds out why a token or a certificate is refused, shows what it says, and makes keys to sign with.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ Examples:
                                                    whom does my server see behind its proxy?
   agentauth spiffe watch                           who does the platform say that I am, and until when?
   agentauth policy check policies                  what is wrong with my policies?
+  agentauth audit verify audit                     is the record whole, and as it was written?
   agentauth keys generate --out signing-key.pem    a new key for an issuer
 
 `agentauth help token verify` explains one command."
@@ -60,6 +61,10 @@ pub(crate) enum Command {
     /// Check, test and explain Cedar policies, and rehearse others.
     #[command(subcommand)]
     Policy(policy::Command),
+
+    /// Verify, ask and look at the audit log: what happened, and is the record whole?
+    #[command(subcommand)]
+    Audit(audit::Command),
 
     /// Make signing keys, and publish their public halves.
     #[command(subcommand)]

@@ -17,6 +17,7 @@
 //! ```
 
 mod args;
+mod audit;
 mod bundles;
 mod checks;
 mod delegation;
@@ -75,6 +76,7 @@ fn execute(cli: &Cli, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
         Command::Policy(policy::Command::Explain(args)) => policy::explain::run(args, terminal),
         Command::Policy(policy::Command::Replay(args)) => policy::replay::run(args, terminal),
         Command::Policy(policy::Command::Schema(args)) => policy::schema::run(args, terminal),
+        Command::Audit(command) => audit::run(command, terminal),
         Command::Keys(keys::Command::Generate(args)) => keys::generate::run(args, terminal),
         Command::Keys(keys::Command::Jwks(args)) => keys::jwks::run(args, terminal),
     }

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use futures_channel::oneshot;
-
-use super::{Append, AuditError, AuditSink, Record};
+use super::{Acknowledgement, Append, AuditError, AuditSink, Record};
 use crate::disk::sync_directory;
 
 /// Records that may wait for the disk. When it falls further behind, requests are refused, not delayed without end.
@@ -33,7 +31,7 @@ pub struct JsonLinesFile {
 
 struct Entry {
     record: Arc<Record>,
-    done: oneshot::Sender<Result<(), AuditError>>,
+    done: Acknowledgement,
 }
 
 impl JsonLinesFile {
@@ -81,9 +79,9 @@ impl Drop for JsonLinesFile {
 
 impl AuditSink for JsonLinesFile {
     fn append(&self, record: Arc<Record>) -> Append {
-        let (done, written) = oneshot::channel();
+        let (done, written) = Append::pending();
         match self.queue.as_ref().map(|queue| queue.try_send(Entry { record, done })) {
-            Some(Ok(())) => Append::receiver(written),
+            Some(Ok(())) => written,
             Some(Err(TrySendError::Full(_))) => Append::done(Err(AuditError::Full)),
             Some(Err(TrySendError::Disconnected(_))) | None => Append::done(Err(AuditError::Closed)),
         }
@@ -112,7 +110,7 @@ fn write_all(file: &File, entries: &Receiver<Entry>) {
         let failed = result.is_err();
         for entry in group {
             // The one who waited may have gone away; its record stays.
-            let _ = entry.done.send(result.clone());
+            let _ = entry.done.give(result.clone());
         }
         if failed {
             return;

@@ -5,6 +5,7 @@
 mod json_lines;
 mod key;
 mod parts;
+mod personal;
 mod record;
 mod recorded;
 mod shown;
@@ -16,8 +17,9 @@ pub use parts::{
     ActionRecord, ApprovalRecord, ClientRecord, DelegationRecord, IssuedRecord, PolicyReloadRecord, QuestionRecord,
     RevocationRecord,
 };
+pub use personal::join_personal;
 pub use record::{RECORD_VERSION, Record, RecordKind};
 pub use recorded::{MAX_RECORD_BYTES, RecordError, RecordedDecision, RecordedLine};
 pub(crate) use shown::ShownArguments;
 pub use shown::{MAX_SHOWN_BYTES, MAX_SHOWN_VALUE_BYTES};
-pub use sink::{Append, AuditError, AuditSink, TracingSink};
+pub use sink::{Acknowledgement, Append, AuditError, AuditSink, TracingSink};

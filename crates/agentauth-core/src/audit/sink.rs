@@ -34,6 +34,9 @@ pub enum AuditError {
     /// The sink is closed, or its writer has stopped.
     #[error("the audit sink is closed")]
     Closed,
+    /// The record was not written in time.
+    #[error("the record was not on the disk in time")]
+    Late,
     /// Writing failed.
     #[error("the record could not be written: {0}")]
     Write(Box<str>),
@@ -60,8 +63,21 @@ impl Append {
         Self(State::Later(Box::pin(future)))
     }
 
-    pub(super) const fn receiver(receiver: oneshot::Receiver<Result<(), AuditError>>) -> Self {
-        Self(State::Receiver(receiver))
+    /// Done when the other half says so, or is dropped.
+    pub fn pending() -> (Acknowledgement, Self) {
+        let (done, receiver) = oneshot::channel();
+        (Acknowledgement(done), Self(State::Receiver(receiver)))
+    }
+}
+
+/// The other half of an [`Append::pending`]. Dropped, it says that the sink is closed.
+#[derive(Debug)]
+pub struct Acknowledgement(oneshot::Sender<Result<(), AuditError>>);
+
+impl Acknowledgement {
+    /// Says what came of the record. False if nobody waits any more.
+    pub fn give(self, result: Result<(), AuditError>) -> bool {
+        self.0.send(result).is_ok()
     }
 }
 

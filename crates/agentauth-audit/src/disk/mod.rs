@@ -1,0 +1,89 @@
+//! The files of a log. Behind traits, so that tests can have a disk that fails.
+
+mod real;
+
+use std::fmt;
+use std::io;
+
+pub use real::RealDirectory;
+
+/// The directory that a log is in. Names are those of its entries, without a path.
+pub trait Directory: Send + Sync + fmt::Debug {
+    /// The names of its files, in any order.
+    ///
+    /// # Errors
+    /// Whatever the file system reports; so for all that follow.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Creates a file that is not there yet, for its owner alone.
+    fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>>;
+
+    /// Opens a file that is there, for reading and writing.
+    fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>>;
+
+    /// Puts one file in the place of another, at once and for good once the directory is synchronised.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Waits until what was created, renamed and removed is on the disk.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Takes the lock of the one writer, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if another has it.
+    fn lock(&self) -> io::Result<Box<dyn fmt::Debug + Send>>;
+}
+
+/// A file of a log.
+pub trait LogFile: Send + fmt::Debug {
+    /// How long it is, in bytes.
+    ///
+    /// # Errors
+    /// Whatever the file system reports; so for all that follow.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Reads at `offset`. Fewer bytes than asked for are not the end; none are.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes at the end. It may have written some of it when it fails.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts it off.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+
+    /// Waits until its content is on the disk (`fdatasync`).
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl<D: Directory + ?Sized> Directory for std::sync::Arc<D> {
+    fn list(&self) -> io::Result<Vec<String>> {
+        (**self).list()
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        (**self).create(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        (**self).open(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        (**self).rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        (**self).remove(name)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        (**self).sync()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn fmt::Debug + Send>> {
+        (**self).lock()
+    }
+}

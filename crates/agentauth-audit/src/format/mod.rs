@@ -1,0 +1,28 @@
+//! What stands in a log, byte by byte.
+//!
+//! A log is a directory of segments, `00000000000000000000.log` and so on, each named after the number of its first
+//! entry. A segment is [`MAGIC`], a frame with its [`SegmentHeader`], and a frame for each entry:
+//!
+//! ```text
+//! frame   length of the body, length of the side (u32 each, little-endian)
+//!         CRC-32C of the two lengths and the body, CRC-32C of the side (u32 each)
+//!         body, side
+//! body    kind (u8), number, time in microseconds since 1970 (u64 each)
+//!         leaf hash of the entry before, commitment to the side (32 bytes each)
+//!         payload: JSON
+//! side    nothing, or a random salt (32 bytes) and JSON with what is personal; zeros once it is erased
+//! ```
+//!
+//! The body is a leaf of the tree (RFC 6962 §2.1), as it is written; its side is not, but the body commits to it: SHA-256 of the side,
+//! or zeros where there is none. So what is personal can be erased, and all hashes stay as they were.
+
+mod body;
+mod entry;
+mod frame;
+mod header;
+
+pub use body::{Body, BodyError, HEAD_BYTES, commitment};
+pub use entry::{Checkpoint, Closed, EntryKind, Erased, Gap, Opened, Recovered, Refused, RetiredSegments, SALT_BYTES};
+pub(crate) use frame::FrameHead;
+pub use frame::{FRAME_HEAD_BYTES, Frame, FrameError, MAX_BODY_BYTES, MAX_SIDE_BYTES, append_frame};
+pub use header::{HeaderError, MAGIC, MAX_HEADER_BYTES, SegmentHeader, segment_name, segment_of};

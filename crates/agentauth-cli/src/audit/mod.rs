@@ -1,0 +1,69 @@
+//! `agentauth audit`: what happened, and is the record whole?
+
+pub(crate) mod check_proof;
+pub(crate) mod erase;
+pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod keygen;
+pub(crate) mod prove;
+pub(crate) mod query;
+pub(crate) mod stats;
+pub(crate) mod tail;
+pub(crate) mod verify;
+pub(crate) mod view;
+
+use clap::Subcommand;
+
+use crate::{CliError, Exit, Terminal};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a log: every frame, link, tree head and checkpoint.
+    Verify(verify::VerifyArgs),
+
+    /// Write a proof that one record is in the log.
+    Prove(prove::ProveArgs),
+
+    /// Check a proof that somebody else has given.
+    CheckProof(check_proof::CheckProofArgs),
+
+    /// Make a key that signs checkpoints.
+    Keygen(keygen::KeygenArgs),
+
+    /// Show the latest records, and follow those that come.
+    Tail(tail::TailArgs),
+
+    /// Find records.
+    Query(query::QueryArgs),
+
+    /// Explain one decision from its records.
+    Explain(explain::ExplainArgs),
+
+    /// Count what was allowed and denied, and why.
+    Stats(stats::StatsArgs),
+
+    /// Write records for other systems.
+    Export(export::ExportArgs),
+
+    /// Look at a log in the browser.
+    View(view::ViewArgs),
+
+    /// Erase what is personal, and keep the log verifiable.
+    Erase(erase::EraseArgs),
+}
+
+pub(crate) fn run(command: &Command, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
+    match command {
+        Command::Verify(args) => verify::run(args, terminal),
+        Command::Prove(args) => prove::run(args, terminal),
+        Command::CheckProof(args) => check_proof::run(args, terminal),
+        Command::Keygen(args) => keygen::run(args, terminal),
+        Command::Tail(args) => tail::run(args, terminal),
+        Command::Query(args) => query::run(args, terminal),
+        Command::Explain(args) => explain::run(args, terminal),
+        Command::Stats(args) => stats::run(args, terminal),
+        Command::Export(args) => export::run(args, terminal),
+        Command::View(args) => view::run(args, terminal),
+        Command::Erase(args) => erase::run(args, terminal),
+    }
+}
