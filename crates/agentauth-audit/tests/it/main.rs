@@ -1,4 +1,5 @@
 //! The audit log from outside.
 
 mod checkpoint;
+mod read;
 mod support;
