@@ -2,4 +2,5 @@
 
 mod checkpoint;
 mod log;
+mod read;
 mod support;
