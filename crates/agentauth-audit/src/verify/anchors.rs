@@ -7,12 +7,9 @@ use super::report::Anchored;
 use super::segments::CHECKPOINT;
 use super::tail::read;
 use crate::anchor::AnchorSink;
-use crate::checkpoint::{CheckpointError, CheckpointVerifier, Head};
+use crate::checkpoint::{CheckpointError, CheckpointVerifier, Head, MAX_NOTE_BYTES};
 use crate::disk::Directory;
 use crate::tree::Hash;
-
-/// No checkpoint is longer: three lines, and the signatures of a log and some witnesses.
-const MAX_NOTE_BYTES: usize = 64 * 1024;
 
 /// A tree head that must be one of ours.
 #[derive(Debug)]
@@ -40,6 +37,11 @@ impl KnownHeads {
         mut told: impl FnMut(FaultKind),
     ) -> Vec<Anchored> {
         let mut known = Vec::new();
+        if origin.is_empty() {
+            // Nothing is left that says which log it was.
+            anchors.iter().for_each(|anchor| told(FaultKind::NothingAnchored { anchor: anchor.name().into() }));
+            return known;
+        }
         for (index, anchor) in anchors.iter().enumerate() {
             let name = || anchor.name().to_owned();
             let notes = match anchor.anchored(origin) {
@@ -95,8 +97,16 @@ impl KnownHeads {
 
 fn believed(note: &str, origin: &str, key: Option<&CheckpointVerifier>) -> Result<Head, CheckpointError> {
     let head = match key {
-        Some(key) => key.verify(note)?,
+        Some(key) => signed_by(key, note)?,
         None => Head::read(note)?,
     };
-    if head.origin == origin { Ok(head) } else { Err(CheckpointError::Name) }
+    if head.origin == origin { Ok(head) } else { Err(CheckpointError::Origin) }
+}
+
+/// Of a checkpoint that nobody has signed, says just that.
+pub(super) fn signed_by(key: &CheckpointVerifier, note: &str) -> Result<Head, CheckpointError> {
+    match Head::read(note) {
+        Ok(_) if !note.contains("\n\n") => Err(CheckpointError::Unsigned),
+        _ => key.verify(note),
+    }
 }

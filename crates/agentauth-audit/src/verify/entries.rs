@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::anchors::signed_by;
 use super::erased::Place;
 use super::fault::FaultKind;
 use super::walk::Walk;
@@ -80,7 +81,7 @@ impl Walk<'_, '_> {
             return Err(FaultKind::CheckpointOrigin { origin: head.origin });
         }
         let Some(key) = &self.verifier.key else { return Ok(()) };
-        match key.verify(&note) {
+        match signed_by(key, &note) {
             Ok(_) => {
                 self.report.signed_checkpoints += 1;
                 if self.is_sound {

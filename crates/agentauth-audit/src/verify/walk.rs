@@ -145,19 +145,18 @@ impl<'w, 'v> Walk<'w, 'v> {
     /// Before anything is read: what is in the log when they are asked is in what is read afterwards.
     fn ask_anchors(&mut self) -> io::Result<()> {
         let mut faults = Vec::new();
-        if let Some(expected) = &self.verifier.origin
-            && *expected != self.report.origin
-        {
-            if !self.fitting.is_empty() {
-                faults.push(FaultKind::Origin { origin: self.report.origin.clone() });
-            }
-            self.report.origin.clone_from(expected);
-        }
         let Self { verifier, known, report, .. } = self;
-        if !report.origin.is_empty() {
-            let key = verifier.key.as_ref();
-            report.anchors = known.ask(&verifier.anchors, &report.origin, key, |fault| faults.push(fault));
+        let expected = verifier.origin.as_ref().filter(|expected| **expected != report.origin);
+        if let Some(expected) = expected {
+            if report.origin.is_empty() {
+                report.origin.clone_from(expected);
+            } else {
+                faults.push(FaultKind::Origin { origin: report.origin.clone() });
+            }
         }
+        let origin = expected.unwrap_or(&report.origin);
+        let key = verifier.key.as_ref();
+        report.anchors = known.ask(&verifier.anchors, origin, key, |fault| faults.push(fault));
         let beside = if self.segments.has_checkpoint { self.known.read_file(self.directory)? } else { Ok(()) };
         if let Err(error) = beside {
             self.report.add(Fault {
@@ -235,7 +234,7 @@ impl<'w, 'v> Walk<'w, 'v> {
         let Position { next, previous, tree, .. } = &self.at;
         let first = header.first;
         let wrong = match *next {
-            _ if header.origin != self.report.origin && self.verifier.origin.is_none() => {
+            _ if header.origin != self.report.origin => {
                 Some((start, FaultKind::SegmentOrigin { origin: header.origin.clone() }))
             }
             Some(next) if first < next => Some((start, FaultKind::Overlap { first })),

@@ -14,3 +14,4 @@ mod anchor;
 mod checkpoint;
 mod proofs;
 mod support;
+mod verify;
