@@ -7,6 +7,7 @@ use agentauth_core::Timestamp;
 use serde::Serialize;
 
 use super::EraseError;
+use super::rewrite::{Change, rewrite};
 use crate::disk::{Directory, LogFile};
 use crate::format::{Body, EntryKind, append_frame, commitment, segment_name, segment_of};
 use crate::read::{Entry, SegmentEnd, SegmentReader};
@@ -140,8 +141,10 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Behind the last entry, which `walk` has come to in the segment that begins with `first`.
+    /// Behind the last entry, which `walk` has come to in the segment that begins with `first`. That is copied before: pages
+    /// that a failed write has lost are still shown, and nothing else brings them to the disk.
     pub(super) fn new(directory: &dyn Directory, walk: Walk, first: u64) -> Result<Self, EraseError> {
+        rewrite(directory, first, |_, _| Change::Keep)?;
         Ok(Self { walk, file: directory.open(&segment_name(first))? })
     }
 
