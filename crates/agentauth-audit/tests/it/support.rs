@@ -1,6 +1,6 @@
 //! What several tests need.
 
-pub(crate) mod disk;
+pub(crate) mod fault;
 pub(crate) mod fixture;
 pub(crate) mod whole;
 
