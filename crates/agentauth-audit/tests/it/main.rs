@@ -12,5 +12,6 @@
 
 mod checkpoint;
 mod erase;
+mod log;
 mod retention;
 mod support;
