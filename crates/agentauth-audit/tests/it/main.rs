@@ -9,9 +9,11 @@
     clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
-
+mod anchor;
 mod checkpoint;
 mod erase;
 mod log;
+mod proofs;
 mod retention;
 mod support;
+mod verify;

@@ -1,0 +1,7 @@
+//! Is the log what was written? And what a proof proves.
+
+mod build;
+mod damage;
+mod every_byte;
+mod proof;
+mod vouched;
