@@ -1,5 +1,6 @@
 use std::io;
 
+use agentauth_audit::erase::EraseError;
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
 use agentauth_core::policy::ArgumentsError;
@@ -166,6 +167,9 @@ pub enum CliError {
     /// Arguments that no server would take.
     #[error("--arguments: {0}")]
     Arguments(#[from] ArgumentsError),
+    /// Nothing was erased from a log.
+    #[error("{0}")]
+    Erase(#[from] EraseError),
     /// Standard output cannot be written to.
     #[error("the output cannot be written ({0})")]
     Output(#[source] io::Error),

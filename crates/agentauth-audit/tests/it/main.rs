@@ -9,11 +9,14 @@
     clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
-#![allow(dead_code, reason = "fixtures")]
 mod anchor;
 mod checkpoint;
 mod log;
 mod read;
 mod proofs;
+mod erase;
+mod log;
+mod proofs;
+mod retention;
 mod support;
 mod verify;
