@@ -12,5 +12,7 @@
 #![allow(dead_code, reason = "fixtures")]
 mod anchor;
 mod checkpoint;
+#[cfg(feature = "object-store")]
+mod object_store;
 mod proofs;
 mod support;
