@@ -13,6 +13,8 @@ mod anchor;
 mod checkpoint;
 mod log;
 mod read;
+#[cfg(feature = "object-store")]
+mod object_store;
 mod proofs;
 mod erase;
 mod log;
