@@ -22,7 +22,7 @@ const TOKEN_BYTES: usize = 32;
 
 /// Nothing but this server's own files, no frames, and no text that becomes markup: the records' texts are written by those whom
 /// they are about.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 const HEADERS: [(HeaderName, &str); 7] = [

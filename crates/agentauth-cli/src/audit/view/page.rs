@@ -15,8 +15,9 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("/", HTML, asset!("page.html")),
+    ("/icon.svg", "image/svg+xml", asset!("icon.svg")),
     ("/page.css", CSS, asset!("page.css")),
     ("/page.js", SCRIPT, asset!("page.js")),
     ("/dom.js", SCRIPT, asset!("dom.js")),
