@@ -3,7 +3,7 @@
 pub mod anchor;
 pub mod checkpoint;
 pub mod disk;
-mod erase;
+pub mod erase;
 pub mod format;
 mod log;
 pub mod read;

@@ -1,0 +1,113 @@
+use std::io;
+
+use super::EraseError;
+use super::walk::{damaged, next, reader};
+use crate::disk::{Directory, LogFile};
+use crate::format::{Body, EntryKind, append_frame, segment_name, segment_of};
+use crate::read::{Entry, SegmentReader};
+use crate::tree::{Hash, leaf_hash};
+
+/// Written to the disk at once. It grows to the longest frame if that is longer.
+const CHUNK: usize = 256 * 1024;
+
+/// Behind the name of a segment while it is written anew.
+const UNFINISHED: &str = ".tmp";
+
+/// What becomes of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It stays, byte for byte.
+    Keep,
+    /// Its side becomes zeros.
+    EraseSide,
+    /// Its leaf hash is all that stays.
+    Retire,
+}
+
+/// Writes the segment that begins with `first` anew, as `change` has it, and puts it in the place of the old one, at once.
+pub(super) fn rewrite(
+    directory: &dyn Directory,
+    first: u64,
+    change: impl FnMut(&Body<'_>, &Entry<'_>) -> Change,
+) -> Result<(), EraseError> {
+    let name = segment_name(first);
+    let unfinished = format!("{name}{UNFINISHED}");
+    let written = write(directory, first, &unfinished, change).and_then(|()| {
+        directory.rename(&unfinished, &name)?;
+        Ok(directory.sync()?)
+    });
+    if written.is_err() {
+        // It would hold what is to be erased. Where this fails too, the next one removes it.
+        let _ = directory.remove(&unfinished);
+    }
+    written
+}
+
+/// Removes what an interrupted [`rewrite`] has left: it may hold what was to be erased.
+pub(super) fn remove_unfinished(directory: &dyn Directory) -> io::Result<()> {
+    for name in directory.list()?.iter().filter(|name| is_unfinished(name)) {
+        directory.remove(name)?;
+    }
+    Ok(())
+}
+
+/// Whether it is the name of a segment that is written anew.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(UNFINISHED).is_some_and(|segment| segment_of(segment).is_some())
+}
+
+fn write(
+    directory: &dyn Directory,
+    first: u64,
+    unfinished: &str,
+    mut change: impl FnMut(&Body<'_>, &Entry<'_>) -> Change,
+) -> Result<(), EraseError> {
+    let mut from = reader(directory, first)?;
+    let mut to = directory.create(unfinished)?;
+    let mut out = header(directory, first, &from)?;
+    let (mut stub, mut zeros) = (Vec::new(), Vec::new());
+    while let Some(entry) = next(&mut from, first)? {
+        let body = entry.read().map_err(|_| damaged(first, entry.offset))?;
+        match change(&body, &entry) {
+            Change::Keep => append_frame(&mut out, entry.body, entry.side),
+            Change::EraseSide => {
+                zeros.clear();
+                zeros.resize(entry.side.len(), 0);
+                append_frame(&mut out, entry.body, &zeros);
+            }
+            Change::Retire => {
+                stub.clear();
+                let leaf = leaf_hash(entry.body);
+                let retired = Body { kind: EntryKind::Retired, commitment: Hash::default(), payload: &leaf.0, ..body };
+                retired.write(&mut stub);
+                append_frame(&mut out, &stub, &[]);
+            }
+        }
+        if out.len() >= CHUNK {
+            to.append(&out)?;
+            out.clear();
+        }
+    }
+    to.append(&out)?;
+    Ok(to.sync()?)
+}
+
+/// The beginning of the segment, as it is written.
+fn header(directory: &dyn Directory, first: u64, reader: &SegmentReader) -> io::Result<Vec<u8>> {
+    let file = directory.open(&segment_name(first))?;
+    // Bounded by the longest header.
+    let mut bytes = vec![0; usize::try_from(reader.offset()).map_err(io::Error::other)?];
+    read_exactly(&*file, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_exactly(file: &dyn LogFile, bytes: &mut [u8]) -> io::Result<()> {
+    let mut read = 0;
+    while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, read as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            more => read += more,
+        }
+    }
+    Ok(())
+}
