@@ -21,6 +21,11 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// Opens a file that is there, for reading and writing.
     fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>>;
 
+    /// Opens a file that is there, for reading alone: whoever asks a log needs no right to write it.
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        self.open(name)
+    }
+
     /// Puts one file in the place of another, at once and for good once the directory is synchronised.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
@@ -69,6 +74,10 @@ impl<D: Directory + ?Sized> Directory for std::sync::Arc<D> {
 
     fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
         (**self).open(name)
+    }
+
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        (**self).open_to_read(name)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

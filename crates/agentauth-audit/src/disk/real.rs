@@ -61,6 +61,10 @@ impl Directory for RealDirectory {
         self.file(OpenOptions::new().append(true), name)
     }
 
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        self.file(&mut OpenOptions::new(), name)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         std::fs::rename(self.path.join(from), self.path.join(to))
     }

@@ -34,6 +34,23 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// As it is written in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::Checkpoint => "checkpoint",
+            Self::Recovered => "recovered",
+            Self::Gap => "gap",
+            Self::Refused => "refused",
+            Self::RetiredSegments => "retired_segments",
+            Self::Erased => "erased",
+            Self::Retired => "retired",
+        }
+    }
+
     /// The kind with this number.
     #[must_use]
     pub const fn of(number: u8) -> Option<Self> {

@@ -4,8 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use agentauth_audit::anchor::{AnchorError, ConsistencyProofs};
 use agentauth_audit::checkpoint::{CheckpointKey, Head};
-use agentauth_audit::tree::{Frontier, leaf_hash};
+use agentauth_audit::disk::{Directory as _, RealDirectory};
+use agentauth_audit::format::{Body, EntryKind, SegmentHeader, append_frame, segment_name};
+use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
 use agentauth_core::SystemRandom;
 
 /// What the log of these tests is called.
@@ -67,4 +70,51 @@ pub(crate) fn tree(size: u64) -> Frontier {
 
 pub(crate) fn head(origin: &str, size: u64) -> Head {
     Head::new(origin, &tree(size))
+}
+
+/// For anchors that ask for no proof.
+#[derive(Debug)]
+pub(crate) struct NoProofs;
+
+impl ConsistencyProofs for NoProofs {
+    fn prove(&self, old: u64, new: u64) -> Result<Vec<Hash>, AnchorError> {
+        panic!("a proof from {old} to {new} was asked for")
+    }
+}
+
+/// Writes a log of `size` entries with the payload `payload`, in segments of `each`. Entries before `retired` are given up.
+/// Says what its tree was at each size, and its leaf hashes.
+pub(crate) fn write_log(
+    directory: &RealDirectory,
+    size: u64,
+    each: u64,
+    retired: u64,
+    payload: &str,
+) -> (Vec<Frontier>, Vec<Hash>) {
+    let (mut trees, mut leaves, mut previous) = (vec![Frontier::default()], Vec::new(), Hash::default());
+    for number in 0..size {
+        let before = trees.last().unwrap();
+        if number.is_multiple_of(each) {
+            let header = SegmentHeader::new("chain", ORIGIN, previous, before);
+            directory.create(&segment_name(number)).unwrap().append(&header.to_bytes()).unwrap();
+        }
+        let body = |kind, payload: &[u8]| {
+            let mut bytes = Vec::new();
+            let commitment = Hash::default();
+            Body { kind, number, micros: number, previous, commitment, payload }.write(&mut bytes);
+            bytes
+        };
+        let whole = body(EntryKind::Record, payload.as_bytes());
+        let hash = leaf_hash(&whole);
+        let written = if number < retired { body(EntryKind::Retired, &hash.0) } else { whole };
+        let mut frame = Vec::new();
+        append_frame(&mut frame, &written, &[]);
+        directory.open(&segment_name(number - number % each)).unwrap().append(&frame).unwrap();
+        let mut tree = before.clone();
+        tree.push(hash);
+        previous = hash;
+        trees.push(tree);
+        leaves.push(hash);
+    }
+    (trees, leaves)
 }
