@@ -13,4 +13,5 @@
 mod anchor;
 mod checkpoint;
 mod proofs;
+mod read;
 mod support;

@@ -123,31 +123,43 @@ fn path<'i>(index: &'i Index, row: &'i Row) -> impl Iterator<Item = Name> + 'i {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use agentauth_audit::read::View;
+    use serde_json::{Value, json};
 
     use super::super::index::Place;
     use super::*;
 
+    fn decision(effect: &str, chain: &[Value]) -> Value {
+        let (current, mode) = (&chain[0]["agent"], "on_behalf_of");
+        json!({
+            "version": 2, "kind": "decision", "evaluation_id": "1", "time": "", "server": "", "effect": effect, "code": "c",
+            "delegation": {"agent": current, "mode": mode, "principal_hash": "h", "chain": chain},
+        })
+    }
+
+    fn push(index: &mut Index, number: u64, body: &Value, personal: &Value) {
+        let (body, personal) = (body.to_string(), personal.to_string());
+        let record = View::read(body.as_bytes(), personal.as_bytes());
+        assert!(record.is_some());
+        index.push(number, number, Place { segment: 0, offset: 0 }, record.as_ref());
+    }
+
     #[test]
     fn a_chain_is_drawn_from_the_principal_on_and_the_rare_are_one_node() {
         let mut index = Index::new(1000);
-        let mut push = |number: u64, principal: &str, agents: &[&str], effect: &str| {
+        let mut decided = |number: u64, principal: &str, agents: &[&str], effect: &str| {
             let chain: Vec<_> = agents.iter().map(|agent| json!({"agent": {"spiffe": agent}})).collect();
-            let line = json!({
-                "kind": "decision", "evaluation_id": number.to_string(), "effect": effect, "code": "c",
-                "delegation": {"principal_hash": "h", "chain": chain},
-                "personal": {"principal": {"issuer": "i", "kind": "subject", "subject": principal}},
-            });
-            index.push(number, number, Place { segment: 0, offset: 0 }, line.to_string().as_bytes());
+            let personal = json!({"principal": {"issuer": "i", "kind": "subject", "subject": principal}});
+            push(&mut index, number, &decision(effect, &chain), &personal);
         };
-        push(0, "alice", &["b", "a"], "allow");
-        push(1, "alice", &["b", "a"], "deny");
+        decided(0, "alice", &["b", "a"], "allow");
+        decided(1, "alice", &["b", "a"], "deny");
         for n in 2..40 {
-            push(n, &format!("p{n}"), &["c"], "allow");
+            decided(n, &format!("p{n}"), &["c"], "allow");
         }
         let graph = Graph::of(&index, &Filter::default());
         let node = |n: usize| (graph.nodes[n].column, graph.nodes[n].name, graph.nodes[n].allowed, graph.nodes[n].denied);
-        assert_eq!(node(0), (0, Some("alice (at i)"), 1, 1));
+        assert_eq!(node(0), (0, Some("i#alice"), 1, 1));
         assert_eq!((graph.nodes[MAX_NODES - 1].others, node(MAX_NODES - 1).1), (39 - (MAX_NODES - 1), None));
         assert_eq!((node(MAX_NODES), node(MAX_NODES + 1)), ((1, Some("c"), 38, 0), (1, Some("a"), 1, 1)));
         assert_eq!(node(MAX_NODES + 2), (2, Some("b"), 1, 1));
@@ -160,11 +172,7 @@ mod tests {
     fn a_long_chain_is_cut_and_it_is_said() {
         let mut index = Index::new(10);
         let chain: Vec<_> = (0..64).map(|n| json!({"agent": {"spiffe": format!("a{n}")}})).collect();
-        let line = json!({
-            "kind": "decision", "evaluation_id": "1", "effect": "allow", "code": "c",
-            "delegation": {"principal_hash": "h", "chain": chain},
-        });
-        index.push(0, 0, Place { segment: 0, offset: 0 }, line.to_string().as_bytes());
+        push(&mut index, 0, &decision("allow", &chain), &json!({}));
         let graph = Graph::of(&index, &Filter::default());
         assert!(graph.is_cut);
         assert_eq!((graph.nodes.len(), graph.edges.len()), (MAX_COLUMNS, MAX_COLUMNS - 1));

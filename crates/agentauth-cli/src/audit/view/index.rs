@@ -4,9 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
 use agentauth_audit::format::EntryKind;
+use agentauth_audit::read::View;
+use agentauth_core::policy::Effect;
 use serde::Serialize;
 
-use super::brief::Brief;
 use super::names::{Name, Names};
 
 /// So many records are held, the newest: with what is held beside them, about 150 MB.
@@ -116,32 +117,32 @@ impl Index {
         }
     }
 
-    /// Adds a record, whose personal part is joined to it.
-    pub(super) fn push(&mut self, number: u64, micros: u64, place: Place, line: &[u8]) {
+    /// Adds a record. Nothing, if it cannot be read.
+    pub(super) fn push(&mut self, number: u64, micros: u64, place: Place, record: Option<&View<'_>>) {
         self.records += 1;
-        let Some(brief) = Brief::read(line) else {
+        let Some(record) = record else {
             self.unreadable += 1;
             return;
         };
-        let (names, evaluation) = (&mut self.names, self.hasher.hash_one(&*brief.evaluation_id));
+        let (names, evaluation) = (&mut self.names, self.hasher.hash_one(record.evaluation_id()));
         let mut held = |text: Option<&str>| text.map_or(Name::NONE, |text| names.hold(text));
         let row = Row {
             number,
             micros,
             place,
-            kind: held(Some(&brief.kind)),
-            effect: held(Some(&brief.effect)),
-            code: held(Some(&brief.code)),
-            why: held(brief.why().as_deref()),
-            action: held(brief.action()),
-            resource: held(brief.resource().as_deref()),
-            principal: held(brief.principal().as_deref()),
+            kind: held(Some(record.kind())),
+            effect: if record.effect() == Effect::Allow { self.words.allow } else { self.words.deny },
+            code: held(Some(record.code())),
+            why: held(why(record).as_deref()),
+            action: held(record.action()),
+            resource: held(record.resource().map(|(kind, id)| format!("{kind} {id}")).as_deref()),
+            principal: held(principal(record).as_deref()),
             chain: 0,
             evaluation,
             outcome: Name::NONE,
             is_late: false,
         };
-        let chain: Box<[Name]> = brief.agents().iter().map(|agent| held(Some(agent))).collect();
+        let chain: Box<[Name]> = agents(record).iter().map(|agent| held(Some(agent))).collect();
         let chain = self.hold_chain(chain);
         if row.kind == self.words.decision {
             self.decisions.insert(evaluation, number);
@@ -242,4 +243,26 @@ impl Row {
     pub(super) const fn is_of(&self, evaluation: u64) -> bool {
         self.evaluation == evaluation
     }
+}
+
+/// Who acts, the current actor first. Of a question that another server asks, only the current one is told.
+fn agents(record: &View<'_>) -> Vec<String> {
+    let Some(agent) = record.agent() else { return Vec::new() };
+    let chain: Vec<String> = record.chain().map(|hop| hop.agent.into_owned()).collect();
+    if chain.first().is_some_and(|first| **first == *agent) { chain } else { vec![agent.into_owned()] }
+}
+
+/// On whose behalf. Of one that is erased, the hash that is left.
+fn principal(record: &View<'_>) -> Option<String> {
+    record.principal().or_else(|| record.principal_hash().map(|hash| format!("{hash} (erased)")))
+}
+
+/// The reason that has decided: of a refusal the last, which stands behind those that would have permitted it.
+fn why(record: &View<'_>) -> Option<String> {
+    let reasons = record.reasons();
+    let reason = if record.effect() == Effect::Allow { reasons.first() } else { reasons.last() }?;
+    Some(match &reason.policy {
+        Some(policy) => format!("{policy}: {}", reason.text),
+        None => reason.text.clone().into_owned(),
+    })
 }

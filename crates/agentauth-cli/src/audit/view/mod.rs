@@ -1,6 +1,5 @@
 //! `agentauth audit view`: a page on loopback, which only reads.
 
-mod brief;
 mod filter;
 mod gate;
 mod graph;

@@ -4,8 +4,7 @@ use std::io;
 
 use agentauth_audit::disk::{Directory, RealDirectory};
 use agentauth_audit::format::{Body, EntryKind, SALT_BYTES, segment_name, segment_of};
-use agentauth_audit::read::{Entry, SegmentEnd, SegmentReader};
-use agentauth_core::audit::join_personal;
+use agentauth_audit::read::{Entry, SegmentEnd, SegmentReader, View};
 use serde::Serialize;
 
 use super::index::{Index, MAX_HELD_RECORDS, Place};
@@ -63,13 +62,12 @@ impl Source {
         let entry = reader.next_entry().ok()?;
         entry.read().ok().map(|body| read(&body, entry.body, entry.side))
     }
+}
 
-    /// A record with what is personal, and whether that is erased.
-    pub(super) fn join(&self, payload: &[u8], side: &[u8]) -> (Vec<u8>, bool) {
-        let is_erased = !side.is_empty() && side.iter().all(|&byte| byte == 0);
-        let personal = side.get(SALT_BYTES..).filter(|_| !is_erased).unwrap_or_default();
-        (join_personal(payload, personal), is_erased)
-    }
+/// What is personal, and whether it is erased.
+pub(super) fn personal(side: &[u8]) -> (&[u8], bool) {
+    let is_erased = !side.is_empty() && side.iter().all(|&byte| byte == 0);
+    (side.get(SALT_BYTES..).filter(|_| !is_erased).unwrap_or_default(), is_erased)
 }
 
 impl Follower {
@@ -98,7 +96,7 @@ impl Follower {
             let segment = *segment;
             let end = match reader.next_entry() {
                 Ok(entry) => {
-                    take(source, index, segment, &entry);
+                    take(index, segment, &entry);
                     continue;
                 }
                 Err(SegmentEnd::Failed(error)) => return Err(error),
@@ -188,7 +186,7 @@ impl Follower {
     }
 }
 
-fn take(source: &Source, index: &mut Index, segment: u64, entry: &Entry<'_>) {
+fn take(index: &mut Index, segment: u64, entry: &Entry<'_>) {
     index.entries += 1;
     let Ok(body) = entry.read() else {
         index.unreadable += 1;
@@ -197,8 +195,8 @@ fn take(source: &Source, index: &mut Index, segment: u64, entry: &Entry<'_>) {
     let place = Place { segment, offset: entry.offset };
     match body.kind {
         EntryKind::Record => {
-            let (line, _) = source.join(body.payload, entry.side);
-            index.push(body.number, body.micros, place, &line);
+            let (personal, _) = personal(entry.side);
+            index.push(body.number, body.micros, place, View::read(body.payload, personal).as_ref());
         }
         EntryKind::Retired => {}
         kind => index.note(body.number, body.micros, kind, body.payload),

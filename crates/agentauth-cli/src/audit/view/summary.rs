@@ -146,16 +146,19 @@ impl Timeline {
 
 #[cfg(test)]
 mod tests {
+    use agentauth_audit::read::View;
+
     use super::*;
 
     #[test]
     fn bars_are_few_whatever_the_span() {
         for span in [0, 1, 999_999, 86_400_000_000, 10 * 365 * 86_400_000_000, u64::MAX - 2_000_000_000] {
             let mut index = Index::new(10);
-            let line = br#"{"kind":"decision","evaluation_id":"1","effect":"deny","code":"c"}"#;
+            let line = br#"{"version":2,"kind":"decision","evaluation_id":"1","time":"","server":"","effect":"deny","code":"c"}"#;
+            let record = View::read(line, b"");
             let place = super::super::index::Place { segment: 0, offset: 0 };
             for (number, micros) in [(0, 1_999_999_999), (1, 1_999_999_999 + span)] {
-                index.push(number, micros, place, line);
+                index.push(number, micros, place, record.as_ref());
             }
             let summary = Summary::of(&index, &Filter::default());
             let Timeline { start, width, denied, .. } = summary.timeline;

@@ -1,16 +1,10 @@
 // One record, opened: what was asked, by whom and for whom, what was answered and why, and what came of it.
 
 import { ask, by, make } from './dom.js';
-import { moment, seen, shortAgent, shortPrincipal, spoken, took } from './words.js';
+import { agentName, moment, principalName, seen, shortAgent, shortPrincipal, spoken, took } from './words.js';
 
 let onClose = () => {};
 let onStep = () => {};
-
-const agentName = (agent) => (agent?.spiffe ? agent.spiffe : agent?.name ? `${agent.name} (at ${agent.issuer})` : '');
-const principalName = (principal) => {
-  if (!principal) return '';
-  return principal.tenant ? `${principal.subject} (${principal.tenant} at ${principal.issuer})` : `${principal.subject} (at ${principal.issuer})`;
-};
 
 const section = (title, ...children) => make('section', {}, make('h3', {}, title), ...children);
 

@@ -25,7 +25,15 @@ export const shortPrincipal = (name) => {
   return erased ? `erased ${erased[1]}…` : seen(bare(name));
 };
 
-const bare = (name) => (name.endsWith(')') && name.includes(' (') ? name.slice(0, name.lastIndexOf(' (')) || name : name);
+/** What stands behind the last `#`, which in a name of its own is written `%23`. */
+const bare = (name) => name.slice(name.lastIndexOf('#') + 1).replaceAll('%23', '#').replaceAll('%25', '%') || name;
+
+const part = (name) => String(name).replaceAll('%', '%25').replaceAll('#', '%23');
+
+/** Agents and principals as one text each: as filters and commands have them. */
+export const agentName = (agent) => (agent?.spiffe ? agent.spiffe : agent?.named ? `${agent.named.issuer}#${part(agent.named.name)}` : '');
+
+export const principalName = (principal) => (principal ? [principal.issuer, ...(principal.tenant ? [part(principal.tenant)] : []), part(principal.subject)].join('#') : '');
 
 const pad = (n, width) => String(n).padStart(width, '0');
 
