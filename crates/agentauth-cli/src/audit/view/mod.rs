@@ -4,6 +4,7 @@ mod filter;
 mod gate;
 mod graph;
 mod index;
+mod integrity;
 mod listener;
 mod names;
 mod page;
@@ -21,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 use self::gate::Gate;
+use self::integrity::Integrity;
 use self::listener::Bounded;
 use self::server::Shown;
 use self::source::Source;
@@ -35,6 +37,14 @@ pub(crate) struct ViewArgs {
     /// Where the page is served: an address of this machine that others cannot reach, and a port; 0 is any that is free.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+
+    /// The verifier key of the log's checkpoints, as `agentauth audit keygen` writes it. May be repeated.
+    #[arg(long, value_name = "VKEY")]
+    key: Vec<String>,
+
+    /// A file in which the log's checkpoints are anchored. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    anchor: Vec<PathBuf>,
 }
 
 pub(crate) fn run(args: &ViewArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
@@ -47,7 +57,9 @@ pub(crate) fn run(args: &ViewArgs, terminal: &mut Terminal<'_>) -> Result<Exit, 
         )));
     }
     let unreadable = |source| CliError::Unreadable { place: quoted(&args.dir), source };
-    let source = Source::new(RealDirectory::existing(&args.dir).map_err(unreadable)?);
+    let directory = RealDirectory::existing(&args.dir).map_err(unreadable)?;
+    let integrity = Integrity::new(directory.clone(), &args.key, &args.anchor)?;
+    let source = Source::new(directory);
     if source.segments().map_err(unreadable)?.is_empty() {
         return Err(CliError::NoAuditLog(quoted(&args.dir)));
     }
@@ -59,7 +71,8 @@ pub(crate) fn run(args: &ViewArgs, terminal: &mut Terminal<'_>) -> Result<Exit, 
         let gate = Gate::new(address)?;
         terminal.write(format!("{}\n", gate.url()).as_bytes())?;
         terminal.remark(&format!("{} is shown to whoever has this URL, until Ctrl-C ends it", quoted(&args.dir)));
-        let shown = Arc::new(Shown::new(source, args.dir.display().to_string()));
+        let shown = Arc::new(Shown::new(source, args.dir.display().to_string(), integrity));
+        shown.integrity.begin();
         // Most of it is read before the page asks; what comes later is read when it asks.
         let reading = Arc::clone(&shown);
         tokio::task::spawn_blocking(move || reading.read_all());

@@ -37,10 +37,7 @@ impl Names {
     }
 
     pub(super) fn hold(&mut self, text: &str) -> Name {
-        let text = match text.floor_char_boundary(MAX_NAME_BYTES) {
-            end if end < text.len() => &format!("{}…", text.get(..end).unwrap_or_default()),
-            _ => text,
-        };
+        let text = if text.len() > MAX_NAME_BYTES { &cut(text) } else { text };
         if let Some(&name) = self.numbers.get(text) {
             return name;
         }
@@ -74,6 +71,11 @@ impl Names {
     pub(super) const fn is_full(&self) -> bool {
         self.bytes + MAX_NAME_BYTES > MAX_NAMES_BYTES
     }
+}
+
+fn cut(text: &str) -> String {
+    let end = (0..=MAX_NAME_BYTES).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 #[derive(Debug)]

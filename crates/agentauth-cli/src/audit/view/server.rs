@@ -10,13 +10,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::filter::Filter;
 use super::gate::{Gate, watch};
 use super::graph::Graph;
 use super::index::{Index, MAX_HELD_RECORDS};
+use super::integrity::Integrity;
 use super::page;
 use super::records::{Found, List, Opened, Page};
 use super::source::{Follower, Progress, Source};
@@ -37,10 +38,11 @@ pub(super) struct Shown {
     follower: Mutex<Follower>,
     progress: Mutex<(Progress, Option<String>)>,
     is_stopped: AtomicBool,
+    pub(super) integrity: Arc<Integrity>,
 }
 
 impl Shown {
-    pub(super) fn new(source: Source, directory: String) -> Self {
+    pub(super) fn new(source: Source, directory: String, integrity: Integrity) -> Self {
         Self {
             source,
             directory,
@@ -48,6 +50,7 @@ impl Shown {
             follower: Mutex::new(Follower::new()),
             progress: Mutex::default(),
             is_stopped: AtomicBool::new(false),
+            integrity: Arc::new(integrity),
         }
     }
 
@@ -92,6 +95,7 @@ pub(super) fn router(shown: Arc<Shown>, gate: Gate) -> Router {
         .route("/api/summary", get(summary))
         .route("/api/records", get(records))
         .route("/api/graph", get(graph))
+        .route("/api/integrity", get(integrity))
         .route("/api/record/{number}", get(by_number))
         .route("/api/evaluation/{id}", get(by_evaluation))
         .fallback(|| std::future::ready(refusal(StatusCode::NOT_FOUND, "view_path", "there is nothing of this name")))
@@ -119,11 +123,13 @@ async fn answer<T: Serialize>(
 
 type Question<T> = Result<Query<T>, QueryRejection>;
 
-/// The filter, or why it is none.
-fn filter(question: Question<Filter>) -> Result<Filter, Response> {
-    let wrong = || refusal(StatusCode::BAD_REQUEST, "view_filter", "this filter cannot be read, or is too long");
-    let Query(filter) = question.map_err(|_| wrong())?;
-    if filter.is_oversize() { Err(wrong()) } else { Ok(filter) }
+/// The filter, unless it is none.
+fn filter(question: Question<Filter>) -> Option<Filter> {
+    question.ok().map(|Query(filter)| filter).filter(|filter| !filter.is_oversize())
+}
+
+fn no_filter() -> Response {
+    refusal(StatusCode::BAD_REQUEST, "view_filter", "this filter cannot be read, or is too long")
 }
 
 /// Serialised while the index is there to be read.
@@ -155,33 +161,47 @@ async fn state(State(shown): State<Arc<Shown>>) -> Response {
     .await
 }
 
+/// With `check`, the log is verified again.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Integral {
+    check: bool,
+}
+
+async fn integrity(State(shown): State<Arc<Shown>>, question: Question<Integral>) -> Response {
+    let Ok(Query(Integral { check })) = question else { return no_filter() };
+    if check {
+        shown.integrity.begin();
+    }
+    answer(shown, |shown| Some(shown.integrity.state())).await
+}
+
 async fn summary(State(shown): State<Arc<Shown>>, question: Question<Filter>) -> Response {
     match filter(question) {
-        Ok(filter) => answer(shown, move |shown| written(&Summary::of(&shown.index(), &filter))).await,
-        Err(refused) => refused,
+        Some(filter) => answer(shown, move |shown| written(&Summary::of(&shown.index(), &filter))).await,
+        None => no_filter(),
     }
 }
 
 async fn graph(State(shown): State<Arc<Shown>>, question: Question<Filter>) -> Response {
     match filter(question) {
-        Ok(filter) => answer(shown, move |shown| written(&Graph::of(&shown.index(), &filter))).await,
-        Err(refused) => refused,
+        Some(filter) => answer(shown, move |shown| written(&Graph::of(&shown.index(), &filter))).await,
+        None => no_filter(),
     }
 }
 
 async fn records(State(shown): State<Arc<Shown>>, question: Question<Filter>, page: Question<Page>) -> Response {
     match (filter(question), page) {
-        (Ok(filter), Ok(Query(page))) => {
+        (Some(filter), Ok(Query(page))) => {
             answer(shown, move |shown| written(&List::of(&shown.index(), &filter, &page))).await
         }
-        (Err(refused), _) => refused,
-        (_, Err(_)) => refusal(StatusCode::BAD_REQUEST, "view_filter", "this page of a list cannot be read"),
+        _ => no_filter(),
     }
 }
 
 async fn by_number(State(shown): State<Arc<Shown>>, number: Result<Path<u64>, PathRejection>) -> Response {
     let Ok(Path(number)) = number else {
-        return refusal(StatusCode::BAD_REQUEST, "view_filter", "this is no number of an entry");
+        return no_filter();
     };
     answer(shown, move |shown| {
         let found = Found::by_number(&shown.index(), number)?;

@@ -1,9 +1,10 @@
 // Whether the log is whole: always in sight, and in full when asked.
 
-import { by, make } from './dom.js';
+import { ask, by, make } from './dom.js';
 import { bytes, count, counted, moment, seen, spoken } from './words.js';
 
 let state = null;
+let checked = { is_running: false, report: null, failure: null };
 
 const EVENTS = {
   opened: (said) => `A server began to write${said.clean === false ? '; the one before it had not ended in order' : ''}${said.acknowledged_loss ? `. An operator has acknowledged that ${counted(said.acknowledged_loss, 'entry is', 'entries are')} gone` : ''}.`,
@@ -17,13 +18,29 @@ const EVENTS = {
 
 const WEIGHTY = new Set(['recovered', 'gap', 'refused']);
 
-/** In a word, and in a sentence. */
+/** In a word, and in sentences. */
 const verdict = () => {
   const { damage } = state.progress;
-  if (state.failure) return ['bad', 'Cannot be read', `The log cannot be read: ${seen(state.failure)}`];
-  if (damage && !damage.is_at_the_end) return ['bad', 'Damaged', `${seen(damage.segment)}, byte ${count(damage.offset)}: ${seen(damage.message)} (${seen(damage.code)}).`];
-  if (damage) return ['warn', 'Ends in a torn entry', `${seen(damage.segment)} ends at byte ${count(damage.offset)} with something that is no whole entry: one that is being written, or was when a server stopped.`];
-  return ['unknown', 'Not checked', 'Nothing was verified yet but checksums.'];
+  if (state.failure) return ['bad', 'Cannot be read', [`The log cannot be read: ${seen(state.failure)}`]];
+  if (damage && !damage.is_at_the_end) return ['bad', 'Damaged', [`${seen(damage.segment)}, byte ${count(damage.offset)}: ${seen(damage.message)} (${seen(damage.code)}).`]];
+  const { report, failure, is_running: isRunning } = checked;
+  if (failure) return ['bad', 'Cannot be verified', [seen(failure)]];
+  if (!report) return ['unknown', isRunning ? 'Verifying…' : 'Not checked', [isRunning ? `${bytes(checked.bytes)} of ${bytes(checked.of)} are verified.` : 'Nothing was verified yet but checksums.']];
+  const { anchored, signed, unanchored } = report.ranges;
+  const entries = ({ from, until }) => until - from;
+  const loose = entries(unanchored);
+  if (report.verdict === 'damaged') {
+    const first = report.faults[0];
+    return ['bad', 'Damaged', [first ? `${first.segment ? `${seen(first.segment)}, byte ${count(first.offset)}${first.entry === null ? '' : `, entry ${count(first.entry)}`}: ` : ''}${seen(first.text)} (${seen(first.code)}).` : 'The log is not what was written.', report.faults.length + report.more_faults > 1 && `There are ${count(report.faults.length + report.more_faults - 1)} more faults: agentauth audit verify tells them.`]];
+  }
+  if (report.verdict === 'unproven') return ['warn', 'Unproven', ['The log is whole as it stands; but the key or the anchor that was given vouches for nothing of it.']];
+  const torn = report.torn && `The last ${bytes(report.torn.bytes)} of ${seen(report.torn.segment)} are no entry: a write that is under way, or that a crash has cut off.`;
+  const vouched = [entries(anchored) && `${counted(entries(anchored), 'entry is', 'entries are')} anchored: they can neither be cut off nor rewritten.`, entries(signed) && `${counted(entries(signed), 'entry is', 'entries are')} signed, and not anchored: they could be cut off, but not rewritten without the key.`];
+  if (!checked.has_key && !checked.has_anchor) {
+    return [torn ? 'warn' : 'unknown', torn ? 'Whole, end torn' : 'Whole, unsigned', ['Every frame, link and tree head is as it was written, by what the files say themselves. Whoever can write them could have written others: give --key and --anchor to know better.', torn]];
+  }
+  const suffix = loose && `${counted(loose, 'entry', 'entries')} at the end ${loose === 1 ? 'is' : 'are'} neither signed nor anchored yet: whoever can write the files can change them.`;
+  return [torn ? 'warn' : 'good', torn ? 'Verified, end torn' : loose ? `Verified, ${count(loose)} unanchored` : 'Verified', [...vouched, suffix, torn]];
 };
 
 const badge = () => {
@@ -32,9 +49,15 @@ const badge = () => {
   by('integrity-text').textContent = word;
 };
 
-const open = () => {
-  if (!state) return;
-  const [kind, word, sentence] = verdict();
+const again = async () => {
+  checked = await ask('/api/integrity', new URLSearchParams({ check: true }));
+  badge();
+  draw();
+};
+
+/** What is shown, once it is open. */
+const draw = () => {
+  const [kind, word, sentences] = verdict();
   const dialog = by('integrity-dialog');
   const events = state.events.map((event) =>
     make('li', { class: WEIGHTY.has(event.kind) ? 'weighty' : null }, make('span', { class: 'dim' }, `${moment(event.micros)} · ${event.number} `), EVENTS[event.kind]?.(event.payload ?? {}) ?? spoken(event.kind)),
@@ -42,7 +65,8 @@ const open = () => {
   dialog.replaceChildren(
     make('div', { class: 'dialog-bar' }, make('span', { class: 'dim' }, seen(state.progress.origin)), make('button', { type: 'button', class: 'plain', click: () => dialog.close() }, 'Close')),
     make('h2', { id: 'integrity-title', tabindex: '-1' }, make('span', { class: `state ${kind}` }, word)),
-    make('p', {}, sentence),
+    ...sentences.filter(Boolean).map((sentence) => make('p', {}, sentence)),
+    make('p', { class: 'again' }, make('button', { type: 'button', class: 'plain', id: 'verify-again', disabled: checked.is_running, click: again }, 'Verify again'), checked.at ? make('span', { class: 'dim' }, ` last begun ${checked.at.slice(0, 19).replace('T', ' ')}`) : null),
     make(
       'dl',
       {},
@@ -59,13 +83,23 @@ const open = () => {
     make('h3', {}, 'What the log says of itself'),
     make('ul', { class: 'events' }, ...events),
   );
-  dialog.showModal();
+};
+
+const open = () => {
+  if (!state) return;
+  draw();
+  by('integrity-dialog').showModal();
   by('integrity-title').focus();
 };
 
-export const show = (answer) => {
+/** Whether what is shown changes soon. */
+export const show = async (answer) => {
   state = answer;
+  const wasRunning = checked.is_running;
+  checked = await ask('/api/integrity');
   badge();
+  if (wasRunning && by('integrity-dialog').open) draw();
+  return checked.is_running;
 };
 
 export const start = () => {

@@ -77,13 +77,13 @@ const follow = async () => {
   try {
     const before = state;
     state = await ask('/api/state');
-    integrity.show(state);
+    const isVerifying = await integrity.show(state);
     by('where').textContent = seen(state.progress.origin || state.directory);
     by('where').title = seen(state.directory);
     notice(reading());
     const isNew = state.last !== last;
     const isFirst = before === null || !before.progress.is_up_to_date;
-    if (!state.progress.is_up_to_date) pause = READING;
+    if (!state.progress.is_up_to_date || isVerifying) pause = READING;
     if (isFirst && (isNew || before === null)) {
       last = state.last;
       await refresh();
