@@ -20,5 +20,7 @@ mod erase;
 mod log;
 mod proofs;
 mod retention;
+mod proofs;
+mod read;
 mod support;
 mod verify;
