@@ -146,3 +146,6 @@ fn in_short(mut text: String) -> Value {
     text.truncate(end);
     Value::String(StringValue::from(text))
 }
+
+#[cfg(test)]
+mod tests;
