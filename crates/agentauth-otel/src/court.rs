@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use agentauth_core::audit::AuditSink;
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
-use agentauth_core::policy::{PolicyError, Reason, ReasonKind, WouldFlip};
 use agentauth_core::policy::Effect;
+use agentauth_core::policy::{PolicyError, Reason, ReasonKind, WouldFlip};
 use agentauth_core::{
     Action, AgentAuth, AuthzRequest, Caller, Decision, Evidence, ManualClock, PolicyEngine, Rejection, Timestamp,
     TrustedIssuer,

@@ -121,7 +121,8 @@ fn names_that_an_attacker_invents_make_no_series() {
     }
     let series = observatory.series();
     assert_eq!(series.len(), before);
-    let counted = "agentauth.decisions{action_class=_other,effect=deny,engine=none,mode=on_behalf_of,reason=insufficient_scope}";
+    let counted =
+        "agentauth.decisions{action_class=_other,effect=deny,engine=none,mode=on_behalf_of,reason=insufficient_scope}";
     assert_eq!(series[counted], 10_001.0, "{series:?}");
 }
 
@@ -267,7 +268,9 @@ fn every_metric_that_is_made_is_named() {
     assert_eq!(unique.len(), known.len());
     let table: Vec<String> = names::METRICS
         .iter()
-        .map(|metric| format!("{:?} {} [{}] {}", metric.kind, metric.name, metric.labels.join(" "), metric.prometheus()))
+        .map(|metric| {
+            format!("{:?} {} [{}] {}", metric.kind, metric.name, metric.labels.join(" "), metric.prometheus())
+        })
         .collect();
     insta::assert_snapshot!(table.join("\n"));
 }

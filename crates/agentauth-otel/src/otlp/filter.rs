@@ -12,5 +12,8 @@ pub(super) fn is_sent(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let top = target.split("::").next().unwrap_or_default();
     let least = if metadata.is_span() { Level::DEBUG } else { Level::INFO };
-    *metadata.level() <= least && target != event::TARGET && !SENDERS.contains(&top) && !top.starts_with("opentelemetry")
+    *metadata.level() <= least
+        && target != event::TARGET
+        && !SENDERS.contains(&top)
+        && !top.starts_with("opentelemetry")
 }

@@ -71,7 +71,9 @@ pub enum OtlpError {
     #[error("`{0}` is no endpoint: give the scheme, the host and the port, as in https://collector.example:4318")]
     Endpoint(Box<str>),
     /// The endpoint is elsewhere, and not over TLS.
-    #[error("telemetry for `{0}` would travel in the clear: use https, a collector on this host, or dangerously_in_the_clear()")]
+    #[error(
+        "telemetry for `{0}` would travel in the clear: use https, a collector on this host, or dangerously_in_the_clear()"
+    )]
     Plaintext(Box<str>),
     /// A header cannot be sent.
     #[error("the header `{0}` has a character that headers cannot have")]
@@ -127,7 +129,8 @@ impl Otlp {
 
     /// How often metrics are sent: every 30 s unless set, and every second at most.
     pub const fn metrics_every(mut self, interval: Duration) -> Self {
-        self.metrics_every = if interval.as_millis() < MIN_METRICS_EVERY.as_millis() { MIN_METRICS_EVERY } else { interval };
+        self.metrics_every =
+            if interval.as_millis() < MIN_METRICS_EVERY.as_millis() { MIN_METRICS_EVERY } else { interval };
         self
     }
 

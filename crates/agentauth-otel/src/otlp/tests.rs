@@ -15,11 +15,15 @@ fn an_endpoint_is_over_tls_or_on_this_host() {
     ] {
         assert_eq!(read(endpoint).as_deref(), Ok(expected));
     }
-    for endpoint in ["http://collector.example", "http://10.0.0.1:4318", "http://127.0.0.1.example", "http://localhost.example"] {
+    for endpoint in
+        ["http://collector.example", "http://10.0.0.1:4318", "http://127.0.0.1.example", "http://localhost.example"]
+    {
         assert_eq!(read(endpoint), Err("otlp_plaintext"), "{endpoint}");
         assert!(Endpoint::read(endpoint, true).is_ok_and(|endpoint| !endpoint.is_tls()));
     }
-    for endpoint in ["", "collector", "/v1", "ftp://collector.example", "https://c.example/?a=b", "https://u:pw@c.example"] {
+    for endpoint in
+        ["", "collector", "/v1", "ftp://collector.example", "https://c.example/?a=b", "https://u:pw@c.example"]
+    {
         assert_eq!(read(endpoint), Err("otlp_endpoint"), "{endpoint}");
     }
 }

@@ -58,7 +58,9 @@ fn the_trace_of_a_trusted_caller_is_continued() {
 fn what_is_no_traceparent_is_not_read() {
     let good = format!("00-{TRACE}-{PARENT}-01");
     assert!(remote(&headers(&[&good])).is_some());
-    assert!(remote(&headers(&[&format!("cc-{TRACE}-{PARENT}-09-later")])).is_some_and(|remote| remote.flags.to_u8() == 1));
+    assert!(
+        remote(&headers(&[&format!("cc-{TRACE}-{PARENT}-09-later")])).is_some_and(|remote| remote.flags.to_u8() == 1)
+    );
     for bad in [
         String::new(),
         "00".into(),

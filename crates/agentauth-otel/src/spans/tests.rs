@@ -5,13 +5,14 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
-use crate::court::{Court, authorize};
+use crate::court::{Court, at_once, authorize};
 
 /// The spans that `work` ends, under a subscriber that exports them.
 fn spans(work: impl FnOnce()) -> Vec<SpanData> {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test")).with_location(false).with_threads(false);
+    let layer =
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("test")).with_location(false).with_threads(false);
     tracing::subscriber::with_default(Registry::default().with(layer.with_tracked_inactivity(false)), work);
     provider.force_flush().unwrap();
     exporter.get_finished_spans().unwrap()
@@ -43,9 +44,11 @@ fn text(spans: &[SpanData]) -> String {
 #[test]
 fn the_span_of_a_request_says_what_was_decided() {
     let court = court(Semconv::GenAi0_1);
-    let permitted = || tracing::info_span!("permitted").in_scope(|| drop(authorize(&court.lawyer(), "permit").unwrap()));
+    let permitted =
+        || tracing::info_span!("permitted").in_scope(|| drop(authorize(&court.lawyer(), "permit").unwrap()));
     let denied = || tracing::info_span!("denied").in_scope(|| authorize(&court.lawyer(), "forbid").unwrap_err().code());
-    let refused = || tracing::info_span!("refused").in_scope(|| court.authenticate("no.such.token").unwrap_err().code());
+    let refused =
+        || tracing::info_span!("refused").in_scope(|| court.authenticate("no.such.token").unwrap_err().code());
     let spans = spans(|| {
         permitted();
         denied();
@@ -85,6 +88,20 @@ fn each_further_decision_is_an_event_and_no_key_stands_twice() {
     let before = keys.len();
     keys.dedup();
     assert_eq!(keys.len(), before, "{keys:?}");
+    insta::assert_snapshot!(text(&spans));
+}
+
+#[test]
+fn what_a_route_requires_is_told_only_where_it_is_not_met() {
+    let court = court(Semconv::GenAi0_1);
+    let require = |scopes: &str| {
+        let lawyer = court.lawyer();
+        at_once(lawyer.require_scopes(&scopes.parse().unwrap())).map(|()| drop(authorize(&lawyer, "permit")))
+    };
+    let spans = spans(|| {
+        tracing::info_span!("met").in_scope(|| require("permit").unwrap());
+        tracing::info_span!("not met").in_scope(|| require("judge").unwrap_err());
+    });
     insta::assert_snapshot!(text(&spans));
 }
 
