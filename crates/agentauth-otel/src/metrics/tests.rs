@@ -7,7 +7,7 @@ use agentauth_core::Timestamp;
 use agentauth_core::audit::{Acknowledgement, AuditError};
 use agentauth_core::state::{MemoryReplayStore, Remember, ReplayAnswer};
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 
 use super::*;
@@ -39,7 +39,7 @@ impl Observatory {
         self.provider.force_flush().unwrap();
         let mut all = BTreeMap::new();
         for resource in self.exporter.get_finished_metrics().unwrap() {
-            for metric in resource.scope_metrics().flat_map(|scope| scope.metrics()) {
+            for metric in resource.scope_metrics().flat_map(ScopeMetrics::metrics) {
                 for (labels, value) in points(metric.data()) {
                     all.insert(format!("{}{{{labels}}}", metric.name()), value);
                 }
