@@ -9,18 +9,15 @@
     clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
+
 mod anchor;
 mod checkpoint;
+mod erase;
 mod log;
-mod read;
 #[cfg(feature = "object-store")]
 mod object_store;
 mod proofs;
-mod erase;
-mod log;
-mod proofs;
-mod retention;
-mod proofs;
 mod read;
+mod retention;
 mod support;
 mod verify;
