@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use super::queue::Queue;
 use super::tape::UNFINISHED;
 use super::trouble::Trouble;
-use crate::anchor::AnchorSink;
+use crate::anchor::{AnchorSink, SegmentProofs};
 use crate::disk::Directory;
 use crate::erase::Retirement;
 
@@ -129,9 +129,11 @@ impl Publisher {
 
     fn anchor(&self, size: u64, note: &str) {
         let counters = &self.queue.counters;
+        // Read from the segments, which stay where they are even when another has opened the log since.
+        let proofs = SegmentProofs::new(&*self.directory);
         let mut failed = false;
         for anchor in &self.anchors {
-            match anchor.anchor(note) {
+            match anchor.anchor(note, &proofs) {
                 Ok(()) => drop(counters.anchored.fetch_max(size, Relaxed)),
                 Err(error) => {
                     failed = true;

@@ -96,11 +96,14 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A writer has found bytes at the end that are no entry.
+    /// A writer has found bytes at the end that are no entry, or has left them there: then it says only how many they are at most.
     fn recovered(&mut self, body: &Body<'_>) -> Checked {
         let recovered: Recovered = read(body)?;
         self.leftover.take_if(|left| {
-            left.bytes == recovered.bytes && recovered.sha256.as_ref().is_none_or(|sha256| *sha256 == left.sha256)
+            recovered
+                .sha256
+                .as_ref()
+                .map_or(left.bytes <= recovered.bytes, |sha256| left.bytes == recovered.bytes && *sha256 == left.sha256)
         });
         if let Some(kept_in) = &recovered.kept_in {
             self.segments.foreign.retain(|name| name != kept_in);
