@@ -7,6 +7,16 @@ use std::io;
 
 pub use real::RealDirectory;
 
+/// Which of the files of a disk it is, whatever it is called: its device and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::exhaustive_structs, reason = "made by whoever implements a directory")]
+pub struct FileIdentity {
+    /// The device.
+    pub device: u64,
+    /// The number of the file on it.
+    pub number: u64,
+}
+
 /// The directory that a log is in. Names are those of its entries, without a path.
 pub trait Directory: Send + Sync + fmt::Debug {
     /// The names of its files, in any order.
@@ -32,6 +42,13 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Which file has this name now, as its [`LogFile::identity`] says; none if there is no such file.
+    ///
+    /// A directory that does not tell files apart says of each that is there that it is the same.
+    fn identity(&self, name: &str) -> io::Result<Option<FileIdentity>> {
+        Ok(self.list()?.iter().any(|there| there == name).then(FileIdentity::default))
+    }
+
     /// Waits until what was created, renamed and removed is on the disk.
     fn sync(&self) -> io::Result<()>;
 
@@ -49,6 +66,11 @@ pub trait LogFile: Send + fmt::Debug {
     /// # Errors
     /// Whatever the file system reports; so for all that follow.
     fn length(&self) -> io::Result<u64>;
+
+    /// Which file it is, even if its name is gone or another's.
+    fn identity(&self) -> io::Result<FileIdentity> {
+        Ok(FileIdentity::default())
+    }
 
     /// Reads at `offset`. Fewer bytes than asked for are not the end; none are.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -86,6 +108,10 @@ impl<D: Directory + ?Sized> Directory for std::sync::Arc<D> {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         (**self).remove(name)
+    }
+
+    fn identity(&self, name: &str) -> io::Result<Option<FileIdentity>> {
+        (**self).identity(name)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -12,6 +12,7 @@
 #![allow(dead_code, reason = "fixtures")]
 mod anchor;
 mod checkpoint;
+mod log;
 mod proofs;
 mod support;
 mod verify;
