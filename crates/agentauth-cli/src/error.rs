@@ -1,5 +1,6 @@
 use std::io;
 
+use agentauth_audit::erase::EraseError;
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
 use agentauth_core::policy::ArgumentsError;
@@ -163,9 +164,15 @@ pub enum CliError {
     /// Policies are asked as a server asks them, which this machine has no room for.
     #[error("the policies cannot be asked ({0})")]
     NoRuntime(#[source] io::Error),
+    /// A directory without a segment of an audit log.
+    #[error("{0} holds no audit log: name the directory that a server writes its log to")]
+    NoAuditLog(String),
     /// Arguments that no server would take.
     #[error("--arguments: {0}")]
     Arguments(#[from] ArgumentsError),
+    /// Nothing was erased from a log.
+    #[error("{0}")]
+    Erase(#[from] EraseError),
     /// Standard output cannot be written to.
     #[error("the output cannot be written ({0})")]
     Output(#[source] io::Error),

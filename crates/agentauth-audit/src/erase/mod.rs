@@ -3,6 +3,7 @@
 mod erasure;
 mod retention;
 mod rewrite;
+mod segment;
 mod walk;
 
 use std::io;

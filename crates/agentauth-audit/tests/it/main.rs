@@ -9,10 +9,14 @@
     clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
-#![allow(dead_code, reason = "fixtures")]
 mod anchor;
 mod checkpoint;
+mod erase;
 mod log;
+#[cfg(feature = "object-store")]
+mod object_store;
 mod proofs;
+mod read;
+mod retention;
 mod support;
 mod verify;

@@ -1,5 +1,9 @@
 //! What several tests need.
 
+pub(crate) mod fault;
+pub(crate) mod fixture;
+pub(crate) mod whole;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -49,6 +49,21 @@ pub(crate) enum Command {
     View(view::ViewArgs),
 
     /// Erase what is personal, and keep the log verifiable.
+    ///
+    /// What is personal of a record stands beside what is hashed: it becomes zeros, and every link, tree head, checkpoint
+    /// and proof stays as it was. The log names the entries and the reason, for good. Copies of the log and the blocks of
+    /// the disk are not reached.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit erase audit --principal https://sts.example#alice --reason 'request 2027-31' --dry-run
+  agentauth audit erase audit --principal https://sts.example#alice --reason 'request 2027-31'
+  agentauth audit erase audit --entry 4711 --entry 4712 --reason 'shown by mistake'
+
+Status: 0 if it is erased, or nothing was there; 2 if not: if a writer has the log open, if it is damaged (nothing was
+changed then), if files cannot be written (do it again then)."
+    )]
     Erase(erase::EraseArgs),
 }
 

@@ -8,7 +8,12 @@
     clippy::string_slice,
     reason = "a test says what it expects by failing"
 )]
+mod audit_erase;
 mod delegation;
+/// A small log.
+#[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]
+#[path = "../../../agentauth-audit/tests/it/support/fixture.rs"]
+mod fixture;
 mod help;
 mod inspect;
 mod keys;

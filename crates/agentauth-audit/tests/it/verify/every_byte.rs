@@ -29,7 +29,10 @@ fn no_flipped_byte_is_missed_or_told_of_another_place() {
                 // next writer sets both aside.
                 let is_end = segment == 2 && entry == Some(starts.len() - 3);
                 if is_last || is_end && report.verdict() == Verdict::TornTail {
-                    assert!(is_last || (starts[starts.len() - 3] + 16..).take(81).any(|head| head == at), "{name} {at}");
+                    assert!(
+                        is_last || (starts[starts.len() - 3] + 16..).take(81).any(|head| head == at),
+                        "{name} {at}"
+                    );
                     assert_eq!(report.verdict(), Verdict::TornTail, "{name} {at}");
                     let torn = report.torn.unwrap();
                     assert_eq!((torn.segment, torn.offset), (name.clone(), start));
