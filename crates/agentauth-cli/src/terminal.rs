@@ -18,6 +18,8 @@ pub enum Exit {
     Refused,
     /// The command line, a file or a fetch is the problem; no token was judged. Status 2.
     Problem,
+    /// A log is whole but for its last bytes, which are no entry. Status 3.
+    Torn,
 }
 
 impl From<Exit> for ExitCode {
@@ -26,6 +28,7 @@ impl From<Exit> for ExitCode {
             Exit::Good => 0,
             Exit::Refused => 1,
             Exit::Problem => 2,
+            Exit::Torn => 3,
         })
     }
 }
@@ -40,6 +43,30 @@ pub struct Terminal<'t> {
     clock: Box<dyn Clock + 't>,
     /// Someone would have to type the token.
     is_typed: bool,
+    /// Someone sees how far a command is.
+    is_watched: bool,
+}
+
+/// How far a command is, where someone sees it.
+#[derive(Debug)]
+pub(crate) struct Bar(Option<indicatif::ProgressBar>);
+
+impl Bar {
+    /// Shows that `done` bytes of `all` are done.
+    pub(crate) fn show(&self, done: u64, all: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(all);
+            bar.set_position(done);
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 impl<'t> Terminal<'t> {
@@ -58,6 +85,7 @@ impl<'t> Terminal<'t> {
             error_look: Look::PLAIN,
             clock: Box::new(clock),
             is_typed: false,
+            is_watched: false,
         }
     }
 
@@ -73,6 +101,7 @@ impl<'t> Terminal<'t> {
             errors: Box::new(io::stderr().lock()),
             clock: Box::new(SystemClock),
             is_typed: io::stdin().is_terminal(),
+            is_watched: io::stderr().is_terminal(),
         }
     }
 
@@ -105,6 +134,13 @@ impl<'t> Terminal<'t> {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
             _ => Ok(()),
         }
+    }
+
+    /// A bar on standard error, which is taken away at the end; none if that is no terminal.
+    pub(crate) fn bar(&self) -> Bar {
+        let template = "{bar:30} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+        let style = indicatif::ProgressStyle::with_template(template).map(|style| style.progress_chars("=> "));
+        Bar(style.ok().filter(|_| self.is_watched).map(|style| indicatif::ProgressBar::new(0).with_style(style)))
     }
 
     /// Says something beside the output.

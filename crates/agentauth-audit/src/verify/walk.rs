@@ -10,10 +10,11 @@ use super::report::{Report, Torn, Verdict};
 use super::segments::{CHECKPOINT, Segments};
 use super::vouched::Mark;
 use super::{Progress, Verifier, tail};
-use crate::disk::Directory;
-use crate::format::{Body, EntryKind, FrameError, HeaderError, SegmentHeader, commitment, segment_name};
-use crate::read::{Entry, SegmentEnd, SegmentReader};
-use crate::tree::{Frontier, Hash, leaf_hash};
+use crate::disk::{Directory, LogFile};
+use crate::format::{EntryKind, FrameError, HeaderError, SegmentHeader, segment_name};
+use crate::log::scan::{MAX_WRITE_BYTES, is_torn};
+use crate::read::{SegmentEnd, SegmentReader};
+use crate::tree::{Frontier, Hash};
 
 /// Progress is told after so many bytes.
 const STEP: u64 = 4 * 1024 * 1024;
@@ -54,7 +55,7 @@ pub(super) struct Walk<'w, 'v> {
 pub(super) struct Position {
     /// The number that comes next.
     pub(super) next: Option<u64>,
-    previous: Option<Hash>,
+    pub(super) previous: Option<Hash>,
     pub(super) tree: Option<Frontier>,
     /// The kind of the latest entry, and when it was written.
     pub(super) kind: Option<EntryKind>,
@@ -269,20 +270,41 @@ impl<'w, 'v> Walk<'w, 'v> {
         Ok(found.map(|(offset, _)| offset))
     }
 
-    /// Tells a torn end from damage; of damage, where the next entry is and which.
+    /// Tells a torn end from damage, as the next writer will; of damage, where the next entry is and which.
     fn damaged_at(&mut self, place: Place, kind: FaultKind) -> io::Result<Option<(u64, u64)>> {
         let Some(name) = self.segments.name(place.segment) else { return Ok(None) };
         let file = self.directory.open_to_read(&name)?;
         let found = tail::entry_after(&*file, place.offset.saturating_add(1), self.at.next.unwrap_or(0))?;
-        if found.is_none() && place.segment + 1 == self.segments.firsts.len() {
-            let bytes = file.length()?.saturating_sub(place.offset);
+        let bytes = file.length()?.saturating_sub(place.offset);
+        if place.segment + 1 == self.segments.firsts.len() && self.is_torn(&*file, place.offset, bytes, &kind, found)? {
             self.report.torn = Some(Torn { segment: name, offset: place.offset, bytes });
             self.report.verdict = self.report.verdict.max(Verdict::TornTail);
-        } else {
-            self.fault(place, self.at.next, kind);
-            self.at = Position::default();
+            return Ok(None);
         }
+        self.fault(place, self.at.next, kind);
+        self.at = Position::default();
         Ok(found)
+    }
+
+    fn is_torn(
+        &self,
+        file: &dyn LogFile,
+        offset: u64,
+        bytes: u64,
+        kind: &FaultKind,
+        found: Option<(u64, u64)>,
+    ) -> io::Result<bool> {
+        match kind {
+            _ if bytes > MAX_WRITE_BYTES => Ok(false),
+            // A segment is written whole before it has its name.
+            FaultKind::Header(error) => Ok(found.is_none() && !matches!(error, HeaderError::Malformed)),
+            _ => {
+                let mut rest = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+                let read = tail::read(file, &mut rest, offset)?;
+                rest.truncate(read);
+                Ok(is_torn(&rest, self.at.next.unwrap_or(0), self.at.previous.unwrap_or_default()))
+            }
+        }
     }
 
     /// What stands behind the last entry of a segment of which the next one says that it is the last.
@@ -302,73 +324,6 @@ impl<'w, 'v> Walk<'w, 'v> {
         }
     }
 
-    fn entry(&mut self, index: usize, entry: &Entry<'_>) {
-        let place = Place { segment: index, offset: entry.offset };
-        self.report.entries += 1;
-        let body = match entry.read() {
-            Ok(body) => body,
-            Err(error) => {
-                let next = self.at.next;
-                self.fault(place, next, FaultKind::Body(error));
-                self.at = Position { next: next.and_then(|next| next.checked_add(1)), ..Position::default() };
-                return;
-            }
-        };
-        self.follow(place, &body);
-        self.mark(&body);
-        let leaf = match stub(&body, entry.side) {
-            None => {
-                self.side(place, &body, entry.side);
-                leaf_hash(entry.body)
-            }
-            Some(Some(leaf)) => leaf,
-            Some(None) => {
-                self.fault(place, Some(body.number), FaultKind::Payload);
-                leaf_hash(entry.body)
-            }
-        };
-        self.account(place, &body);
-        self.at.previous = Some(leaf);
-        self.at.next = body.number.checked_add(1);
-        self.at.kind = Some(body.kind);
-        self.at.micros = body.micros;
-        if let Some(tree) = &mut self.at.tree {
-            tree.push(leaf);
-        }
-        if self.is_sound {
-            self.sound = self.mark_here();
-        }
-        self.compare_known();
-    }
-
-    /// Whether it is the next one, and continues the one before it.
-    fn follow(&mut self, place: Place, body: &Body<'_>) {
-        let wrong = match (self.at.next, self.at.previous) {
-            (Some(expected), _) if expected != body.number => FaultKind::Number { expected, found: body.number },
-            (_, Some(previous)) if previous != body.previous => FaultKind::Link,
-            _ => return,
-        };
-        self.fault(place, self.at.next, wrong);
-        (self.at.tree, self.at.kind) = (None, None);
-    }
-
-    /// Whether what is personal is what was written, or was erased.
-    fn side(&mut self, place: Place, body: &Body<'_>, side: &[u8]) {
-        if commitment(side) == body.commitment {
-            return;
-        }
-        let kind = if side.is_empty() {
-            FaultKind::SideMissing
-        } else if side.iter().any(|&byte| byte != 0) {
-            FaultKind::Side
-        } else if self.erasures.found(body.number, place) {
-            return;
-        } else {
-            FaultKind::TooManyErased(Erasures::most())
-        };
-        self.fault(place, Some(body.number), kind);
-    }
-
     pub(super) fn fault(&mut self, place: Place, entry: Option<u64>, kind: FaultKind) {
         self.is_sound = false;
         let segment = self.segments.name(place.segment);
@@ -384,10 +339,4 @@ impl<'w, 'v> Walk<'w, 'v> {
             progress(Progress { bytes, of: self.report.bytes.max(bytes), entries: self.report.entries });
         }
     }
-}
-
-/// Of an entry whose content was given up, its leaf hash, if it is as it should be.
-fn stub(body: &Body<'_>, side: &[u8]) -> Option<Option<Hash>> {
-    let is_bare = side.is_empty() && body.commitment == Hash::default();
-    (body.kind == EntryKind::Retired).then(|| body.payload.try_into().ok().filter(|_| is_bare).map(Hash))
 }

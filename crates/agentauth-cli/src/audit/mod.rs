@@ -7,6 +7,7 @@ pub(crate) mod export;
 pub(crate) mod keygen;
 pub(crate) mod prove;
 pub(crate) mod query;
+mod source;
 pub(crate) mod stats;
 pub(crate) mod tail;
 pub(crate) mod verify;
@@ -19,12 +20,52 @@ use crate::{CliError, Exit, Terminal};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check a log: every frame, link, tree head and checkpoint.
+    ///
+    /// Tells what is anchored, what is signed, and what is neither: without --key nothing shows that the log was not written
+    /// anew, and without --anchors nothing shows that its end was not cut off. Of damage, it tells the first place:
+    /// the file, the byte, the entry, and what is wrong with it. A log may be verified while it is written.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit verify audit
+  agentauth audit verify audit --key tool-server.vkey --anchors /mnt/other/tool-server.anchor
+  agentauth audit verify audit --key example.com/tool-server+1a2b3c4d+AbCd... --json
+
+Status: 0 if it is whole; 1 if it is damaged or forged, or the key or an anchor vouches for nothing of it; 2 if it cannot
+be read; 3 if it is whole but for its last bytes, which are no entry: a write that is under way, or a crash."
+    )]
     Verify(verify::VerifyArgs),
 
     /// Write a proof that one record is in the log.
+    ///
+    /// The proof (C2SP tlog-proof) holds the record, without what is personal unless --with-personal is given, and shows
+    /// whoever has the log's verifier key that it is in the log. It is by the latest signed checkpoint.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit prove audit 4f0c66d24f5d3a3b8b4f6a0e8f9d2c11 --out decision.tlog-proof
+  agentauth audit prove audit 4711 --with-personal > entry.tlog-proof
+
+Status: 0 if it is proven, 1 if it cannot be: if it is not there, or no signed checkpoint covers it yet; 2 if the log cannot
+be read."
+    )]
     Prove(prove::ProveArgs),
 
     /// Check a proof that somebody else has given.
+    ///
+    /// Needs nothing but the proof and the verifier key of the log, which must not come with the proof. Shows what
+    /// the record says.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit check-proof decision.tlog-proof --key tool-server.vkey
+  agentauth audit check-proof decision.tlog-proof --key example.com/tool-server+1a2b3c4d+AbCd... --json
+
+Status: 0 if the record is in the log, 1 if that is not proven, 2 if the proof or the key cannot be read."
+    )]
     CheckProof(check_proof::CheckProofArgs),
 
     /// Make a key that signs checkpoints.

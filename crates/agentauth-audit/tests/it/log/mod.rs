@@ -1,7 +1,7 @@
 //! The writer: what it promises, on a disk that does what it is told.
 
 mod disk;
-mod support;
+pub(crate) mod support;
 
 mod checkpoints;
 mod failing;

@@ -3,5 +3,7 @@
 mod build;
 mod damage;
 mod every_byte;
+mod own;
 mod proof;
 mod vouched;
+mod written;
