@@ -9,6 +9,7 @@
     clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
+#![allow(dead_code, reason = "fixtures")]
 mod anchor;
 mod checkpoint;
 mod erase;
