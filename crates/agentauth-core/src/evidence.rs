@@ -18,6 +18,7 @@ use crate::identity::svid::X509Svid;
 use crate::jose::MAX_TOKEN_BYTES;
 use crate::text::Secret;
 use crate::token::{TXN_TOKEN, TransactionTokenError};
+use crate::trace::TraceContext;
 
 /// Everything a caller shows about itself: a token, a proof that it may hold it, and the identity that its connection
 /// proved.
@@ -38,6 +39,8 @@ pub struct Evidence {
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
     /// What stands in the `Txn-Token` header.
     pub(crate) transaction: Result<Option<Secret>, TransactionTokenError>,
+    /// The trace that it says it is a part of.
+    pub(crate) trace: Option<TraceContext>,
     /// The tokens that the token was narrowed from, root first.
     #[cfg(feature = "unstable-chain")]
     pub(crate) ancestors: Result<Option<Secret>, ChainError>,
@@ -123,7 +126,11 @@ impl Evidence {
     /// is authenticated, so that the refusal is recorded.
     #[must_use]
     pub fn from_http(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        let evidence = Self { transaction: transaction(headers), ..Self::of(credentials(method, uri, headers)) };
+        let evidence = Self {
+            transaction: transaction(headers),
+            trace: TraceContext::from_headers(headers),
+            ..Self::of(credentials(method, uri, headers))
+        };
         #[cfg(feature = "unstable-chain")]
         let evidence = evidence.with_ancestors_from(headers, &AGENT_DELEGATION);
         evidence
@@ -134,6 +141,13 @@ impl Evidence {
     #[must_use]
     pub fn with_transaction_token(mut self, token: &str) -> Self {
         self.transaction = one_token(token.as_bytes()).map(Some);
+        self
+    }
+
+    /// And the trace that the request is a part of, by its own word: it goes into the record, and nothing is decided by it.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Option<TraceContext>) -> Self {
+        self.trace = trace;
         self
     }
 
@@ -186,6 +200,7 @@ impl Evidence {
             peer: None,
             certificate: None,
             transaction: Ok(None),
+            trace: None,
             #[cfg(feature = "unstable-chain")]
             ancestors: Ok(None),
         }

@@ -20,6 +20,7 @@ mod text;
 mod time;
 pub mod token;
 mod token_service;
+mod trace;
 
 pub use agentauth::{
     Admitted, AgentAuth, AgentAuthBuilder, Approvals, Authentication, Caller, ConfigError, DecisionPoint, DelegateTo,
@@ -41,3 +42,4 @@ pub use text::Excerpt;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use token::TrustedIssuer;
 pub use token_service::{TokenRefusal, TokenService};
+pub use trace::{TRACEPARENT, TRACESTATE, TraceContext, TraceError};

@@ -36,6 +36,22 @@ impl fmt::Debug for Excerpt {
     }
 }
 
+/// Cuts `text` to at most `limit` bytes.
+pub(crate) fn cut(text: &mut Box<str>, limit: usize) {
+    if text.len() > limit {
+        *text = beginning(text, limit).into();
+    }
+}
+
+/// At most `limit` bytes of `text`.
+pub(crate) fn beginning(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 /// A text that must not be shown: a token, for instance. `Debug` says only how long it is, and it has no `Display`.
 #[derive(Clone)]
 pub(crate) struct Secret(Box<str>);

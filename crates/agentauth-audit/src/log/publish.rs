@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use super::queue::Queue;
 use super::tape::UNFINISHED;
 use super::trouble::Trouble;
-use crate::anchor::AnchorSink;
+use crate::anchor::{AnchorSink, SegmentProofs};
 use crate::disk::Directory;
 
 /// The latest checkpoint, for tools that read C2SP notes; what counts is in the log.
@@ -103,7 +103,7 @@ impl Publisher {
         let counters = &self.queue.counters;
         let mut failed = false;
         for anchor in &self.anchors {
-            match anchor.anchor(note) {
+            match anchor.anchor(note, &SegmentProofs::new(&*self.directory)) {
                 Ok(()) => drop(counters.anchored.fetch_max(size, Relaxed)),
                 Err(error) => {
                     failed = true;

@@ -15,6 +15,7 @@ mod checkpoint;
 mod erase;
 mod log;
 mod proofs;
+mod read;
 mod retention;
 mod support;
 mod verify;

@@ -22,14 +22,14 @@ const POLICIES: &str = r#"
 /// A record of one decision on `action` in `case`.
 fn decision(number: u32, action: &str, case: &str, arguments: &Value, shown: Option<Value>, allowed: bool) -> Value {
     let mut record = json!({
-        "version": 1, "kind": "decision", "evaluation_id": format!("{number:032x}"), "time": "2027-01-15T08:00:00Z",
+        "version": 2, "kind": "decision", "evaluation_id": format!("{number:032x}"), "time": "2027-01-15T08:00:00Z",
         "server": "https://tools.example", "effect": if allowed { "allow" } else { "deny" },
         "code": if allowed { "allowed" } else { "policy_not_permitted" },
         "reasons": [{"kind": if allowed { "permitted" } else { "not_permitted" }, "text": "so it is"}],
         "delegation": {
             "agent": {"spiffe": "spiffe://court.example/agent/lawyer"},
-            "principal": {"issuer": "https://sts.example", "kind": "subject", "subject": "alice"},
-            "mode": "on_behalf_of", "earlier_actors": [], "depth": 1, "scopes": "motions:file records:read",
+            "principal_hash": "68a8f11e959d06b64689f7c30a6f76ce", "mode": "on_behalf_of",
+            "chain": [{"agent": {"spiffe": "spiffe://court.example/agent/lawyer"}, "proof": "token"}], "depth": 1, "scopes": "motions:file records:read",
             "audience": "https://tools.example", "issuer": "https://sts.example", "binding": "bearer",
             "token": "8c79bef21c6a4bb855a6f8e86056ec53", "expires": "2027-01-15T08:05:00Z",
         },
@@ -38,9 +38,10 @@ fn decision(number: u32, action: &str, case: &str, arguments: &Value, shown: Opt
             "arguments": Arguments::of(arguments).unwrap().digest(),
         },
         "policy_version": "1",
+        "personal": {"principal": {"issuer": "https://sts.example", "kind": "subject", "subject": "alice"}},
     });
     if let Some(shown) = shown {
-        record["action"]["shown"] = shown;
+        record["personal"]["shown"] = shown;
     }
     record
 }
@@ -174,10 +175,10 @@ fn torn_lines_are_told_and_what_is_no_record_is_refused() {
     assert_snapshot!("replay_torn", run.transcript());
 
     for (content, word) in [
-        (good.replace("\"version\":1", "\"version\":2"), "version"),
+        (good.replace("\"version\":2", "\"version\":3"), "version"),
         (good.replace("\"mode\":\"on_behalf_of\"", "\"mode\":\"shadow\""), "mode"),
         ("[1]".into(), "not a record"),
-        (r#"{"version":1,"kind":"decision","kind":"outcome"}"#.to_owned(), "twice"),
+        (r#"{"version":2,"kind":"decision","kind":"outcome"}"#.to_owned(), "twice"),
         (" ".repeat(agentauth_core::audit::MAX_RECORD_BYTES + 7), "longer"),
     ] {
         folder.write("audit.jsonl", format!("{good}\n{content}\n"));
@@ -212,7 +213,7 @@ fn what_a_record_says_cannot_drive_the_terminal() {
     for record in &mut records {
         record["evaluation_id"] = hostile.into();
         record["action"]["resource"]["id"] = hostile.into();
-        record["delegation"]["principal"]["subject"] = hostile.into();
+        record["personal"]["principal"]["subject"] = hostile.into();
         record["delegation"]["agent"] = json!({"named": {"issuer": "https://sts.example", "name": hostile}});
     }
     log(&folder, &records);
@@ -222,7 +223,7 @@ fn what_a_record_says_cannot_drive_the_terminal() {
         assert_eq!(format!("{}{}", run.out, run.err).chars().find(is_bad), None, "{}", run.out);
         assert!(!run.out.lines().any(|line| line.starts_with("1 decision: 1 the same")), "{}", run.out);
     }
-    folder.write("audit.jsonl", format!("{{\"version\":1,\"kind\":\"{hostile}"));
+    folder.write("audit.jsonl", format!("{{\"version\":2,\"kind\":\"{hostile}"));
     let run = folder.run(&REPLAY, "");
     assert!(run.err.contains("torn") && !run.err.contains('\u{1b}'), "{}", run.err);
 }

@@ -33,9 +33,11 @@ impl Caller {
             ApprovalStanding::Full => return Err(ApprovalRefusal::Full.into()),
             ApprovalStanding::Unavailable => return Err(ApprovalRefusal::Unavailable.into()),
         };
-        let known = record.approval.insert(ApprovalRecord { id, approver: None, asked_by: None });
+        let known = record.approval.insert(ApprovalRecord { id, approver: None, approver_hash: None, asked_by: None });
         // An approval by nobody who can be named is none.
-        known.approver = Some(approver?.ok_or(ApprovalRefusal::Unavailable)?);
+        let approver = approver?.ok_or(ApprovalRefusal::Unavailable)?;
+        known.approver_hash = Some(auth.inner.audit_key.hash_approver(&approver));
+        known.approver = Some(approver);
         Ok(())
     }
 

@@ -146,6 +146,7 @@ impl Approvals {
         record.approval = Some(ApprovalRecord {
             id: request.id().into(),
             approver: Some(approver.clone()),
+            approver_hash: Some(self.auth.inner.audit_key.hash_approver(approver)),
             asked_by: Some(request.evaluation_id().into()),
         });
         Ok(self.auth.append(record).await?)

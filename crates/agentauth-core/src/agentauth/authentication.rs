@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use super::standing::at_once;
-use super::{AgentAuth, Caller, NO_ID, Recorded, deny};
+use super::{AgentAuth, Caller, NO_ID, OpenRecord, Recorded, deny};
 use crate::audit::{DelegationRecord, RecordKind};
 use crate::binding::dpop::{DpopError, DpopVerifier, Scheme, VerifiedProof};
 use crate::binding::{self, Binding, BindingError, Bound, Presented};
@@ -91,39 +91,6 @@ impl Presenter {
     }
 }
 
-/// Whom the answer is for, as long as it is awaited: a caller that hangs up before is told nothing, and is in the record
-/// all the same.
-struct Awaited {
-    auth: AgentAuth,
-    id: Arc<str>,
-    peer: Option<Peer>,
-    is_over: bool,
-}
-
-impl Awaited {
-    fn new(auth: &AgentAuth, id: &Arc<str>, evidence: &Evidence) -> Self {
-        let peer = evidence.peer.clone();
-        Self { auth: auth.clone(), id: Arc::clone(id), peer, is_over: false }
-    }
-
-    /// The answer is known, and will be recorded.
-    fn over(mut self) {
-        self.is_over = true;
-    }
-}
-
-impl Drop for Awaited {
-    fn drop(&mut self) {
-        if !self.is_over {
-            let mut record = self.auth.record(RecordKind::Authentication, &self.id, self.auth.now());
-            record.seen_from(self.peer.as_ref());
-            deny(&mut record, &Refusal::CallerGone);
-            // Not waited for: there is nobody left to be told.
-            drop(self.auth.append(record));
-        }
-    }
-}
-
 /// How far one can get without waiting.
 enum Examined {
     Done(Result<Presenter, Refusal>),
@@ -137,15 +104,20 @@ impl AgentAuth {
     /// The returned future answers with a [`Rejection`]; its [`Refusal`] is the first rule that failed.
     pub fn authenticate(&self, evidence: Evidence) -> Authentication {
         let now = self.inner.clock.now();
-        let (id, examined) = match self.new_id() {
-            Ok(id) => (id, self.examine(&evidence, now)),
-            Err(refusal) => (NO_ID.into(), Examined::Done(Err(refusal))),
+        let (id, failure) = match self.new_id() {
+            Ok(id) => (id, None),
+            Err(refusal) => (NO_ID.into(), Some(refusal)),
         };
+        let mut record = self.record(RecordKind::Authentication, &id, now);
+        record.seen_from(evidence.peer.as_ref());
+        record.trace.clone_from(&evidence.trace);
+        let record = self.open(record);
+        let examined = failure.map_or_else(|| self.examine(&evidence, now), |refusal| Examined::Done(Err(refusal)));
         match examined {
-            Examined::Done(presenter) => self.settle(evidence, id, presenter, now),
+            Examined::Done(presenter) => self.settle(evidence, record, presenter, now),
             Examined::Asking(pending) => {
-                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
-                Authentication::asking(async move { auth.ask(evidence, id, pending, awaited).await })
+                let auth = self.clone();
+                Authentication::asking(async move { auth.ask(evidence, record, pending).await })
             }
         }
     }
@@ -167,17 +139,10 @@ impl AgentAuth {
         }
     }
 
-    async fn ask(
-        &self,
-        evidence: Evidence,
-        id: Arc<str>,
-        pending: Pending,
-        awaited: Awaited,
-    ) -> Result<Caller, Rejection> {
+    async fn ask(&self, evidence: Evidence, record: OpenRecord, pending: Pending) -> Result<Caller, Rejection> {
         let presenter = self.ask_for_token(&evidence, pending).await;
-        awaited.over();
         let now = self.inner.clock.now();
-        self.settle(evidence, id, presenter, now).await
+        self.settle(evidence, record, presenter, now).await
     }
 
     async fn ask_for_token(&self, evidence: &Evidence, pending: Pending) -> Result<Presenter, Refusal> {
@@ -239,26 +204,25 @@ impl AgentAuth {
     fn settle(
         &self,
         evidence: Evidence,
-        id: Arc<str>,
+        record: OpenRecord,
         presenter: Result<Presenter, Refusal>,
         now: Timestamp,
     ) -> Authentication {
         let (Some(transactions), Ok(_)) = (&self.inner.transactions, &presenter) else {
-            return self.stand(evidence, id, presenter, now);
+            return self.stand(evidence, record, presenter, now);
         };
         match transactions.begin(&evidence.transaction, now) {
             Ok(transaction) => {
                 let presenter = presenter.map(|presenter| presenter.within(transaction, &self.inner.implications));
-                self.stand(evidence, id, presenter, now)
+                self.stand(evidence, record, presenter, now)
             }
-            Err(TransactionHeld::Refused(error)) => self.stand(evidence, id, Err(error.into()), now),
+            Err(TransactionHeld::Refused(error)) => self.stand(evidence, record, Err(error.into()), now),
             Err(TransactionHeld::Pending(pending)) => {
-                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                let auth = self.clone();
                 Authentication::asking(async move {
                     let presenter = auth.ask_for_transaction(&evidence, presenter, pending).await;
-                    awaited.over();
                     let now = auth.inner.clock.now();
-                    auth.stand(evidence, id, presenter, now).await
+                    auth.stand(evidence, record, presenter, now).await
                 })
             }
         }
@@ -297,28 +261,27 @@ impl AgentAuth {
     fn stand(
         &self,
         evidence: Evidence,
-        id: Arc<str>,
+        record: OpenRecord,
         presenter: Result<Presenter, Refusal>,
         now: Timestamp,
     ) -> Authentication {
         let presenter = match presenter {
             Ok(presenter) => presenter,
-            Err(refusal) => return Authentication::of(self.conclude(evidence, id, Err(refusal), None, now)),
+            Err(refusal) => return Authentication::of(self.conclude(evidence, record, Err(refusal), None, now)),
         };
         let mut standing = self.standing(presenter.delegation.token(), evidence.peer.as_ref(), now);
         match at_once(&mut standing) {
-            Poll::Ready(Ok(())) => self.use_proof(evidence, id, presenter, now),
-            Poll::Ready(Err(refusal)) => Authentication::of(self.conclude(evidence, id, Err(refusal), None, now)),
+            Poll::Ready(Ok(())) => self.use_proof(evidence, record, presenter, now),
+            Poll::Ready(Err(refusal)) => Authentication::of(self.conclude(evidence, record, Err(refusal), None, now)),
             Poll::Pending => {
-                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                let auth = self.clone();
                 Authentication::asking(async move {
                     let Presenter { delegation, transaction, .. } = &presenter;
                     let stands = standing.await;
                     let stands = stands.and_then(|()| auth.check_still(&evidence, delegation, transaction.as_ref()));
-                    awaited.over();
                     match stands {
-                        Ok(()) => auth.use_proof(evidence, id, presenter, auth.now()).await,
-                        Err(refusal) => auth.conclude(evidence, id, Err(refusal), None, now).await,
+                        Ok(()) => auth.use_proof(evidence, record, presenter, auth.now()).await,
+                        Err(refusal) => auth.conclude(evidence, record, Err(refusal), None, now).await,
                     }
                 })
             }
@@ -326,32 +289,37 @@ impl AgentAuth {
     }
 
     /// Uses the proof up, if there is one, last: nobody can use up what they could not have made (RFC 9449 §11.1).
-    fn use_proof(&self, evidence: Evidence, id: Arc<str>, presenter: Presenter, now: Timestamp) -> Authentication {
+    fn use_proof(
+        &self,
+        evidence: Evidence,
+        record: OpenRecord,
+        presenter: Presenter,
+        now: Timestamp,
+    ) -> Authentication {
         let recording = Authentication::of;
         let (presented, proof) = match presenter {
             Presenter { delegation, transaction, proof: None } => {
-                return recording(self.conclude(evidence, id, Ok((delegation, transaction)), None, now));
+                return recording(self.conclude(evidence, record, Ok((delegation, transaction)), None, now));
             }
             Presenter { delegation, transaction, proof: Some(proof) } => ((delegation, transaction), proof),
         };
         let Some(dpop) = &self.inner.dpop else {
-            return recording(self.conclude(evidence, id, Err(BindingError::MethodUnsupported.into()), None, now));
+            return recording(self.conclude(evidence, record, Err(BindingError::MethodUnsupported.into()), None, now));
         };
         let nonce = if proof.needs_new_nonce() { dpop.nonce(now) } else { None };
         let used_by =
             |used: Result<(), DpopError>| used.map(|()| presented).map_err(|error| BindingError::from(error).into());
         let mut using = dpop.use_once(&proof, now);
         match Pin::new(&mut using).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(used) => recording(self.conclude(evidence, id, used_by(used), nonce, now)),
+            Poll::Ready(used) => recording(self.conclude(evidence, record, used_by(used), nonce, now)),
             Poll::Pending => {
-                let (auth, awaited) = (self.clone(), Awaited::new(self, &id, &evidence));
+                let auth = self.clone();
                 Authentication::asking(async move {
                     let presented = used_by(using.await).and_then(|(delegation, transaction)| {
                         auth.check_still(&evidence, &delegation, transaction.as_ref())?;
                         Ok((delegation, transaction))
                     });
-                    awaited.over();
-                    auth.conclude(evidence, id, presented, nonce, now).await
+                    auth.conclude(evidence, record, presented, nonce, now).await
                 })
             }
         }
@@ -360,16 +328,18 @@ impl AgentAuth {
     fn conclude(
         &self,
         evidence: Evidence,
-        id: Arc<str>,
+        record: OpenRecord,
         presented: Result<(Delegation, Option<TransactionToken>), Refusal>,
         nonce: Option<String>,
         now: Timestamp,
     ) -> Recorded<Caller> {
-        let mut record = self.record(RecordKind::Authentication, &id, now);
-        record.seen_from(evidence.peer.as_ref());
+        let mut record = record.close();
+        record.time = now;
+        let id = Arc::clone(&record.evaluation_id);
         let answer = match presented {
             Ok((delegation, transaction)) => {
-                let delegation_record = DelegationRecord::of(&delegation, &self.inner.audit_key);
+                let delegation_record =
+                    DelegationRecord::of(&delegation, evidence.peer.as_ref(), &self.inner.audit_key);
                 record.delegation = Some(Arc::clone(&delegation_record));
                 record.transaction = transaction.as_ref().map(TransactionToken::shared_txn);
                 Ok(Caller::new(self.clone(), delegation, delegation_record, evidence, id, transaction, nonce))

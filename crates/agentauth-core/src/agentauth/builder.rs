@@ -14,6 +14,7 @@ use crate::random::{Random, RandomUnavailable, SystemRandom};
 use crate::rejection::metadata_url;
 use crate::scope::{DetailTypes, ScopeError, ScopeImplications};
 use crate::state::{ApprovalStore, LimitStore, RevocationStore, UseStore};
+use crate::text::Excerpt;
 use crate::time::{Clock, SystemClock};
 use crate::token::{
     DEFAULT_CAPACITY, IssuerConfigError, TokenVerifier, TransactionConfigError, TransactionTokens, TrustedIssuer,
@@ -45,6 +46,7 @@ pub struct AgentAuthBuilder {
     sinks: Vec<Arc<dyn AuditSink>>,
     audit_key: Option<AuditKey>,
     shown_arguments: ShownArguments,
+    replica: Option<Arc<str>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -113,6 +115,7 @@ impl AgentAuthBuilder {
             sinks: Vec::new(),
             audit_key: None,
             shown_arguments: ShownArguments::default(),
+            replica: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
@@ -171,6 +174,12 @@ impl AgentAuthBuilder {
     /// goes beyond 8 KiB in all.
     pub fn record_arguments<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
         self.shown_arguments.add(names);
+        self
+    }
+
+    /// What this process is called in the record, where several are one server: at most 80 printable ASCII characters of it.
+    pub fn replica(mut self, name: &str) -> Self {
+        self.replica = Some(Excerpt::of(name).to_string().into());
         self
     }
 
@@ -328,7 +337,8 @@ impl AgentAuthBuilder {
                 approvals: self.approvals,
                 delegator: self.delegator,
                 scopes_supported: self.scopes_supported.parse()?,
-                sinks: self.sinks,
+                sinks: self.sinks.into(),
+                replica: self.replica,
                 audit_key,
                 shown_arguments: self.shown_arguments,
                 clock: self.clock,

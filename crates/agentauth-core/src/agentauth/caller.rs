@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::standing::at_once;
-use super::{AgentAuth, NO_ID, Permit, Recorded, deny};
+use super::{AgentAuth, NO_ID, OpenRecord, Outcome, Permit, Recorded, deny};
 use crate::audit::{ActionRecord, DelegationRecord, Record, RecordKind};
 use crate::binding::{Binding, BindingError};
 use crate::delegation::{Delegation, DelegationError, Mode, SubjectToken};
@@ -17,6 +17,7 @@ use crate::scope::{Grant, NotDelegated, ScopeSet, Wanted};
 use crate::state::revocation::Wait;
 use crate::time::Timestamp;
 use crate::token::TransactionToken;
+use crate::trace::TraceContext;
 
 /// A verified caller: this agent, for this principal, with this authority. Only
 /// [`AgentAuth::authenticate`] makes one. Clones are cheap and share one caller.
@@ -86,6 +87,12 @@ impl Caller {
         self.inner.evidence.peer.as_ref()
     }
 
+    /// The trace that the request says it is a part of, if it says so. It is claimed, and nothing is decided by it.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.inner.evidence.trace.as_ref()
+    }
+
     /// The id under which this caller's verification stands in the record.
     #[must_use]
     pub fn evaluation_id(&self) -> &str {
@@ -127,7 +134,7 @@ impl Caller {
         let auth = &self.inner.auth;
         let now = auth.now();
         let (id, failure) = self.id_for_decision();
-        let mut record = self.record(&id, now);
+        let mut record = self.open_record(&id, now);
         record.action = Some(ActionRecord {
             name: action.name.as_str().into(),
             resource: action.resource.as_ref().map(Resource::to_record),
@@ -159,9 +166,17 @@ impl Caller {
                 }
             }
         };
+        let outcome = settled.is_ok().then(|| Outcome::of(self, &record));
         // In one step, so that whatever is held is given back where the record cannot be kept.
-        let settled = self.conclude(record, settled).await?;
-        Ok(Permit::new(self, id, action, settled, now))
+        match (self.conclude(record, settled).await, outcome) {
+            (Ok(settled), Some(outcome)) => Ok(Permit::new(self, outcome, action, settled, now)),
+            (Ok(_), None) => Err(auth.reject(Refusal::Random, &id)),
+            (Err(rejection), outcome) => {
+                // What was not permitted has no outcome.
+                outcome.into_iter().for_each(Outcome::never);
+                Err(rejection)
+            }
+        }
     }
 
     /// Requires `needed` of the delegation, for a whole route for instance, and records the answer. Only scopes count: what is
@@ -174,7 +189,7 @@ impl Caller {
         let now = auth.now();
         let (id, failure) = self.id_for_decision();
         let refusal = failure.or_else(|| self.check_authority(needed, now).err());
-        let mut record = self.record(&id, now);
+        let mut record = self.open_record(&id, now);
         let name = format!("require {needed}").into();
         record.action = Some(ActionRecord { name, resource: None, arguments: None, shown: None });
         self.conclude_if_standing(record, refusal, now)
@@ -191,7 +206,7 @@ impl Caller {
         let refusal = failure
             .or_else(|| self.check_authority(&ScopeSet::none(), now).err())
             .or_else(|| (self.inner.delegation.binding() == Binding::Bearer).then(|| BindingError::Required.into()));
-        let mut record = self.record(&id, now);
+        let mut record = self.open_record(&id, now);
         record.action =
             Some(ActionRecord { name: "require binding".into(), resource: None, arguments: None, shown: None });
         self.conclude_if_standing(record, refusal, now)
@@ -205,13 +220,19 @@ impl Caller {
         }
     }
 
-    pub(super) fn record(&self, id: &Arc<str>, now: Timestamp) -> Record {
+    /// The record of a decision that is begun.
+    pub(super) fn open_record(&self, id: &Arc<str>, now: Timestamp) -> OpenRecord {
+        self.inner.auth.open(self.record(id, now))
+    }
+
+    fn record(&self, id: &Arc<str>, now: Timestamp) -> Record {
         let auth = &self.inner.auth;
         let mut record = auth.record(RecordKind::Decision, id, now);
         record.authentication_id = Some(Arc::clone(&self.inner.evaluation_id));
         record.delegation = Some(Arc::clone(&self.inner.delegation_record));
         record.transaction = self.transaction().map(TransactionToken::shared_txn);
         record.seen_from(self.peer());
+        record.trace.clone_from(&self.inner.evidence.trace);
         record
     }
 
@@ -281,7 +302,7 @@ impl Caller {
     }
 
     /// Refuses for `refusal`, or else if something has been taken back.
-    fn conclude_if_standing(&self, record: Record, refusal: Option<Refusal>, now: Timestamp) -> Recorded<()> {
+    fn conclude_if_standing(&self, record: OpenRecord, refusal: Option<Refusal>, now: Timestamp) -> Recorded<()> {
         if refusal.is_some() {
             return self.conclude(record, refusal.map_or(Ok(()), Err));
         }
@@ -299,8 +320,10 @@ impl Caller {
         }
     }
 
-    pub(super) fn conclude<T>(&self, mut record: Record, answer: Result<T, Refusal>) -> Recorded<T> {
+    pub(super) fn conclude<T>(&self, record: OpenRecord, answer: Result<T, Refusal>) -> Recorded<T> {
         let auth = &self.inner.auth;
+        let mut record = record.close();
+        record.took_until(auth.now());
         let answer = answer.map_err(|refusal| {
             deny(&mut record, &refusal);
             auth.reject(refusal, &record.evaluation_id)

@@ -177,7 +177,7 @@ impl Admitted<'_> {
         let auth = &self.caller.inner.auth;
         let now = auth.now();
         let (id, failure) = self.caller.id_for_decision();
-        let mut record = self.caller.record(&id, now);
+        let mut record = self.caller.open_record(&id, now);
         if let Some(refusal) = failure {
             self.caller.conclude::<()>(record, Err(refusal)).await?;
             return Err(auth.reject(Refusal::Random, &id));
@@ -195,7 +195,7 @@ impl Admitted<'_> {
                     action.name = scenario.action.clone();
                     action.arguments = Some(scenario.arguments.digest());
                 }
-                record.question = Some(QuestionRecord::of(&scenario));
+                record.question = Some(QuestionRecord::of(&scenario, &auth.inner.audit_key));
                 self.ask(&scenario).await
             }
             Err(reason) => Decision::deny(reason),
@@ -208,6 +208,8 @@ impl Admitted<'_> {
             record.code = decision.ground_of_denial().code();
         }
         let answer = EvaluationResponse::of(&decision, &version, &id);
+        let mut record = record.close();
+        record.took_until(auth.now());
         Ok((auth.recorded(Ok(answer), record), allows))
     }
 

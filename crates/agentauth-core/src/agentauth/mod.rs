@@ -8,7 +8,9 @@ mod caller;
 mod chain;
 mod decision_point;
 mod limits;
+mod open;
 mod outbound;
+mod outcome;
 mod permit;
 mod preview;
 mod recorded;
@@ -25,14 +27,16 @@ pub use authentication::Authentication;
 pub use builder::{AgentAuthBuilder, ConfigError};
 pub use caller::Caller;
 pub use decision_point::{Admitted, DecisionPoint, EvaluationError};
+pub(crate) use open::{OpenRecord, Sinks};
 pub use outbound::DelegateTo;
+use outcome::Outcome;
 pub use permit::{MAX_PERMIT_AGE, Permit};
 pub use recorded::Recorded;
 pub(crate) use recorded::Recording;
 pub use revoke::RevocationFailure;
 pub(crate) use revoke::keep_revocation;
 
-use crate::audit::{AuditKey, AuditSink, Record, RecordKind, ShownArguments};
+use crate::audit::{AuditKey, Record, RecordKind, ShownArguments};
 use crate::binding::dpop::DpopVerifier;
 #[cfg(feature = "unstable-chain")]
 use crate::delegation::chain::ChainVerifier;
@@ -81,7 +85,8 @@ struct Inner {
     approvals: Option<Arc<dyn ApprovalStore>>,
     delegator: Option<Delegator>,
     scopes_supported: ScopeSet,
-    sinks: Vec<Arc<dyn AuditSink>>,
+    sinks: Sinks,
+    replica: Option<Arc<str>>,
     audit_key: AuditKey,
     shown_arguments: ShownArguments,
     clock: Arc<dyn Clock>,
@@ -159,7 +164,13 @@ impl AgentAuth {
 
     /// A record of something that was allowed, until [`deny`] says otherwise.
     fn record(&self, kind: RecordKind, evaluation_id: &Arc<str>, time: Timestamp) -> Record {
-        Record::of_allowed(kind, "allowed", evaluation_id, time, self.inner.resource.shared())
+        let record = Record::of_allowed(kind, "allowed", evaluation_id, time, self.inner.resource.shared());
+        Record { replica: self.inner.replica.clone(), ..record }
+    }
+
+    /// The same, which is written whatever becomes of the question.
+    fn open(&self, record: Record) -> OpenRecord {
+        OpenRecord::new(record, Arc::clone(&self.inner.sinks), Arc::clone(&self.inner.clock))
     }
 
     /// `answer`, once `record` is kept.
@@ -168,7 +179,7 @@ impl AgentAuth {
     }
 
     fn append(&self, record: Record) -> Recording {
-        Recording::begin(&self.inner.sinks, &Arc::new(record))
+        Recording::begin(&self.inner.sinks, &record.kept())
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::settle::Settled;
-use super::{AgentAuth, Caller, Recording, deny};
-use crate::audit::{ActionRecord, Record, RecordKind};
+use super::{AgentAuth, Caller, Outcome};
 use crate::delegation::DelegationError;
 use crate::policy::Action;
 use crate::rejection::{Refusal, Rejection};
@@ -36,8 +34,7 @@ pub const MAX_PERMIT_AGE: Duration = Duration::from_secs(60);
 #[must_use = "a permit that is not run permits nothing"]
 pub struct Permit<A = ()> {
     auth: AgentAuth,
-    evaluation_id: Arc<str>,
-    authentication_id: Arc<str>,
+    outcome: Outcome,
     action: Action<A>,
     settled: Settled,
     delegation_ends: Timestamp,
@@ -48,7 +45,7 @@ impl<A> Permit<A> {
     /// The permit for `action`, which `caller` asked for at `asked`.
     pub(super) fn new(
         caller: &Caller,
-        evaluation_id: Arc<str>,
+        outcome: Outcome,
         action: Action<A>,
         settled: Settled,
         asked: Timestamp,
@@ -56,21 +53,13 @@ impl<A> Permit<A> {
         let delegation_ends = caller.delegation().refused_from();
         let ends = asked.plus(MAX_PERMIT_AGE).min(delegation_ends);
         let ends = settled.lapses().map_or(ends, |lapses| ends.min(lapses));
-        Self {
-            auth: caller.inner.auth.clone(),
-            evaluation_id,
-            authentication_id: Arc::clone(&caller.inner.evaluation_id),
-            action,
-            settled,
-            delegation_ends,
-            ends,
-        }
+        Self { auth: caller.inner.auth.clone(), outcome, action, settled, delegation_ends, ends }
     }
 
     /// The id under which the decision stands in the record.
     #[must_use]
     pub fn evaluation_id(&self) -> &str {
-        &self.evaluation_id
+        self.outcome.evaluation_id()
     }
 
     /// The digest of the canonical arguments that were authorised (RFC 8785, SHA-256, hexadecimal).
@@ -85,9 +74,9 @@ impl<A> Permit<A> {
         self.ends
     }
 
-    /// Runs the tool on the arguments that were authorised, and records how it ended: `succeeded`, `failed`, or
-    /// `abandoned` if this future is dropped before the tool has answered, as when a caller hangs up. The tool's answer comes inside
-    /// of the answer whether it was run:
+    /// Runs the tool on the arguments that were authorised, and records how it ended: `succeeded`, `failed`, `panicked`, or
+    /// `abandoned` if this future is dropped before the tool has answered, as when a caller hangs up or a time is over. (A permit that
+    /// is dropped instead is on record as `not_run`.) The tool's answer comes inside of the answer whether it was run:
     ///
     /// ```
     /// # use agentauth_core::{Permit, Rejection};
@@ -105,76 +94,28 @@ impl<A> Permit<A> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let now = self.auth.now();
-        let ended = self.ended(now);
-        let mut record = self.auth.record(RecordKind::Outcome, &self.evaluation_id, now);
-        record.authentication_id = Some(self.authentication_id);
-        record.action = Some(ActionRecord {
-            name: self.action.name.as_str().into(),
-            resource: self.action.resource,
-            arguments: Some(self.action.arguments.digest()),
-            shown: None,
-        });
-        let mut outcome = Outcome { auth: self.auth.clone(), record: Some(record) };
-        if let Some(refusal) = ended {
-            drop(self.settled);
+        let Self { auth, mut outcome, action, settled, delegation_ends, ends } = self;
+        if let Some(refusal) = ended(auth.now(), delegation_ends, ends) {
+            drop(settled);
             outcome.refuse(&refusal);
-            note(outcome.end("expired"), &self.evaluation_id).await;
-            return Err(self.auth.reject(refusal, &self.evaluation_id));
+            let rejection = auth.reject(refusal, outcome.shared_id());
+            outcome.end("expired").await;
+            return Err(rejection);
         }
-        let held = self.settled.used();
-        let result = tool(self.action.input).await;
+        let held = settled.used();
+        outcome.begin();
+        let result = tool(action.input).await;
         drop(held);
-        note(outcome.end(if result.is_ok() { "succeeded" } else { "failed" }), &self.evaluation_id).await;
+        outcome.end(if result.is_ok() { "succeeded" } else { "failed" }).await;
         Ok(result)
     }
-
-    fn ended(&self, now: Timestamp) -> Option<Refusal> {
-        if now >= self.delegation_ends {
-            Some(DelegationError::Expired.into())
-        } else {
-            (now >= self.ends).then_some(Refusal::PermitExpired)
-        }
-    }
 }
 
-/// Waits for the record of an outcome, and reports one that could not be kept.
-async fn note(recording: Option<Recording>, evaluation_id: &str) {
-    if let Some(recording) = recording
-        && let Err(error) = recording.await
-    {
-        tracing::error!(evaluation_id, %error, "the outcome of an action could not be recorded");
-    }
-}
-
-/// The outcome of an action that has begun. However it ends, it is recorded once.
-struct Outcome {
-    auth: AgentAuth,
-    record: Option<Record>,
-}
-
-impl Outcome {
-    fn refuse(&mut self, refusal: &Refusal) {
-        if let Some(record) = &mut self.record {
-            deny(record, refusal);
-        }
-    }
-
-    fn end(&mut self, code: &'static str) -> Option<Recording> {
-        let mut record = self.record.take()?;
-        record.code = code;
-        record.time = self.auth.now();
-        Some(self.auth.append(record))
-    }
-}
-
-impl Drop for Outcome {
-    /// Nobody waits any more: the sinks are given the record, and their answer is not heard.
-    fn drop(&mut self) {
-        if let Some(recording) = self.end("abandoned") {
-            tracing::warn!("an action was abandoned before its tool had answered");
-            drop(recording);
-        }
+fn ended(now: Timestamp, delegation_ends: Timestamp, ends: Timestamp) -> Option<Refusal> {
+    if now >= delegation_ends {
+        Some(DelegationError::Expired.into())
+    } else {
+        (now >= ends).then_some(Refusal::PermitExpired)
     }
 }
 
@@ -182,7 +123,7 @@ impl<A> fmt::Debug for Permit<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
             .field("action", &self.action.name)
-            .field("evaluation_id", &self.evaluation_id)
+            .field("evaluation_id", &self.evaluation_id())
             .field("ends", &self.ends)
             .finish_non_exhaustive()
     }

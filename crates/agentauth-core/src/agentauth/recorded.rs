@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -35,7 +36,7 @@ struct Answered<T> {
 impl<T> Recorded<T> {
     /// `answer`, once `record` is kept.
     pub(super) fn new(auth: AgentAuth, answer: Result<T, Rejection>, record: Record) -> Self {
-        let record = Arc::new(record);
+        let record = record.kept();
         let recording = Recording::begin(&auth.inner.sinks, &record);
         Self(State::Answered(Answered { answer: Some(answer), recording, auth, record }))
     }
@@ -52,9 +53,10 @@ impl<T> Answered<T> {
         let refusal = Refusal::Audit(error);
         let Record { kind, evaluation_id, .. } = &*self.record;
         let mut correction = self.auth.record(*kind, evaluation_id, self.auth.now());
+        correction.trace.clone_from(&self.record.trace);
         deny(&mut correction, &refusal);
         // Not waited for: the sink that failed may never answer, and the refusal stands in any case.
-        drop(Recording::begin(&self.auth.inner.sinks, &Arc::new(correction)));
+        drop(Recording::begin(&self.auth.inner.sinks, &correction.kept()));
         self.auth.reject(refusal, evaluation_id)
     }
 }
@@ -104,7 +106,12 @@ pub(crate) struct Recording {
 
 impl Recording {
     pub(crate) fn begin(sinks: &[Arc<dyn AuditSink>], record: &Arc<Record>) -> Self {
-        Self { waiting: sinks.iter().map(|sink| sink.append(Arc::clone(record))).collect(), failure: None }
+        let append = |sink: &Arc<dyn AuditSink>| {
+            // It may be called while something else unwinds; and a sink that panics has not kept the record.
+            let appended = panic::catch_unwind(AssertUnwindSafe(|| sink.append(Arc::clone(record))));
+            appended.unwrap_or_else(|_| Append::done(Err(AuditError::Write("the sink panicked".into()))))
+        };
+        Self { waiting: sinks.iter().map(append).collect(), failure: None }
     }
 }
 

@@ -76,6 +76,6 @@ pub(crate) async fn keep_revocation(
             record.reasons = vec![Reason::new(ReasonKind::Refused, failure.to_string())];
         }
     }
-    let recorded = Recording::begin(sinks, &Arc::new(record)).await;
+    let recorded = Recording::begin(sinks, &record.kept()).await;
     revoked.and(recorded.map_err(RevocationFailure::Unrecorded))
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 
-use crate::identity::IssuerId;
+use crate::identity::{Approver, IssuerId, PrincipalId};
 use crate::random::{Random, RandomUnavailable, hex};
 
 /// The key under which identifiers are hashed before they are recorded.
@@ -28,10 +28,45 @@ impl AuditKey {
 
     /// The first 128 bits of the keyed hash of `id` as `issuer` gave it.
     pub(crate) fn hash(&self, issuer: &IssuerId, id: &str) -> Box<str> {
+        // An issuer has no zero byte in it, and no space.
+        self.hash_all([issuer.as_str(), "\0", id])
+    }
+
+    /// That of a principal's name, of whatever kind it is: one who is revoked by name is found.
+    pub(crate) fn hash_principal(&self, principal: &PrincipalId) -> Box<str> {
+        self.hash_subject(principal.issuer(), principal.tenant(), principal.subject())
+    }
+
+    pub(crate) fn hash_subject(&self, issuer: &IssuerId, tenant: Option<&str>, subject: &str) -> Box<str> {
+        let tenant = tenant.map(|tenant| format!("{} {tenant}", tenant.len()));
+        self.hash_all([
+            "agentauth principal 2 ",
+            issuer.as_str(),
+            "\0",
+            tenant.as_deref().unwrap_or("-"),
+            "\0",
+            subject,
+        ])
+    }
+
+    /// That of a human who approves.
+    pub(crate) fn hash_approver(&self, approver: &Approver) -> Box<str> {
+        match approver {
+            Approver::Principal(principal) => self.hash_principal(principal),
+            Approver::Named(name) => self.hash_name(name),
+        }
+    }
+
+    /// That of the name by which the application knows someone.
+    pub(crate) fn hash_name(&self, name: &str) -> Box<str> {
+        self.hash_all(["agentauth name 2 ", name])
+    }
+
+    fn hash_all<const N: usize>(&self, parts: [&str; N]) -> Box<str> {
         let mut context = hmac::Context::with_key(&self.0);
-        context.update(issuer.as_str().as_bytes());
-        context.update(&[0]);
-        context.update(id.as_bytes());
+        for part in parts {
+            context.update(part.as_bytes());
+        }
         hex(context.sign().as_ref().get(..16).unwrap_or_default())
     }
 }

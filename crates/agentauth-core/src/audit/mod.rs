@@ -2,6 +2,8 @@
 //!
 //! A decision is recorded before its action starts, and an action whose decision cannot be recorded is refused.
 
+mod bound;
+mod hop;
 mod json_lines;
 mod key;
 mod parts;
@@ -11,6 +13,8 @@ mod recorded;
 mod shown;
 mod sink;
 
+pub(crate) use bound::mask;
+pub use hop::{HopKey, HopProof, HopRecord};
 pub use json_lines::JsonLinesFile;
 pub use key::AuditKey;
 pub use parts::{

@@ -1,14 +1,14 @@
 //! What a record has of whoever asked, what was asked, and what came of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::AuditKey;
+use super::{AuditKey, HopProof, HopRecord};
 use crate::binding::Binding;
 use crate::delegation::{Delegation, Mode};
-use crate::identity::{AgentId, Approver, IssuerId, PrincipalId, ResourceId};
+use crate::identity::{AgentId, Approver, IssuerId, Peer, PrincipalId, ResourceId};
 use crate::policy::{Resource, Scenario};
 use crate::scope::ScopeSet;
 use crate::state::revocation::{Revocation, RevocationKind, RevocationTarget};
@@ -21,12 +21,16 @@ use crate::time::Timestamp;
 pub struct DelegationRecord {
     /// The current actor.
     pub agent: AgentId,
-    /// On whose behalf.
+    /// On whose behalf. Personal.
+    #[serde(skip_serializing)]
     pub principal: PrincipalId,
+    /// The keyed hash of the principal's name: the same principal has the same one in this log, also once the name is erased.
+    pub principal_hash: Box<str>,
     /// In what capacity.
     pub mode: Mode,
-    /// The earlier actors, the most recent first. Here, and nowhere else, the whole chain can be read.
-    pub earlier_actors: Vec<AgentId>,
+    /// Through whom the authority came, and how that is known: the current actor first. Here, and nowhere else, the whole
+    /// chain can be read.
+    pub chain: Vec<HopRecord>,
     /// How many of them, from the first on, have passed the authority on offline (feature `unstable-chain`).
     #[serde(skip_serializing_if = "is_zero")]
     pub passed_on_offline: usize,
@@ -53,18 +57,26 @@ pub struct DelegationRecord {
 }
 
 impl DelegationRecord {
-    /// What the record says of `delegation`, hashed with the one key of an engine: made once for a token that is kept,
-    /// since all of it stands in the token.
-    pub(crate) fn of(delegation: &Delegation, key: &AuditKey) -> Arc<Self> {
-        delegation.made_of_token(|| Self::new(delegation, key))
+    /// What the record says of `delegation`, which came from `peer`, hashed with the one key of an engine: made once for a token
+    /// that is kept, and for each way in which its actor is proven, since all else stands in the token.
+    pub(crate) fn of(delegation: &Delegation, peer: Option<&Peer>, key: &AuditKey) -> Arc<Self> {
+        let proof = HopProof::of(delegation, peer);
+        let kept: Arc<Kept> = delegation.made_of_token(Kept::default);
+        Arc::clone(kept.of(proof).get_or_init(|| Arc::new(Self::new(delegation, proof, key))))
     }
 
-    fn new(delegation: &Delegation, key: &AuditKey) -> Self {
+    /// The actors before the current one, the most recent first.
+    pub fn earlier_actors(&self) -> impl Iterator<Item = &AgentId> {
+        self.chain.iter().skip(1).map(|hop| &hop.agent)
+    }
+
+    fn new(delegation: &Delegation, proof: HopProof, key: &AuditKey) -> Self {
         Self {
             agent: delegation.actor().clone(),
             principal: delegation.principal().clone(),
+            principal_hash: key.hash_principal(delegation.principal()),
             mode: delegation.mode(),
-            earlier_actors: delegation.earlier_actors().to_vec(),
+            chain: HopRecord::all(delegation, proof),
             passed_on_offline: delegation.holders().len(),
             depth: delegation.depth(),
             scopes: delegation.authority().scopes().clone(),
@@ -76,6 +88,28 @@ impl DelegationRecord {
             token: key.hash(delegation.issuer(), delegation.token_id()),
             grant: delegation.token().grant_id().map(|id| key.hash(delegation.issuer(), id)),
             expires: delegation.expires(),
+        }
+    }
+}
+
+/// The records of one token, one for each way in which its actor can be proven.
+#[derive(Default)]
+struct Kept {
+    token: OnceLock<Arc<DelegationRecord>>,
+    link: OnceLock<Arc<DelegationRecord>>,
+    tls: OnceLock<Arc<DelegationRecord>>,
+    forwarded: OnceLock<Arc<DelegationRecord>>,
+    certificate: OnceLock<Arc<DelegationRecord>>,
+}
+
+impl Kept {
+    const fn of(&self, proof: HopProof) -> &OnceLock<Arc<DelegationRecord>> {
+        match proof {
+            HopProof::Token => &self.token,
+            HopProof::OfflineLink => &self.link,
+            HopProof::MutualTls => &self.tls,
+            HopProof::Forwarded => &self.forwarded,
+            HopProof::ForwardedCertificate => &self.certificate,
         }
     }
 }
@@ -98,8 +132,8 @@ pub struct ActionRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Box<str>>,
     /// Those of the arguments that are shown, as a JSON object: none, unless
-    /// [`AgentAuthBuilder::record_arguments`](crate::AgentAuthBuilder::record_arguments) names them. In decisions only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// [`AgentAuthBuilder::record_arguments`](crate::AgentAuthBuilder::record_arguments) names them. In decisions only. Personal.
+    #[serde(skip_serializing)]
     pub shown: Option<Value>,
 }
 
@@ -114,8 +148,11 @@ pub struct QuestionRecord {
     /// Who has passed the authority on offline.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holders: Vec<AgentId>,
-    /// On whose behalf.
+    /// On whose behalf. Personal.
+    #[serde(skip_serializing)]
     pub principal: PrincipalId,
+    /// The keyed hash of the principal's name.
+    pub principal_hash: Box<str>,
     /// In what capacity.
     pub mode: Mode,
     /// Who vouches for the delegation.
@@ -125,12 +162,13 @@ pub struct QuestionRecord {
 }
 
 impl QuestionRecord {
-    pub(crate) fn of(scenario: &Scenario) -> Self {
+    pub(crate) fn of(scenario: &Scenario, key: &AuditKey) -> Self {
         Self {
             server: scenario.server.clone(),
             agent: scenario.agent.clone(),
             holders: scenario.holders.clone(),
             principal: scenario.principal.clone(),
+            principal_hash: key.hash_principal(&scenario.principal),
             mode: scenario.mode,
             issuer: scenario.issuer.clone(),
             depth: scenario.depth,
@@ -144,9 +182,12 @@ impl QuestionRecord {
 pub struct ApprovalRecord {
     /// The request, which every decision about the same action names.
     pub id: Arc<str>,
-    /// Who has approved or denied. Absent while nobody has.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Who has approved or denied. Absent while nobody has. Personal.
+    #[serde(skip_serializing)]
     pub approver: Option<Approver>,
+    /// The keyed hash of the approver's name: a principal's is the same as where it is on record as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approver_hash: Option<Box<str>>,
     /// The decision that first asked, where the record is of the approver's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<Box<str>>,
@@ -166,8 +207,11 @@ pub struct ClientRecord {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct IssuedRecord {
-    /// Whose authority it carries (`sub`).
+    /// Whose authority it carries (`sub`). Personal.
+    #[serde(skip_serializing)]
     pub subject: Box<str>,
+    /// The keyed hash of it: the same as that of the principal, where the token is used.
+    pub subject_hash: Box<str>,
     /// Who may act with it, the current actor first. Empty for a principal's consent and for an agent's own token.
     pub actors: Vec<AgentId>,
     /// For a principal's consent: the agent that may exchange it.
@@ -218,20 +262,26 @@ pub struct RevocationRecord {
     /// The agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentId>,
-    /// The principal.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The principal. Personal.
+    #[serde(skip_serializing)]
     pub principal: Option<PrincipalId>,
+    /// The keyed hash of the principal's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_hash: Option<Box<str>>,
     /// The first moment at which it does not count any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// It concerns only tokens that were issued up to this moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_before: Option<Timestamp>,
-    /// Who revoked.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Who revoked. Personal.
+    #[serde(skip_serializing)]
     pub by: Option<Box<str>>,
-    /// Why.
+    /// The keyed hash of that.
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_hash: Option<Box<str>>,
+    /// Why. Personal: people write names into it.
+    #[serde(skip_serializing)]
     pub reason: Option<Box<str>>,
 }
 
@@ -246,16 +296,19 @@ impl RevocationRecord {
             RevocationTarget::Principal(revoked) => principal = Some(revoked.clone()),
             RevocationTarget::Issuer(revoked) => issuer = Some(revoked.clone()),
         }
-        let shown = |text: Option<&Excerpt>| text.map(|text| text.to_string().into());
+        let shown = |text: Option<&Excerpt>| text.map(|text| -> Box<str> { text.to_string().into() });
+        let by = shown(revocation.author());
         Self {
             what: revocation.target().kind(),
             issuer,
             id,
             agent,
+            principal_hash: principal.as_ref().map(|principal| key.hash_principal(principal)),
             principal,
             until: revocation.end(),
             issued_before: revocation.issued_before(),
-            by: shown(revocation.author()),
+            by_hash: by.as_deref().map(|by| key.hash_name(by)),
+            by,
             reason: shown(revocation.reason()),
         }
     }

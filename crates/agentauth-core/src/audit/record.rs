@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,9 +11,10 @@ use super::{
 use crate::identity::{Peer, PeerProof, SpiffeId};
 use crate::policy::{Decision, Effect, Obligation, PolicyFault, Reason, WouldFlip};
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 
 /// The version of this record's shape.
-pub const RECORD_VERSION: u32 = 1;
+pub const RECORD_VERSION: u32 = 2;
 
 /// One line of the record: what was asked, by whom, for whom, what was answered, and why.
 ///
@@ -20,7 +22,10 @@ pub const RECORD_VERSION: u32 = 1;
 /// decision, time and correlation id) and what it takes to explain the decision later. There is no field that a
 /// token, a proof or a key could be in, nor an argument's value unless it was asked for by name: tokens appear as a keyed
 /// hash of their id, arguments as the digest of their canonical form.
-#[derive(Debug, Clone, Serialize)]
+///
+/// Written as JSON, all that is personal stands in the one member `personal`, which can be erased ([`Record::write`]): elsewhere,
+/// names of people are keyed hashes, by which records can be joined.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Record {
     /// [`RECORD_VERSION`].
@@ -40,53 +45,45 @@ pub struct Record {
     /// Why, for the operator.
     pub reasons: Vec<Reason>,
     /// The evaluation that verified the caller.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication_id: Option<Arc<str>>,
     /// Who acts, for whom, and how that is known. Absent if no one was verified.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Arc<DelegationRecord>>,
     /// The transaction that the token was used for (`txn`): the same in the records of every workload that takes part.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction: Option<Arc<str>>,
     /// The agent that the connection proved, or that a trusted proxy passed on.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<SpiffeId>,
     /// How that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_proof: Option<PeerProof>,
     /// The client of an issuer, and how it has proven itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientRecord>,
+    /// The trace that the request says it is a part of: claimed, and never trusted for anything.
+    pub trace: Option<TraceContext>,
+    /// Which of the processes that are this server, if it was given a name.
+    pub replica: Option<Arc<str>>,
+    /// How long it took, in microseconds by the engine's clock: a decision until it was made, a tool until it had ended.
+    pub took_micros: Option<u64>,
     /// What was to be done.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionRecord>,
     /// What a policy decision point was asked: who acts for whom there. In such a record, `delegation` is of the server that asks.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<QuestionRecord>,
     /// Which version of the policies answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<Arc<str>>,
     /// What an allow was on condition of.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub obligations: Vec<Obligation>,
     /// Policies that could not be evaluated.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policy_errors: Vec<PolicyFault>,
     /// What only rehearses and would have decided otherwise: none of it was in force.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub would_flip: Vec<WouldFlip>,
     /// The human's approval that was asked for, given, denied or used.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalRecord>,
     /// The token that was issued, for an exchange.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub issued: Option<IssuedRecord>,
     /// What was revoked.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation: Option<RevocationRecord>,
     /// Which policies came into force, or did not.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_reload: Option<PolicyReloadRecord>,
+    /// Whether parts that others had written too long were cut.
+    pub truncated: bool,
 }
 
 impl Record {
@@ -112,6 +109,9 @@ impl Record {
             transaction: None,
             peer: None,
             peer_proof: None,
+            trace: None,
+            replica: None,
+            took_micros: None,
             client: None,
             action: None,
             question: None,
@@ -123,6 +123,7 @@ impl Record {
             issued: None,
             revocation: None,
             policy_reload: None,
+            truncated: false,
         }
     }
 
@@ -133,6 +134,15 @@ impl Record {
         self.obligations = decision.obligations().to_vec();
         self.policy_errors = decision.errors().to_vec();
         self.would_flip = decision.would_flip().to_vec();
+    }
+
+    /// Notes how long it took from its beginning, which is its time, to `end`.
+    pub(crate) fn took_until(&mut self, end: Timestamp) {
+        self.took(end.since(self.time));
+    }
+
+    pub(crate) fn took(&mut self, duration: Duration) {
+        self.took_micros = Some(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// Notes who is at the other end, and how that is known.

@@ -27,6 +27,8 @@ pub enum RecordedLine {
     Decision(Box<RecordedDecision>),
     /// A decision that was made before the policy was asked: the caller, or what was delegated, was refused.
     BeforePolicy,
+    /// A decision that cannot be decided again: what was personal in it is erased, or parts of it were too long and cut.
+    Incomplete,
     /// Something else.
     Other,
 }
@@ -99,6 +101,9 @@ impl RecordedLine {
         let is_asked = record.optional("action").is_some_and(|action| action.get("arguments").is_some());
         match record.optional_text("policy_version")?.filter(|_| is_asked) {
             None => Ok(Self::BeforePolicy),
+            Some(_) if record.optional("personal").is_none() || record.optional("truncated").is_some() => {
+                Ok(Self::Incomplete)
+            }
             Some(version) => Ok(Self::Decision(Box::new(RecordedDecision::read(record, version)?))),
         }
     }
@@ -141,7 +146,9 @@ fn scenario(record: Reading<'_>) -> Result<(Scenario, bool), RecordError> {
     let is_question = record.optional("question").is_some();
     let facts = record.within(if is_question { "question" } else { "delegation" })?;
     let agent = agent(facts.get("agent")?).ok_or(RecordError::Member("agent"))?;
-    let principal = principal(facts.get("principal")?).ok_or(RecordError::Member("principal"))?;
+    let personal = record.within("personal")?;
+    let principal = personal.get(if is_question { "question_principal" } else { "principal" })?;
+    let principal = principal_of(principal).ok_or(RecordError::Member("principal"))?;
     let server = if is_question { facts } else { record }.text("server")?;
     let server = ResourceId::new(server).map_err(|_| RecordError::Member("server"))?;
     let action = record.within("action")?;
@@ -160,7 +167,7 @@ fn scenario(record: Reading<'_>) -> Result<(Scenario, bool), RecordError> {
         let resource = action.within("resource")?;
         scenario = scenario.on(resource.text("kind")?, resource.text("id")?);
     }
-    let shown = action.optional("shown").map(Arguments::of);
+    let shown = personal.optional("shown").map(Arguments::of);
     let arguments = shown.transpose().map_err(|_| RecordError::Member("shown"))?.unwrap_or_else(Arguments::none);
     let has_arguments = *arguments.digest() == *action.text("arguments")?;
     if has_arguments {
@@ -173,7 +180,7 @@ fn agent(value: &Value) -> Option<AgentId> {
     serde_json::from_value::<WrittenAgent>(value.clone()).ok()?.read()
 }
 
-fn principal(value: &Value) -> Option<PrincipalId> {
+fn principal_of(value: &Value) -> Option<PrincipalId> {
     serde_json::from_value::<WrittenPrincipal>(value.clone()).ok()?.read()
 }
 
@@ -193,10 +200,11 @@ fn holders(delegation: Reading<'_>) -> Result<Vec<AgentId>, RecordError> {
     if delegation.optional("passed_on_offline").is_none() {
         return Ok(Vec::new());
     }
-    let wrong = RecordError::Member("earlier_actors");
-    let earlier = delegation.get("earlier_actors")?.as_array().ok_or_else(|| wrong.clone())?;
-    let holders = earlier.get(..delegation.number("passed_on_offline")?).ok_or_else(|| wrong.clone())?;
-    holders.iter().map(|holder| agent(holder).ok_or_else(|| wrong.clone())).collect()
+    let wrong = || RecordError::Member("chain");
+    // Behind the current actor.
+    let (_, earlier) = delegation.get("chain")?.as_array().and_then(|chain| chain.split_first()).ok_or_else(wrong)?;
+    let holders = earlier.get(..delegation.number("passed_on_offline")?).ok_or_else(wrong)?;
+    holders.iter().map(|holder| holder.get("agent").and_then(agent).ok_or_else(wrong)).collect()
 }
 
 /// The same, as another server has stated them.

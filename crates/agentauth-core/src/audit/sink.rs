@@ -107,14 +107,15 @@ impl fmt::Debug for Append {
 /// Copies each record to [`tracing`], at level `INFO` for what was allowed and `WARN` for what was refused, with
 /// the target `agentauth::audit`.
 ///
-/// This is a copy for people who watch. Subscribers drop events when they are busy, so it keeps no record.
+/// This is a copy for people who watch. Subscribers drop events when they are busy, so it keeps no record; and what is written in other
+/// places cannot be erased from here, so that nothing personal is in it: of the principal, the keyed hash.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingSink;
 
 impl AuditSink for TracingSink {
     fn append(&self, record: Arc<Record>) -> Append {
         let agent = record.delegation.as_ref().map(|delegation| delegation.agent.to_string());
-        let principal = record.delegation.as_ref().map(|delegation| delegation.principal.to_string());
+        let principal_hash = record.delegation.as_ref().map(|delegation| &*delegation.principal_hash);
         let action = record.action.as_ref().map(|action| &*action.name);
         let why = record.reasons.first().map(super::super::policy::Reason::text);
         macro_rules! event {
@@ -122,7 +123,7 @@ impl AuditSink for TracingSink {
                 tracing::$level!(
                     target: "agentauth::audit",
                     kind = %record.kind, evaluation_id = %record.evaluation_id, code = record.code,
-                    agent, principal, action, why,
+                    agent, principal_hash, action, why,
                 )
             };
         }

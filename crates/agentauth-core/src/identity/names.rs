@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::SpiffeId;
 #[cfg(feature = "unstable-chain")]
 use crate::jose::JwkThumbprint;
-use crate::text::Excerpt;
+use crate::text::{Excerpt, cut};
 
 /// Longer identifiers are refused: they are copied into every record.
 pub(crate) const MAX_NAME_BYTES: usize = 2048;
@@ -171,6 +171,16 @@ impl PrincipalId {
     #[must_use]
     pub const fn kind(&self) -> PrincipalKind {
         self.kind
+    }
+
+    /// How long its parts are, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.subject.len().saturating_add(self.tenant.as_deref().map_or(0, str::len))
+    }
+
+    /// Cuts each of its parts to at most `limit` bytes: for a record, which it would fill.
+    pub(crate) fn cut(&mut self, limit: usize) {
+        self.tenant.iter_mut().chain([&mut self.subject]).for_each(|part| cut(part, limit));
     }
 
     /// Whether both have the same name at the same issuer, of whatever kind they are; in any of its tenants, if this

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::engine::PolicyError;
 use super::{ApprovalTerms, Obligation};
+use crate::audit::mask;
+use crate::text::{beginning, cut};
 
 /// What a caller is told is a sentence.
 pub const MAX_PUBLIC_TEXT_BYTES: usize = 512;
@@ -138,11 +140,7 @@ impl Reason {
     /// [`MAX_PUBLIC_TEXT_BYTES`] of it, and no control characters.
     #[must_use]
     pub fn telling(mut self, public: &str) -> Self {
-        let mut end = public.len().min(MAX_PUBLIC_TEXT_BYTES);
-        while !public.is_char_boundary(end) {
-            end = end.saturating_sub(1);
-        }
-        let told = public.get(..end).unwrap_or_default();
+        let told = beginning(public, MAX_PUBLIC_TEXT_BYTES);
         self.public = Some(told.chars().filter(|c| !c.is_control()).collect::<String>().into());
         self
     }
@@ -176,6 +174,25 @@ impl Reason {
     #[must_use]
     pub fn public_text(&self) -> Option<&str> {
         self.public.as_deref()
+    }
+
+    /// How long its texts are, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        [self.policy.as_deref(), Some(&*self.text), self.public.as_deref()].into_iter().flatten().map(str::len).sum()
+    }
+
+    /// Cuts each of its texts to at most `limit` bytes.
+    pub(crate) fn cut(&mut self, limit: usize) {
+        self.texts().for_each(|text| cut(text, limit));
+    }
+
+    /// Takes `name` out of its sentences.
+    pub(crate) fn mask(&mut self, name: &str) {
+        self.public.iter_mut().chain([&mut self.text]).for_each(|text| mask(text, name));
+    }
+
+    fn texts(&mut self) -> impl Iterator<Item = &mut Box<str>> {
+        self.policy.iter_mut().chain(&mut self.public).chain([&mut self.text])
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::{BudgetTerms, ConcurrencyTerms, RateTerms};
-use crate::text::Excerpt;
+use crate::text::{Excerpt, cut};
 
 /// The longest time for which a request for approval, and the approval, can count: a week has a weekend in it, and what was
 /// true longer ago is no ground to act on.
@@ -94,6 +94,20 @@ impl Obligation {
                 None => Err(BudgetTerms::unreadable(terms)),
             },
             unknown => Ok(Self::Unknown(unknown.into())),
+        }
+    }
+}
+
+impl Obligation {
+    /// How long what others may have written of it is, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        if let Self::Unknown(name) = self { name.len() } else { 0 }
+    }
+
+    /// Cuts that to at most `limit` bytes.
+    pub(crate) fn cut(&mut self, limit: usize) {
+        if let Self::Unknown(name) = self {
+            cut(name, limit);
         }
     }
 }

@@ -102,9 +102,12 @@ pub enum Refusal {
         "the permit has ended before its tool was run: it answers for now, so authorize right before the tool runs"
     )]
     PermitExpired,
-    /// The caller hung up before it was verified.
-    #[error("the caller hung up before it was known whether its token is good")]
+    /// The caller hung up before there was an answer.
+    #[error("the caller hung up before there was an answer")]
     CallerGone,
+    /// Something panicked before there was an answer: a policy engine, a store, or what the application has put in.
+    #[error("something panicked before there was an answer; see the log of the process for where")]
+    Panicked,
     /// The record could not be kept.
     #[error("the decision could not be recorded: {0}")]
     Audit(#[from] AuditError),
@@ -146,6 +149,7 @@ impl Refusal {
             Self::Obligation(_) => "obligation_unknown",
             Self::PermitExpired => "permit_expired",
             Self::CallerGone => "caller_gone",
+            Self::Panicked => "panicked",
             Self::Audit(_) => "audit_unavailable",
             Self::Random => "random_unavailable",
         }
@@ -185,6 +189,7 @@ impl Refusal {
             )
             | Self::Revoked(Revoked::Unavailable)
             | Self::CallerGone
+            | Self::Panicked
             | Self::UsesUnavailable
             | Self::Limit(LimitRefusal::Unavailable)
             | Self::PermitExpired

@@ -8,6 +8,7 @@ use super::{Found, LivePolicies, Office, PolicySource, ReloadError, Trouble, set
 use crate::audit::AuditSink;
 use crate::identity::ResourceId;
 use crate::random::{Random, SystemRandom};
+use crate::text::Excerpt;
 use crate::time::{Clock, SystemClock};
 
 /// Policies that are not in force yet: see [`LivePolicies::of`].
@@ -20,12 +21,18 @@ pub struct LivePoliciesBuilder<S> {
 impl<S: PolicySource> LivePoliciesBuilder<S> {
     pub(super) fn new(source: S, server: &ResourceId) -> Self {
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        Self { source, office: Office { server: server.clone(), sinks: Vec::new(), clock, random } }
+        Self { source, office: Office { server: server.clone(), sinks: Vec::new(), replica: None, clock, random } }
     }
 
     /// Where replacements are recorded; may be called for several. Give the sinks that decisions are recorded in.
     pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
         self.office.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// What this process is called in the record: as [`AgentAuthBuilder::replica`](crate::AgentAuthBuilder::replica).
+    pub fn replica(mut self, name: &str) -> Self {
+        self.office.replica = Some(Excerpt::of(name).to_string().into());
         self
     }
 

@@ -118,6 +118,7 @@ struct Trouble {
 struct Office {
     server: ResourceId,
     sinks: Vec<Arc<dyn AuditSink>>,
+    replica: Option<Arc<str>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -245,13 +246,13 @@ impl Office {
         record.policy_version = Some(Arc::clone(after));
         let (before, after) = (before.cloned(), Some(Arc::clone(after)));
         record.policy_reload = Some(PolicyReloadRecord { before, after, cases_passed: passed });
-        let record = Arc::new(record);
+        let record = record.kept();
         let recorded = Recording::begin(&self.sinks, &record).await;
         if let Err(error) = &recorded {
             let mut correction = Record::clone(&record);
             self.deny(&mut correction, &ReloadError::Unrecorded(error.clone()));
             // Not waited for: the sink that failed may never answer, and nothing is changed in any case.
-            drop(Recording::begin(&self.sinks, &Arc::new(correction)));
+            drop(Recording::begin(&self.sinks, &correction.kept()));
         }
         recorded
     }
@@ -266,7 +267,7 @@ impl Office {
         self.deny(&mut record, error);
         record.policy_version = in_force.cloned();
         record.policy_reload = Some(PolicyReloadRecord { before: in_force.cloned(), after: None, cases_passed: 0 });
-        let recorded = Recording::begin(&self.sinks, &Arc::new(record)).await;
+        let recorded = Recording::begin(&self.sinks, &record.kept()).await;
         if let Err(failure) = &recorded {
             tracing::error!("the alarm could not be recorded: {failure}");
         }
@@ -280,7 +281,8 @@ impl Office {
 
     fn record(&self, code: &'static str) -> Record {
         let id = unique_id(&*self.random).unwrap_or_else(|_| crate::agentauth::NO_ID.into());
-        Record::of_allowed(RecordKind::PolicyReload, code, &id, self.clock.now(), self.server.shared())
+        let record = Record::of_allowed(RecordKind::PolicyReload, code, &id, self.clock.now(), self.server.shared());
+        Record { replica: self.replica.clone(), ..record }
     }
 }
 

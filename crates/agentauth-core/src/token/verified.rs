@@ -7,7 +7,7 @@ use super::profile::Reading;
 use super::revocable::Revocable;
 use super::status::{Known, StatusPlace};
 use crate::identity::{AgentId, IssuerId, PrincipalId, ResourceId};
-use crate::scope::Authority;
+use crate::scope::{Authority, ScopeSet};
 use crate::state::Revocation;
 use crate::time::Timestamp;
 
@@ -49,6 +49,8 @@ pub(crate) struct Narrowing {
     pub(crate) namer: IssuerId,
     /// By how many links: as many of the earlier actors, the latest first, passed it on.
     pub(crate) links: usize,
+    /// The key and the scopes that each of these held.
+    pub(crate) held: Vec<([u8; 32], ScopeSet)>,
     /// The identifier of the token that the issuer signed, and the first second at which that one is refused.
     pub(crate) root: (Box<str>, Timestamp),
 }
@@ -61,6 +63,7 @@ pub(crate) struct Narrowed {
     pub(crate) naming: Naming,
     pub(crate) namer: IssuerId,
     pub(crate) links: usize,
+    pub(crate) held: Vec<([u8; 32], ScopeSet)>,
     pub(crate) confirmation: Confirmation,
     pub(crate) id: Box<str>,
     pub(crate) taken_from: Timestamp,
@@ -86,14 +89,14 @@ impl VerifiedToken {
     /// This token as its holders have narrowed it. It is good for no longer than this one.
     #[cfg(feature = "unstable-chain")]
     pub(crate) fn narrowed(&self, by: Narrowed) -> Self {
-        let Narrowed { namer, links, .. } = by;
+        let Narrowed { namer, links, held, .. } = by;
         Self {
             issuer: self.issuer.clone(),
             audience: self.audience.clone(),
             reading: by.reading,
             authority: by.authority,
             naming: by.naming,
-            narrowing: Some(Narrowing { namer, links, root: (self.id.clone(), self.lifetime.refused_from) }),
+            narrowing: Some(Narrowing { namer, links, held, root: (self.id.clone(), self.lifetime.refused_from) }),
             confirmation: by.confirmation,
             id: by.id,
             lifetime: Lifetime {

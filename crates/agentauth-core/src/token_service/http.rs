@@ -38,18 +38,26 @@ impl TokenService {
     /// Answers a request to the introspection endpoint (RFC 7662 §2): [`Issuer::introspect`](crate::Issuer::introspect)
     /// for a client that proves itself as at the token endpoint. Refusals are recorded.
     pub async fn answer_introspection(&self, request: &TokenRequest<'_>) -> Response<String> {
+        let record = self.open_for(request);
         match self.introspect(request).await {
-            Ok(body) => self.respond(request, Ok(body)),
-            Err(error) => self.respond(request, Err(self.refuse(None, error).await)),
+            Ok(body) => {
+                record.forget();
+                self.respond(request, Ok(body))
+            }
+            Err(error) => self.respond(request, Err(self.refuse(record, error).await)),
         }
     }
 
     /// Answers a request to the revocation endpoint (RFC 7009 §2): [`TokenService::revoke_token`] for a client that proves
     /// itself as at the token endpoint. A token that does not count is answered like one that is taken back.
     pub async fn answer_revocation(&self, request: &TokenRequest<'_>) -> Response<String> {
+        let record = self.open_for(request);
         match self.take_back(request).await {
-            Ok(()) => self.respond(request, Ok("{}".to_owned())),
-            Err(error) => self.respond(request, Err(self.refuse(None, error).await)),
+            Ok(()) => {
+                record.forget();
+                self.respond(request, Ok("{}".to_owned()))
+            }
+            Err(error) => self.respond(request, Err(self.refuse(record, error).await)),
         }
     }
 

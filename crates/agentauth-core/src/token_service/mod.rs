@@ -5,7 +5,7 @@ mod http;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::agentauth::{NO_ID, Recording, RevocationFailure, keep_revocation};
+use crate::agentauth::{NO_ID, OpenRecord, Recording, RevocationFailure, Sinks, keep_revocation};
 use crate::audit::{AuditKey, AuditSink, IssuedRecord, Record, RecordKind};
 use crate::delegation::{
     Client, Consent, ExchangeError, ExchangeRequest, Form, IssuedToken, Issuer, JwtBearerRequest, Parameters,
@@ -15,6 +15,7 @@ use crate::identity::{PeerProof, ResourceId};
 use crate::policy::{Effect, Reason, ReasonKind};
 use crate::random::{SystemRandom, unique_id};
 use crate::state::Revocation;
+use crate::text::Excerpt;
 
 /// An [`Issuer`] at work: it answers requests and records each answer before giving it.
 ///
@@ -22,8 +23,9 @@ use crate::state::Revocation;
 #[derive(Clone)]
 pub struct TokenService {
     issuer: Issuer,
-    sinks: Arc<[Arc<dyn AuditSink>]>,
+    sinks: Sinks,
     audit_key: AuditKey,
+    replica: Option<Arc<str>>,
 }
 
 /// Why a request for a token was refused, with the id under which that is recorded.
@@ -44,13 +46,20 @@ impl TokenService {
     /// [`ExchangeError::Unavailable`] if no key can be made.
     pub fn new(issuer: Issuer, sink: impl AuditSink + 'static) -> Result<Self, ExchangeError> {
         let audit_key = AuditKey::generate(&SystemRandom)?;
-        Ok(Self { issuer, sinks: Arc::new([Arc::new(sink) as Arc<dyn AuditSink>]), audit_key })
+        Ok(Self { issuer, sinks: Arc::new([Arc::new(sink) as Arc<dyn AuditSink>]), audit_key, replica: None })
     }
 
     /// Hashes token ids with `key`, as another process does, so that the two records can be joined.
     #[must_use]
     pub fn audit_key(mut self, key: AuditKey) -> Self {
         self.audit_key = key;
+        self
+    }
+
+    /// What this process is called in the record: as [`AgentAuthBuilder::replica`](crate::AgentAuthBuilder::replica).
+    #[must_use]
+    pub fn replica(mut self, name: &str) -> Self {
+        self.replica = Some(Excerpt::of(name).to_string().into());
         self
     }
 
@@ -65,7 +74,8 @@ impl TokenService {
     /// # Errors
     /// [`TokenRefusal`].
     pub async fn consent(&self, consent: &Consent) -> Result<IssuedToken, TokenRefusal> {
-        self.conclude(None, self.issuer.consent(consent).await).await
+        let record = self.open(None);
+        self.conclude(record, self.issuer.consent(consent).await).await
     }
 
     /// [`Issuer::agent_token`], recorded.
@@ -73,7 +83,16 @@ impl TokenService {
     /// # Errors
     /// [`TokenRefusal`].
     pub async fn agent_token(&self, client: &Client, audience: &ResourceId) -> Result<IssuedToken, TokenRefusal> {
-        self.conclude(Some(client), self.issuer.agent_token(client, audience).await).await
+        self.agent_token_on(self.open(Some(client)), client, audience).await
+    }
+
+    async fn agent_token_on(
+        &self,
+        record: OpenRecord,
+        client: &Client,
+        audience: &ResourceId,
+    ) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(record, self.issuer.agent_token(client, audience).await).await
     }
 
     /// [`Issuer::exchange`], recorded.
@@ -81,7 +100,16 @@ impl TokenService {
     /// # Errors
     /// [`TokenRefusal`].
     pub async fn exchange(&self, client: &Client, request: &ExchangeRequest) -> Result<IssuedToken, TokenRefusal> {
-        self.conclude(Some(client), self.issuer.exchange(client, request).await).await
+        self.exchange_on(self.open(Some(client)), client, request).await
+    }
+
+    async fn exchange_on(
+        &self,
+        record: OpenRecord,
+        client: &Client,
+        request: &ExchangeRequest,
+    ) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(record, self.issuer.exchange(client, request).await).await
     }
 
     /// [`Issuer::jwt_bearer`], recorded.
@@ -89,7 +117,16 @@ impl TokenService {
     /// # Errors
     /// [`TokenRefusal`].
     pub async fn jwt_bearer(&self, client: &Client, request: &JwtBearerRequest) -> Result<IssuedToken, TokenRefusal> {
-        self.conclude(Some(client), self.issuer.jwt_bearer(client, request).await).await
+        self.jwt_bearer_on(self.open(Some(client)), client, request).await
+    }
+
+    async fn jwt_bearer_on(
+        &self,
+        record: OpenRecord,
+        client: &Client,
+        request: &JwtBearerRequest,
+    ) -> Result<IssuedToken, TokenRefusal> {
+        self.conclude(record, self.issuer.jwt_bearer(client, request).await).await
     }
 
     /// Issues what a request to the token endpoint asks for (RFC 8693 §2.1, RFC 6749 §4.4.2), to the client that it proves
@@ -103,25 +140,35 @@ impl TokenService {
 
     /// As [`TokenService::grant`], and whether the client is to be told the resource (ID-JAG).
     async fn grant_of(&self, request: &TokenRequest<'_>) -> Result<(IssuedToken, bool), TokenRefusal> {
-        let parameters = match Parameters::read(request) {
-            Ok(parameters) => parameters,
-            Err(error) => return Err(self.refuse(None, error).await),
+        let mut record = self.open_for(request);
+        let (parameters, client) = match self.client_of(request).await {
+            Ok(known) => known,
+            Err(error) => return Err(self.refuse(record, error).await),
         };
-        let client = match self.issuer.authenticate_at_token_endpoint(request, &parameters).await {
-            Ok(client) => client,
-            Err(error) => return Err(self.refuse(None, error).await),
-        };
+        note_client(&mut record, &client);
         match Form::of(&parameters, !self.issuer.grant_profiles().is_empty()) {
-            Ok(Form::Exchange(request)) => self.exchange(&client, &request).await.map(|issued| (issued, false)),
-            Ok(Form::OwnToken(audience)) => self.agent_token(&client, &audience).await.map(|issued| (issued, false)),
-            Ok(Form::Assertion(request)) => self.jwt_bearer(&client, &request).await.map(|issued| (issued, true)),
-            Err(error) => Err(self.refuse(Some(&client), error).await),
+            Ok(Form::Exchange(request)) => {
+                self.exchange_on(record, &client, &request).await.map(|issued| (issued, false))
+            }
+            Ok(Form::OwnToken(audience)) => {
+                self.agent_token_on(record, &client, &audience).await.map(|issued| (issued, false))
+            }
+            Ok(Form::Assertion(request)) => {
+                self.jwt_bearer_on(record, &client, &request).await.map(|issued| (issued, true))
+            }
+            Err(error) => Err(self.refuse(record, error).await),
         }
     }
 
+    async fn client_of<'r>(&self, request: &TokenRequest<'r>) -> Result<(Parameters<'r>, Client), ExchangeError> {
+        let parameters = Parameters::read(request)?;
+        let client = self.issuer.authenticate_at_token_endpoint(request, &parameters).await?;
+        Ok((parameters, client))
+    }
+
     /// Records that nothing is answered, and why.
-    async fn refuse(&self, client: Option<&Client>, error: ExchangeError) -> TokenRefusal {
-        match self.conclude(client, Err(error)).await {
+    async fn refuse(&self, record: OpenRecord, error: ExchangeError) -> TokenRefusal {
+        match self.conclude(record, Err(error)).await {
             Err(refusal) => refusal,
             Ok(_) => TokenRefusal { error: ExchangeError::Unavailable, evaluation_id: NO_ID.into() },
         }
@@ -155,27 +202,39 @@ impl TokenService {
     }
 
     fn record(&self, kind: RecordKind, code: &'static str, id: &Arc<str>) -> Record {
-        Record::of_allowed(kind, code, id, self.issuer.now(), self.issuer.id().as_str().into())
+        let record = Record::of_allowed(kind, code, id, self.issuer.now(), self.issuer.id().as_str().into());
+        Record { replica: self.replica.clone(), ..record }
+    }
+
+    /// The record of a request that is begun, by `client` if that is known.
+    fn open(&self, client: Option<&Client>) -> OpenRecord {
+        let id = unique_id(self.issuer.random()).unwrap_or_else(|_| NO_ID.into());
+        let mut record = self.record(RecordKind::Issuance, "issued", &id);
+        client.into_iter().for_each(|client| note_client(&mut record, client));
+        OpenRecord::new(record, Arc::clone(&self.sinks), self.issuer.clock())
+    }
+
+    fn open_for(&self, request: &TokenRequest<'_>) -> OpenRecord {
+        let mut record = self.open(None);
+        record.trace = request.trace();
+        record
     }
 
     async fn conclude(
         &self,
-        client: Option<&Client>,
+        record: OpenRecord,
         answer: Result<IssuedToken, ExchangeError>,
     ) -> Result<IssuedToken, TokenRefusal> {
         let refuse = |error, evaluation_id| TokenRefusal { error, evaluation_id };
-        let (id, answer) = match unique_id(self.issuer.random()) {
-            Ok(id) => (id, answer),
-            Err(_) => (NO_ID.into(), Err(ExchangeError::Unavailable)),
-        };
-        let mut record = self.record(RecordKind::Issuance, "issued", &id);
-        record.peer = client.and_then(Client::svid).map(|svid| svid.id().clone());
-        record.peer_proof = client.and_then(Client::svid).map(|_| PeerProof::MutualTls);
-        record.client = client.map(Client::record);
+        let mut record = record.close();
+        record.time = self.issuer.now();
+        let id = Arc::clone(&record.evaluation_id);
+        let answer = if &*id == NO_ID { Err(ExchangeError::Unavailable) } else { answer };
         match &answer {
             Ok(issued) => {
                 record.issued = issued.origin.as_ref().map(|origin| IssuedRecord {
                     subject: origin.subject.clone(),
+                    subject_hash: self.audit_key.hash_subject(self.issuer.id(), None, &origin.subject),
                     actors: origin.actors.clone(),
                     may_act: origin.may_act.clone(),
                     audience: origin.audience.clone(),
@@ -192,11 +251,18 @@ impl TokenService {
                 record.reasons = vec![Reason::new(ReasonKind::Refused, error.to_string())];
             }
         }
-        match Recording::begin(&self.sinks, &Arc::new(record)).await {
+        match Recording::begin(&self.sinks, &record.kept()).await {
             Ok(()) => answer.map_err(|error| refuse(error, id)),
             Err(_) => Err(refuse(ExchangeError::Unavailable, id)),
         }
     }
+}
+
+/// Notes who asks.
+fn note_client(record: &mut Record, client: &Client) {
+    record.peer = client.svid().map(|svid| svid.id().clone());
+    record.peer_proof = client.svid().map(|_| PeerProof::MutualTls);
+    record.client = Some(client.record());
 }
 
 impl fmt::Debug for TokenService {

@@ -244,7 +244,10 @@ fn an_action_that_is_abandoned_leaves_an_outcome() {
         assert_eq!(polled.is_err(), panics);
         drop(run);
         let record = court.records.only();
-        assert_eq!((record.kind, record.code, &*record.evaluation_id), (RecordKind::Outcome, "abandoned", &*id));
+        assert_eq!(
+            (record.kind, record.code, &*record.evaluation_id),
+            (RecordKind::Outcome, if panics { "panicked" } else { "abandoned" }, &*id)
+        );
     }
 }
 
@@ -307,6 +310,7 @@ fn a_decision_record_answers_the_four_questions() {
     let clerk = court.peer(CLERK);
     let mut claims = with("act", chain(&[CLERK, LAWYER]));
     claims["cnf"] = bound_to(&clerk)["cnf"].clone();
+    let thumbprint = claims["cnf"]["x5t#S256"].as_str().unwrap().to_owned();
     let auth = court
         .engine()
         .policy(Oracle::permitting())
@@ -318,9 +322,10 @@ fn a_decision_record_answers_the_four_questions() {
     let caller = authenticate(&auth, evidence).unwrap();
     court.records.take();
     assert!(wait(caller.authorize(file().on("case", "2026-17").with(json!({"fee": 120})).unwrap())).is_ok());
-    insta::assert_snapshot!(serde_json::to_string_pretty(&*court.records.only()).unwrap(), @r#"
+    let record = serde_json::to_string_pretty(&*court.records.only()).unwrap();
+    insta::assert_snapshot!(record.replace(&thumbprint, "thumbprint"), @r#"
     {
-      "version": 1,
+      "version": 2,
       "kind": "decision",
       "evaluation_id": "00000000000000000000000000000002",
       "time": "2027-01-15T08:00:00Z",
@@ -334,19 +339,26 @@ fn a_decision_record_answers_the_four_questions() {
         }
       ],
       "authentication_id": "00000000000000000000000000000001",
+      "took_micros": 0,
       "delegation": {
         "agent": {
           "spiffe": "spiffe://court.example/agent/clerk"
         },
-        "principal": {
-          "issuer": "https://sts.court.example",
-          "kind": "subject",
-          "subject": "alice"
-        },
+        "principal_hash": "68a8f11e959d06b64689f7c30a6f76ce",
         "mode": "on_behalf_of",
-        "earlier_actors": [
+        "chain": [
           {
-            "spiffe": "spiffe://court.example/agent/lawyer"
+            "agent": {
+              "spiffe": "spiffe://court.example/agent/clerk"
+            },
+            "key": "x5t#S256:thumbprint",
+            "proof": "mutual_tls"
+          },
+          {
+            "agent": {
+              "spiffe": "spiffe://court.example/agent/lawyer"
+            },
+            "proof": "token"
           }
         ],
         "depth": 2,
@@ -367,7 +379,14 @@ fn a_decision_record_answers_the_four_questions() {
         },
         "arguments": "ce642a59121f8bd758c59ee25863fb97251d25e9cc7ec24c9578ebe74c1ccca5"
       },
-      "policy_version": "oracle-1"
+      "policy_version": "oracle-1",
+      "personal": {
+        "principal": {
+          "issuer": "https://sts.court.example",
+          "kind": "subject",
+          "subject": "alice"
+        }
+      }
     }
     "#);
 }
@@ -414,8 +433,9 @@ fn tracing_gets_a_copy_of_each_record() {
         assert!(authenticate(&auth, Evidence::none()).is_err());
     });
     insta::assert_snapshot!(events.0.lock().unwrap().join("\n"), @r#"
-    INFO agentauth::audit kind=authentication evaluation_id=00000000000000000000000000000001 code="allowed" agent="spiffe://court.example/agent/lawyer" principal="alice (at https://sts.court.example)"
-    INFO agentauth::audit kind=decision evaluation_id=00000000000000000000000000000002 code="allowed" agent="spiffe://court.example/agent/lawyer" principal="alice (at https://sts.court.example)" action="motions:file" why="the oracle permits"
+    INFO agentauth::audit kind=authentication evaluation_id=00000000000000000000000000000001 code="allowed" agent="spiffe://court.example/agent/lawyer" principal_hash="68a8f11e959d06b64689f7c30a6f76ce"
+    INFO agentauth::audit kind=decision evaluation_id=00000000000000000000000000000002 code="allowed" agent="spiffe://court.example/agent/lawyer" principal_hash="68a8f11e959d06b64689f7c30a6f76ce" action="motions:file" why="the oracle permits"
+    INFO agentauth::audit kind=outcome evaluation_id=00000000000000000000000000000002 code="not_run" action="motions:file"
     WARN agentauth::audit kind=authentication evaluation_id=00000000000000000000000000000003 code="no_credentials" why="the request carries no credentials"
     "#);
     // And nothing goes wrong where no one listens.

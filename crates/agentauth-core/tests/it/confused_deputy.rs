@@ -66,7 +66,7 @@ fn agent_alone() -> Value {
 
 #[test]
 fn at_the_servers_gate_user_and_agent_must_be_allowed_together() {
-    let nobody = "no rule lets spiffe://court.example/agent/lawyer act for alice (at https://sts.court.example)";
+    let nobody = "no rule lets spiffe://court.example/agent/lawyer act for this principal";
     let together = "the-lawyer-files-for-alice: a rule allows it";
     for (what, rules, user, agent, expected) in [
         ("neither may", vec![], false, false, ("actor_unauthorized", nobody)),
@@ -109,28 +109,28 @@ fn at_the_servers_gate_each_part_of_together_is_needed() {
             rules(),
             with("act", chain(&[CLERK])),
             "actor_unauthorized",
-            "no rule lets spiffe://court.example/agent/clerk act for alice (at https://sts.court.example)",
+            "no rule lets spiffe://court.example/agent/clerk act for this principal",
         ),
         (
             "the same agent for another user",
             rules(),
             with("sub", "bob"),
             "actor_unauthorized",
-            "no rule lets spiffe://court.example/agent/lawyer act for bob (at https://sts.court.example)",
+            "no rule lets spiffe://court.example/agent/lawyer act for this principal",
         ),
         (
             "the agent that may stands earlier in the chain",
             rules(),
             with("act", chain(&[CLERK, LAWYER])),
             "actor_unauthorized",
-            "no rule lets spiffe://court.example/agent/clerk act for alice (at https://sts.court.example)",
+            "no rule lets spiffe://court.example/agent/clerk act for this principal",
         ),
         (
             "the agent has her token, and she has not delegated",
             vec![the_agent_may_for_the_user()],
             without("act"),
             "actor_unauthorized",
-            "no rule lets spiffe://court.example/agent/lawyer act for alice (at https://sts.court.example): \
+            "no rule lets spiffe://court.example/agent/lawyer act for this principal: \
              nobody delegated, and only a rule with even_client_only covers that",
         ),
         (

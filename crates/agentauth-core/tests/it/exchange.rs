@@ -34,7 +34,7 @@ fn authority_passes_from_the_principal_to_the_lawyer_to_the_clerk() {
     assert_eq!((caller.delegation().binding(), &*caller.scopes().to_string()), (Binding::MutualTls, "records:read"));
     let record = office.court.records.only();
     let delegation = record.delegation.as_ref().unwrap();
-    let earlier: Vec<_> = delegation.earlier_actors.iter().map(AgentId::name).collect();
+    let earlier: Vec<_> = delegation.earlier_actors().map(AgentId::name).collect();
     assert_eq!((delegation.agent.name(), earlier), (CLERK, vec![LAWYER]));
 }
 

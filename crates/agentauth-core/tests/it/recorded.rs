@@ -75,7 +75,7 @@ fn arguments_are_known_only_if_all_of_them_are_on_record() {
     assert!(!has(&["fee", "title"], json!({"fee": 1, "title": "x".repeat(2000)})));
     // What the record shows counts only with the digest that it has.
     let mut forged = serde_json::to_value(&*record(Oracle::permitting(), &["fee"], json!({"fee": 1}))).unwrap();
-    forged["action"]["shown"]["fee"] = json!(2);
+    forged["personal"]["shown"]["fee"] = json!(2);
     let Ok(RecordedLine::Decision(forged)) = RecordedLine::read(forged.to_string().as_bytes()) else { panic!() };
     assert!(!forged.has_arguments && forged.scenario.arguments.get("fee").is_none());
 }
@@ -126,12 +126,12 @@ fn a_line_that_is_no_record_says_why() {
     assert_eq!(code(good.to_string().as_bytes()), "read");
     for (text, expected) in [
         (&b""[..], "json_malformed"),
-        (br#"{"version":1,"kind":"dec"#, "json_malformed"),
-        (br#"{"version":1,"version":1}"#, "json_duplicate_member"),
+        (br#"{"version":2,"kind":"dec"#, "json_malformed"),
+        (br#"{"version":2,"version":2}"#, "json_duplicate_member"),
         (b"[]", "record_malformed"),
         (b"{}", "record_malformed"),
-        (br#"{"version":2}"#, "record_version"),
-        (br#"{"version":1}"#, "record_malformed"),
+        (br#"{"version":1}"#, "record_version"),
+        (br#"{"version":2}"#, "record_malformed"),
     ] {
         assert_eq!(code(text), expected, "{}", String::from_utf8_lossy(text));
     }
@@ -139,7 +139,7 @@ fn a_line_that_is_no_record_says_why() {
     for (pointer, value) in [
         ("/delegation/mode", json!("shadow")),
         ("/delegation/agent", json!({"spiffe": "nobody"})),
-        ("/delegation/principal/issuer", json!("")),
+        ("/personal/principal/issuer", json!("")),
         ("/delegation/depth", json!(-1)),
         ("/delegation/scopes", json!(["a"])),
         ("/action/resource", json!("case")),
@@ -150,7 +150,7 @@ fn a_line_that_is_no_record_says_why() {
     ] {
         assert_eq!(changed(pointer, value), "record_malformed", "{pointer}");
     }
-    let missing = RecordedLine::read(br#"{"version":1}"#).unwrap_err();
+    let missing = RecordedLine::read(br#"{"version":2}"#).unwrap_err();
     assert_eq!(missing, RecordError::Member("kind"));
 }
 
@@ -159,10 +159,11 @@ fn what_another_server_has_asked_is_read_as_it_asked() {
     let mut asked = serde_json::to_value(&*record(Oracle::permitting(), &[], json!({}))).unwrap();
     asked["question"] = json!({
         "server": "https://other.example", "agent": {"named": {"issuer": "https://as.example", "name": "bot"}},
-        "principal": {"issuer": "https://as.example", "kind": "client", "subject": "bot"},
         "mode": "autonomous", "issuer": "https://as.example", "depth": 0,
         "holders": [{"spiffe": "spiffe://court.example/agent/thief"}],
     });
+    asked["personal"]["question_principal"] =
+        json!({"issuer": "https://as.example", "kind": "client", "subject": "bot"});
     let Ok(RecordedLine::Decision(decision)) = RecordedLine::read(asked.to_string().as_bytes()) else { panic!() };
     let scenario = &decision.scenario;
     assert_eq!(

@@ -257,8 +257,8 @@ async fn a_server_acts_for_its_caller_under_its_own_identity() {
         (TOOL_SERVER, "alice", 2)
     );
     let record = court.records.only();
-    let earlier = &record.delegation.as_ref().unwrap().earlier_actors;
-    assert_eq!(earlier.iter().map(AgentId::name).collect::<Vec<_>>(), [LAWYER]);
+    let earlier: Vec<_> = record.delegation.as_ref().unwrap().earlier_actors().collect();
+    assert_eq!(earlier.iter().copied().map(AgentId::name).collect::<Vec<_>>(), [LAWYER]);
 }
 
 /// Both layers together: the inbound token goes no further than the service.

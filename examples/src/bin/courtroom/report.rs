@@ -64,10 +64,11 @@ pub(crate) fn verdict(acts: &[Act]) -> usize {
 
 /// Who acted, and in brackets through whom the authority came. An outcome is its decision's.
 fn agents(line: &Value) -> String {
-    let actors: Vec<&str> = ["/delegation/agent", "/delegation/earlier_actors", "/issued/actors", "/revocation/agent"]
+    let actors: Vec<&str> = ["/delegation/chain", "/issued/actors", "/revocation/agent"]
         .into_iter()
         .filter_map(|pointer| line.pointer(pointer))
         .flat_map(|agents| agents.as_array().map_or(std::slice::from_ref(agents), Vec::as_slice))
+        .map(|agent| agent.get("agent").unwrap_or(agent))
         .filter_map(|agent| agent.get("spiffe").or_else(|| agent.pointer("/named/name")).and_then(Value::as_str))
         .map(name)
         .collect();
@@ -80,9 +81,14 @@ fn agents(line: &Value) -> String {
 
 fn subject(line: &Value) -> String {
     if let Some(revoked) = line.get("revocation") {
-        return format!("{}, by {}: {}", text(revoked, "/what"), text(revoked, "/by"), text(revoked, "/reason"));
+        return format!(
+            "{}, by {}: {}",
+            text(revoked, "/what"),
+            text(line, "/personal/by"),
+            text(line, "/personal/why")
+        );
     }
-    let principal = line.pointer("/delegation/principal/subject").or_else(|| line.pointer("/issued/subject"));
+    let principal = line.pointer("/personal/principal/subject").or_else(|| line.pointer("/personal/subject"));
     let principal = principal.and_then(Value::as_str).map_or("-", name);
     let action = text(line, "/action/name");
     let resource = text(line, "/action/resource/id");

@@ -50,6 +50,7 @@ pub(crate) fn run(args: &ReplayArgs, terminal: &mut Terminal<'_>) -> Result<Exit
         match RecordedLine::read(line) {
             Ok(RecordedLine::Decision(decision)) => report.add(&decision, change::of(&policies, &decision)),
             Ok(RecordedLine::BeforePolicy) => report.before_policy(),
+            Ok(RecordedLine::Incomplete) => report.incomplete(),
             Ok(_) => {}
             // What a crash has left of a line: the writer ends it, and goes on behind it.
             Err(RecordError::Json(JsonError::Syntax)) => {

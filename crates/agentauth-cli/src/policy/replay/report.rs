@@ -28,6 +28,8 @@ pub(super) struct Report {
     supposed: usize,
     /// Refused before the policy was asked, and left out.
     before_policy: usize,
+    /// Not to be decided again, since what is personal in them is erased, or they were cut.
+    incomplete: usize,
     torn: usize,
     changes: Vec<Changed>,
     /// More than are kept.
@@ -59,6 +61,10 @@ impl Report {
 
     pub(super) const fn before_policy(&mut self) {
         self.before_policy = self.before_policy.saturating_add(1);
+    }
+
+    pub(super) const fn incomplete(&mut self) {
+        self.incomplete = self.incomplete.saturating_add(1);
     }
 
     /// Counts a torn line, and says how many there are.
@@ -140,6 +146,7 @@ impl Report {
             (self.supposed, "decided without their arguments, supposing that these are of the types in the schema"),
             (self.undetermined, "undetermined: their arguments are not on record (`record_arguments` keeps them)"),
             (self.before_policy, "left out: refused before the policy was asked"),
+            (self.incomplete, "left out: not whole, since what is personal is erased, or parts were too long"),
             (self.torn, "left out: torn lines"),
         ] {
             if count > 0 {

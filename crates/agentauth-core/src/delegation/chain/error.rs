@@ -115,8 +115,8 @@ pub enum LinkError {
         limit: u64,
     },
     /// `sub` is not the parent's.
-    #[error("`sub` is `{0}`, which is not the principal of the parent")]
-    PrincipalChanged(Excerpt),
+    #[error("`sub` is not the principal of the parent")]
+    PrincipalChanged,
     /// The link begins before its parent, which has an `nbf`.
     #[error("the link is good before its parent is: `nbf` must be there, and not earlier than the parent's")]
     BeginsBeforeParent,
@@ -196,7 +196,7 @@ impl LinkError {
             Self::DepthWrong { .. } => "chain_depth_wrong",
             Self::TooDeep { .. } => "chain_too_deep",
             Self::MaxDepthWidened { .. } => "chain_max_depth_widened",
-            Self::PrincipalChanged(_) => "chain_principal_changed",
+            Self::PrincipalChanged => "chain_principal_changed",
             Self::BeginsBeforeParent => "chain_begins_before_parent",
             Self::OutlivesParent(_) => "chain_outlives_parent",
             Self::Expired(_) => "chain_expired",

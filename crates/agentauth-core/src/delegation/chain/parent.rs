@@ -64,7 +64,7 @@ impl<'c> Parent<'c> {
         reached(ChainRule::Principal);
         let subject = text(link.subject.as_deref(), "sub")?;
         if subject != self.subject {
-            return Err(LinkError::PrincipalChanged(Excerpt::of(subject)));
+            return Err(LinkError::PrincipalChanged);
         }
         reached(ChainRule::Lifetime);
         let expires = self.check_times(&link, terms)?;

@@ -163,6 +163,7 @@ impl ChainVerifier {
         let (audience, leeway) = tokens.terms_of(root);
         let terms = Terms { now, leeway, details: &self.settings.details };
         let mut taken_from = 0;
+        let mut held = Vec::with_capacity(presented.links.len());
         let mut id = String::new();
 
         let mut room = payloads.as_mut_slice();
@@ -174,6 +175,7 @@ impl ChainVerifier {
                 // Unique to the key that made it: holders choose their identifiers.
                 id = format!("{}.{}", jws.thumbprint(), claims.id.as_deref().unwrap_or_default());
             }
+            held.push((parent.key, parent.authority.scopes().clone()));
             taken_from = taken_from.max(claims.issued.max(claims.not_before).unwrap_or_default());
             let narrower = parent.narrowed(claims, jws.signing_input(), &terms, |rule| reached(at, rule));
             parent = narrower.map_err(fault)?;
@@ -184,6 +186,7 @@ impl ChainVerifier {
         let (agent, namer, mut earlier) = self.agents_below(root, &parent)?;
         earlier.push(root_agent);
         earlier.extend(root.reading.earlier.iter().cloned());
+        held.reverse();
         let key = parent.key;
         let token = root.narrowed(Narrowed {
             reading: reading_below(root, agent, earlier),
@@ -191,6 +194,7 @@ impl ChainVerifier {
             naming: self.settings.naming.clone(),
             namer,
             links: presented.links.len(),
+            held,
             confirmation: Confirmation::Key(key),
             id: id.into(),
             taken_from: Timestamp::from_secs(taken_from.saturating_sub(leeway)),

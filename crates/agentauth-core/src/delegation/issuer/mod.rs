@@ -242,6 +242,10 @@ impl Issuer {
         .await
     }
 
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
+    }
+
     pub(crate) fn random(&self) -> &dyn Random {
         &*self.inner.random
     }

@@ -44,7 +44,7 @@ impl<'r> Nearest<'r> {
                     Mode::AgentAccount => " as its account, which only a rule with even_agent_account covers",
                     Mode::OnBehalfOf | Mode::Autonomous => "",
                 };
-                let text = format!("no rule lets {} act for {}{hint}", request.agent(), request.principal());
+                let text = format!("no rule lets {} act for this principal{hint}", request.agent());
                 Reason::new(ReasonKind::ActorNotAuthorized, text)
             }
             Self::Pair => {

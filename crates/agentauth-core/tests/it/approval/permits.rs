@@ -68,7 +68,7 @@ fn the_record_has_who_asked_who_approved_and_who_acted_and_no_arguments() {
     wait(desk.approvals().deny(&denied, DANA)).unwrap();
     assert_eq!(desk.code(&lawyer, 1), "approval_denied");
 
-    let records = desk.court.records.take();
+    let records = desk.court.records.take_but_not_run();
     let approvals: Vec<_> = records.iter().map(|record| record.approval.as_ref().unwrap()).collect();
     let dana = Some(Approver::from(DANA));
     let kinds = [

@@ -232,9 +232,16 @@ impl Memory {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 
-    /// The one record there is; afterwards there is none.
+    /// The records so far, but for those of permits that the test has only looked at; afterwards there are none.
+    pub(crate) fn take_but_not_run(&self) -> Vec<Arc<Record>> {
+        let mut records = self.take();
+        records.retain(|record| record.code != "not_run");
+        records
+    }
+
+    /// The one record there is, but for those of permits that the test has only looked at; afterwards there is none.
     pub(crate) fn only(&self) -> Arc<Record> {
-        let records = self.take();
+        let records = self.take_but_not_run();
         assert_eq!(records.len(), 1, "{records:?}");
         records[0].clone()
     }

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use crate::identity::svid::X509Svid;
+use crate::trace::TraceContext;
 
 /// A request to an endpoint of an issuer, as it came: a `POST`, which whoever serves the endpoint makes sure of.
 ///
@@ -42,6 +43,11 @@ impl<'r> TokenRequest<'r> {
         self.ignores_forwarded = true;
         self.peer = None;
         self
+    }
+
+    /// The trace that it says it is a part of.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        TraceContext::from_headers(self.headers)
     }
 
     pub(in crate::delegation) fn is_form(&self) -> bool {
