@@ -13,6 +13,7 @@
 mod anchor;
 mod checkpoint;
 mod erase;
+mod faults;
 mod log;
 mod proofs;
 mod read;

@@ -1,6 +1,6 @@
 //! The writer: what it promises, on a disk that does what it is told.
 
 mod disk;
-mod support;
+pub(crate) mod support;
 
 mod writing;
