@@ -164,6 +164,9 @@ pub enum CliError {
     /// Policies are asked as a server asks them, which this machine has no room for.
     #[error("the policies cannot be asked ({0})")]
     NoRuntime(#[source] io::Error),
+    /// A directory without a segment of an audit log.
+    #[error("{0} holds no audit log: name the directory that a server writes its log to")]
+    NoAuditLog(String),
     /// Arguments that no server would take.
     #[error("--arguments: {0}")]
     Arguments(#[from] ArgumentsError),

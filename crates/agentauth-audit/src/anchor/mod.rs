@@ -1,11 +1,15 @@
 //! Places outside of the log, that remember how far it had come.
 
 mod file;
+#[cfg(feature = "object-store")]
+mod object;
 mod proofs;
 
 use std::fmt;
 
 pub use file::FileAnchor;
+#[cfg(feature = "object-store")]
+pub use object::ObjectStoreAnchor;
 pub use proofs::{ConsistencyProofs, MAX_PROOF_HASHES, SegmentProofs, is_consistent};
 
 use crate::checkpoint::Head;

@@ -10,7 +10,7 @@ mod publish;
 mod queue;
 mod reserve;
 mod rollback;
-mod scan;
+pub(crate) mod scan;
 mod tape;
 mod trouble;
 mod writer;

@@ -12,7 +12,7 @@ use crate::read::{SegmentEnd, SegmentReader};
 use crate::tree::{Hash, leaf_hash};
 
 /// No write is longer: a group with its last record, and what the log says beside it. So no crash tears more than this.
-pub(super) const MAX_WRITE_BYTES: u64 = (GROUP_BYTES + 2 * (MAX_BODY_BYTES + MAX_SIDE_BYTES)) as u64;
+pub(crate) const MAX_WRITE_BYTES: u64 = (GROUP_BYTES + 2 * (MAX_BODY_BYTES + MAX_SIDE_BYTES)) as u64;
 
 /// The last segment, read to its end.
 #[derive(Debug)]
@@ -88,20 +88,22 @@ fn torn_tail(file: &dyn LogFile, offset: u64, error: FrameError, at: &Position) 
     }
     let tail = read_all(file, offset, left)?;
     // What is personal is written with its entry, and only an erasure touches it later.
-    if is_torn(&tail, at) { Ok(tail) } else { Err(ScanError::Damaged(offset)) }.inspect_err(|_| {
-        tracing::error!(target: "agentauth::audit", code = error.code(), offset, "the audit log is damaged");
-    })
+    if is_torn(&tail, at.tree.size(), at.previous) { Ok(tail) } else { Err(ScanError::Damaged(offset)) }.inspect_err(
+        |_| {
+            tracing::error!(target: "agentauth::audit", code = error.code(), offset, "the audit log is damaged");
+        },
+    )
 }
 
-/// Whether one write that was not finished can have left `tail`, which follows `end`.
+/// Whether one write that was not finished can have left `tail`, where the entry `next` should be, which follows the leaf
+/// hash `previous`.
 ///
 /// Pages of such a write may be on the disk in any order, so whole frames may follow the bad place; but they are all of
 /// one write, and have its one time. A frame of another time shows that a later write was begun, that is, that the
 /// bad place had been on the disk.
-fn is_torn(tail: &[u8], end: &Position) -> bool {
-    let next = end.tree.size();
+pub(crate) fn is_torn(tail: &[u8], next: u64, previous: Hash) -> bool {
     // The link shows that the head is whole: what is lost of a page is lost to its end.
-    let bad = head_of(tail).filter(|head| head.number == next && head.previous == end.previous);
+    let bad = head_of(tail).filter(|head| head.number == next && head.previous == previous);
     let mut time = bad.map(|head| head.micros);
     let mut at = 1;
     while let Some(rest) = tail.get(at..).filter(|rest| rest.len() >= FRAME_HEAD_BYTES + HEAD_BYTES) {

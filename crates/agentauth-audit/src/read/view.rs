@@ -174,8 +174,10 @@ struct Personal<'r> {
 }
 
 impl<'r> View<'r> {
-    /// Reads the two halves of a record. What is personal and cannot be read is as if it were erased.
-    pub(super) fn read(body: &'r [u8], personal: &'r [u8]) -> Option<Self> {
+    /// Reads the two halves of a record. What is personal and cannot be read is as if it were erased. None if it is no record of
+    /// the version that is read here.
+    #[must_use]
+    pub fn read(body: &'r [u8], personal: &'r [u8]) -> Option<Self> {
         let body: Fields<'r> = serde_json::from_slice(body).ok()?;
         let personal = serde_json::from_slice(personal).unwrap_or_default();
         (body.version == VERSION).then_some(Self { body, personal })

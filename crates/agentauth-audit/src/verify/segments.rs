@@ -5,7 +5,7 @@ use crate::format::{HeaderError, SegmentHeader, segment_name, segment_of};
 use crate::read::SegmentReader;
 
 /// Files of a log beside its segments.
-const OTHERS: [&str; 2] = ["lock", CHECKPOINT];
+const OTHERS: [&str; 3] = ["lock", "reserve", CHECKPOINT];
 
 /// The latest checkpoint, for other tools.
 pub(super) const CHECKPOINT: &str = "checkpoint";

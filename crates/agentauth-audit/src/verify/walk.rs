@@ -10,8 +10,9 @@ use super::report::{Report, Torn, Verdict};
 use super::segments::{CHECKPOINT, Segments};
 use super::vouched::Mark;
 use super::{Progress, Verifier, tail};
-use crate::disk::Directory;
+use crate::disk::{Directory, LogFile};
 use crate::format::{Body, EntryKind, FrameError, HeaderError, SegmentHeader, commitment, segment_name};
+use crate::log::scan::{MAX_WRITE_BYTES, is_torn};
 use crate::read::{Entry, SegmentEnd, SegmentReader};
 use crate::tree::{Frontier, Hash, leaf_hash};
 
@@ -269,20 +270,41 @@ impl<'w, 'v> Walk<'w, 'v> {
         Ok(found.map(|(offset, _)| offset))
     }
 
-    /// Tells a torn end from damage; of damage, where the next entry is and which.
+    /// Tells a torn end from damage, as the next writer will; of damage, where the next entry is and which.
     fn damaged_at(&mut self, place: Place, kind: FaultKind) -> io::Result<Option<(u64, u64)>> {
         let Some(name) = self.segments.name(place.segment) else { return Ok(None) };
         let file = self.directory.open_to_read(&name)?;
         let found = tail::entry_after(&*file, place.offset.saturating_add(1), self.at.next.unwrap_or(0))?;
-        if found.is_none() && place.segment + 1 == self.segments.firsts.len() {
-            let bytes = file.length()?.saturating_sub(place.offset);
+        let bytes = file.length()?.saturating_sub(place.offset);
+        if place.segment + 1 == self.segments.firsts.len() && self.is_torn(&*file, place.offset, bytes, &kind, found)? {
             self.report.torn = Some(Torn { segment: name, offset: place.offset, bytes });
             self.report.verdict = self.report.verdict.max(Verdict::TornTail);
-        } else {
-            self.fault(place, self.at.next, kind);
-            self.at = Position::default();
+            return Ok(None);
         }
+        self.fault(place, self.at.next, kind);
+        self.at = Position::default();
         Ok(found)
+    }
+
+    fn is_torn(
+        &self,
+        file: &dyn LogFile,
+        offset: u64,
+        bytes: u64,
+        kind: &FaultKind,
+        found: Option<(u64, u64)>,
+    ) -> io::Result<bool> {
+        match kind {
+            _ if bytes > MAX_WRITE_BYTES => Ok(false),
+            // A segment is written whole before it has its name.
+            FaultKind::Header(error) => Ok(found.is_none() && !matches!(error, HeaderError::Malformed)),
+            _ => {
+                let mut rest = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+                let read = tail::read(file, &mut rest, offset)?;
+                rest.truncate(read);
+                Ok(is_torn(&rest, self.at.next.unwrap_or(0), self.at.previous.unwrap_or_default()))
+            }
+        }
     }
 
     /// What stands behind the last entry of a segment of which the next one says that it is the last.

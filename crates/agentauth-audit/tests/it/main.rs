@@ -15,6 +15,8 @@ mod checkpoint;
 mod erase;
 mod faults;
 mod log;
+#[cfg(feature = "object-store")]
+mod object_store;
 mod proofs;
 mod read;
 mod retention;
