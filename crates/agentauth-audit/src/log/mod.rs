@@ -122,7 +122,10 @@ impl AuditSink for AuditLog {
         let class = self.0.classes.of(&record);
         let item = match self.0.item(&record) {
             Ok(item) => item,
-            Err(error) => return Append::done(if class == WriteClass::BestEffort { Ok(()) } else { Err(error) }),
+            Err(error) => {
+                self.0.queue.lose(&record.evaluation_id);
+                return Append::done(if class == WriteClass::BestEffort { Ok(()) } else { Err(error) });
+            }
         };
         match class {
             WriteClass::Durable => {

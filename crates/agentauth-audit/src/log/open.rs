@@ -123,6 +123,7 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
         queue.counters.failed(Trouble::AnchorFailed);
     }
     let outbox = Arc::new(Outbox::default());
+    let has_anchors = !builder.anchors.is_empty();
     let publisher = Publisher {
         directory,
         anchors: builder.anchors,
@@ -138,6 +139,8 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
         outbox,
         key: builder.key,
         rhythm: builder.rhythm,
+        retention: builder.retention,
+        has_anchors,
         ending: Arc::clone(&ending),
         lock,
     };
@@ -213,7 +216,7 @@ fn origin(
         (None, Some(asked)) if is_name(&asked) => Ok(asked),
         (None, Some(_)) => Err(OpenError::Name(CheckpointError::Name)),
         (None, None) => {
-            let of_key = key.and_then(|key| key.verifier_key().split('+').next()).filter(|name| is_name(name));
+            let of_key = key.map(CheckpointKey::name);
             Ok(of_key.map_or_else(|| format!("agentauth/{chain}"), Into::into))
         }
     }

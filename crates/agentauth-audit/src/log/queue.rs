@@ -125,6 +125,13 @@ impl Queue {
         Ok(())
     }
 
+    /// Counts a record that cannot be written.
+    pub(super) fn lose(&self, evaluation_id: &Arc<str>) {
+        self.counters.dropped.fetch_add(1, Relaxed);
+        self.lock().gaps.add(Why::WriteFailed, evaluation_id);
+        self.work.notify_one();
+    }
+
     /// Waits for something to write, or until `until`, and moves it into `group`, which is empty.
     pub(super) fn take(&self, group: &mut Vec<Item>, until: Instant) -> Taken {
         let mut state = self.lock();

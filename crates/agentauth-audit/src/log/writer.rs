@@ -13,6 +13,7 @@ use super::reserve::Reserve;
 use super::tape::{Failure, Tape};
 use super::trouble::Trouble;
 use crate::checkpoint::CheckpointKey;
+use crate::erase::Retention;
 use crate::format::{Checkpoint, Closed, EntryKind, Recovered, Refused};
 
 /// When there is a checkpoint, when a new segment, and how soon after a failure it is tried again.
@@ -36,6 +37,8 @@ pub(super) struct Writer {
     outbox: Arc<Outbox>,
     key: Option<CheckpointKey>,
     rhythm: Rhythm,
+    retention: Option<Retention>,
+    has_anchors: bool,
     ending: Ending,
     /// Held until the last entry is written.
     _lock: Lock,
@@ -55,6 +58,8 @@ pub(super) struct Writer {
     /// Until then, the key that has failed is not asked again.
     sign_after: Instant,
     records: u64,
+    /// How many entries the latest signed checkpoint covers.
+    signed: u64,
     is_ending: bool,
     /// What is said to those who come while nothing can be written.
     error: AuditError,
@@ -69,13 +74,15 @@ pub(super) struct Parts {
     pub(super) outbox: Arc<Outbox>,
     pub(super) key: Option<CheckpointKey>,
     pub(super) rhythm: Rhythm,
+    pub(super) retention: Option<Retention>,
+    pub(super) has_anchors: bool,
     pub(super) ending: Ending,
     pub(super) lock: Lock,
 }
 
 impl Writer {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { queue, tape, reserve, outbox, key, rhythm, ending, lock } = parts;
+        let Parts { queue, tape, reserve, outbox, key, rhythm, retention, has_anchors, ending, lock } = parts;
         let now = Instant::now();
         Self {
             queue,
@@ -84,6 +91,8 @@ impl Writer {
             outbox,
             key,
             rhythm,
+            retention,
+            has_anchors,
             ending,
             _lock: lock,
             group: Vec::new(),
@@ -97,6 +106,7 @@ impl Writer {
             last_checkpoint: now,
             sign_after: now,
             records: 0,
+            signed: 0,
             is_ending: false,
             error: AuditError::Closed,
         }
@@ -107,7 +117,7 @@ impl Writer {
             let mut group = std::mem::take(&mut self.group);
             let taken = self.queue.take(&mut group, self.next_wake());
             if group.is_empty() && taken.is_closed {
-                self.finish(taken.gaps);
+                self.finish(&taken.gaps);
                 return;
             }
             if let Err(error) = self.look_after(taken.is_closed) {
@@ -179,6 +189,7 @@ impl Writer {
         if let Some((size, note)) = checkpoint {
             (self.uncovered, self.uncovered_since, self.last_checkpoint) = (0, None, now);
             self.queue.counters.checkpoint_size.store(size, Relaxed);
+            self.signed = if self.key.is_some() { size } else { 0 };
             self.outbox.put(size, note, self.is_ending);
         }
     }
@@ -214,7 +225,8 @@ impl Writer {
             return Err(self.error.clone());
         }
         self.next_try = now + self.rhythm.retry;
-        if self.is_full {
+        // The end is told in what room there is.
+        if self.is_full && !self.is_ending {
             self.reserve.make().map_err(|error| AuditError::Write(error.to_string().into()))?;
             self.is_full = false;
         }
@@ -259,12 +271,37 @@ impl Writer {
             }
         }
         self.tape.begin();
-        if let Err(failure) = self.tape.start_segment() {
-            self.fail(&failure, &[], Gaps::default());
+        match self.tape.start_segment() {
+            Ok(()) => self.retire(),
+            Err(failure) => self.fail(&failure, &[], Gaps::default()),
         }
     }
 
-    fn finish(&mut self, gaps: Gaps) {
+    /// Gives up the content of old segments, if they are not to be kept: what the log says of it is written here, and the
+    /// rest is done elsewhere.
+    fn retire(&mut self) {
+        let Some(retention) = &self.retention else { return };
+        let anchored = if self.has_anchors { self.queue.counters.anchored.load(Relaxed) } else { u64::MAX };
+        match self.tape.due(retention, self.signed.min(anchored)) {
+            Ok(None) => {}
+            Ok(Some(retirement)) => {
+                self.tape.begin();
+                self.tape.add_own(EntryKind::RetiredSegments, &retirement.entry());
+                match self.commit(0) {
+                    Ok(()) => {
+                        self.has_written(0, None);
+                        self.outbox.retire(retirement);
+                    }
+                    Err(failure) => self.fail(&failure, &[], Gaps::default()),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(target: "agentauth::audit", code = error.code(), %error, "old segments stay as they are");
+            }
+        }
+    }
+
+    fn finish(&mut self, gaps: &Gaps) {
         self.is_ending = true;
         let ended = self.look_after(true).and_then(|()| {
             self.tape.begin();
