@@ -129,9 +129,11 @@ impl Publisher {
 
     fn anchor(&self, size: u64, note: &str) {
         let counters = &self.queue.counters;
+        // Read from the segments, which stay where they are even when another has opened the log since.
+        let proofs = SegmentProofs::new(&*self.directory);
         let mut failed = false;
         for anchor in &self.anchors {
-            match anchor.anchor(note, &SegmentProofs::new(&*self.directory)) {
+            match anchor.anchor(note, &proofs) {
                 Ok(()) => drop(counters.anchored.fetch_max(size, Relaxed)),
                 Err(error) => {
                     failed = true;

@@ -158,7 +158,9 @@ impl Queue {
         state.busy = Some(Instant::now());
         let wakes_watch = std::mem::take(&mut state.watch_sleeps);
         self.counters.queue_depth.store(state.items.len() as u64, Relaxed);
-        let taken = Taken { gaps: std::mem::take(&mut state.gaps), is_closed: state.is_closed };
+        // After a failure, they come right after what says that it is over.
+        let gaps = if state.failed.is_none() { std::mem::take(&mut state.gaps) } else { Gaps::default() };
+        let taken = Taken { gaps, is_closed: state.is_closed };
         drop(state);
         if wakes_watch {
             self.watch.notify_one();

@@ -117,7 +117,8 @@ impl Writer {
             let mut group = std::mem::take(&mut self.group);
             let taken = self.queue.take(&mut group, self.next_wake());
             if group.is_empty() && taken.is_closed {
-                self.finish(&taken.gaps);
+                self.queue.put_back(taken.gaps);
+                self.finish();
                 return;
             }
             if let Err(error) = self.look_after(taken.is_closed) {
@@ -194,7 +195,20 @@ impl Writer {
         }
     }
 
+    /// A write has failed: its group is refused.
     fn fail(&mut self, failure: &Failure, group: &[Item], gaps: Gaps) {
+        self.break_off(failure);
+        self.queue.failed(group, gaps, &self.error, self.next_try);
+        if failure.trouble == Trouble::DiskFull && !self.is_full {
+            self.is_full = true;
+            self.reserve.give_up();
+            // In the room that this has made, the log says that it has stopped.
+            let _ = self.go_on();
+        }
+    }
+
+    /// The segment is not written to any more.
+    fn break_off(&mut self, failure: &Failure) {
         let Failure { trouble, error, bytes } = failure;
         tracing::error!(target: "agentauth::audit", %error, code = trouble.word(),
             "the audit log cannot be written: what must be recorded is refused until it can");
@@ -203,13 +217,6 @@ impl Writer {
         let before = self.broken.map_or(0, |(_, bytes)| bytes);
         self.broken = Some((*trouble, before.max(*bytes)));
         self.error = AuditError::Write(error.to_string().into());
-        self.queue.failed(group, gaps, &self.error, self.next_try);
-        if *trouble == Trouble::DiskFull && !self.is_full {
-            self.is_full = true;
-            self.reserve.give_up();
-            // In the room that this has made, the log says that it has stopped.
-            let _ = self.go_on();
-        }
     }
 
     /// Before a write: sees that the log can be written, or tries to go on after a failure.
@@ -217,7 +224,7 @@ impl Writer {
         if self.broken.is_none() && !self.is_full {
             match self.tape.look() {
                 Ok(()) => return Ok(()),
-                Err(failure) => self.fail(&failure, &[], Gaps::default()),
+                Err(failure) => self.break_off(&failure),
             }
         }
         let now = Instant::now();
@@ -301,11 +308,11 @@ impl Writer {
         }
     }
 
-    fn finish(&mut self, gaps: &Gaps) {
+    fn finish(&mut self) {
         self.is_ending = true;
         let ended = self.look_after(true).and_then(|()| {
             self.tape.begin();
-            for gap in gaps.entries() {
+            for gap in self.queue.take_gaps().entries() {
                 self.tape.add_own(EntryKind::Gap, &gap);
             }
             let checkpoint = self.add_checkpoint();

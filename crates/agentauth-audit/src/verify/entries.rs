@@ -96,7 +96,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A writer has found bytes at the end that are no entry.
+    /// A writer has found bytes at the end that are no entry, or has left them there: then it says only how many they are at most.
     fn recovered(&mut self, body: &Body<'_>) -> Checked {
         let recovered: Recovered = read(body)?;
         // Of a write that has failed, any part may be there.

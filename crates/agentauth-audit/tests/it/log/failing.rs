@@ -68,7 +68,8 @@ fn what_a_failed_write_leaves_behind_is_no_part_of_the_log() {
 fn while_it_is_too_soon_to_try_again_everything_is_refused_at_once() {
     let disk = Disk::default();
     let log = log(&disk).retry(NEVER).open().unwrap();
-    disk.fail_syncs(2);
+    // That of the write, that of the cut, and that of the new segment.
+    disk.fail_syncs(3);
     assert!(is_write(&wait(log.append(allowed("0")))));
     // The first attempt comes with the next record, and fails too.
     assert!(is_write(&wait(log.append(allowed("1")))));

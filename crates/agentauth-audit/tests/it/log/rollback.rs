@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use agentauth_audit::anchor::{AnchorError, AnchorSink};
+use agentauth_audit::anchor::{AnchorError, AnchorSink, ConsistencyProofs};
 use agentauth_audit::{AuditLog, AuditLogBuilder, OpenError};
 use agentauth_core::audit::AuditSink as _;
 
@@ -25,7 +25,7 @@ impl AnchorSink for Witness {
         "witness.example"
     }
 
-    fn anchor(&self, note: &str) -> Result<(), AnchorError> {
+    fn anchor(&self, note: &str, _: &dyn ConsistencyProofs) -> Result<(), AnchorError> {
         let mut notes = self.0.lock().unwrap();
         if notes.is_away {
             return Err(AnchorError::Unavailable("away".into()));
