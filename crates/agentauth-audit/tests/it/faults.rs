@@ -254,8 +254,7 @@ fn run(seed: u64, steps: &[Step]) {
 
 #[test]
 fn what_is_acknowledged_survives_whatever_the_disk_does() {
-    let mut runner =
-        TestRunner::new(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
     let ran = runner.run(&(any::<u64>(), steps()), |(seed, steps)| {
         run(seed, &steps);
         Ok(())
