@@ -14,6 +14,7 @@ mod anchor;
 mod checkpoint;
 mod erase;
 mod faults;
+mod kill;
 mod log;
 #[cfg(feature = "object-store")]
 mod object_store;
