@@ -17,10 +17,13 @@ use super::trouble::Trouble;
 use super::writer::{Parts, Writer};
 use super::{AuditLog, OpenError};
 use crate::checkpoint::{CheckpointError, CheckpointKey};
-use crate::disk::Directory;
+use crate::disk::{Directory, LogFile};
 use crate::format::{EntryKind, Opened, Recovered, segment_name, segment_of};
 use crate::read::SegmentReader;
 use crate::tree::Hash;
+
+/// Copied at once.
+const COPY_CHUNK: usize = 256 * 1024;
 
 /// A part of the log that a crash has torn.
 #[derive(Debug)]
@@ -88,13 +91,16 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
     let mut tape = Tape::new(Arc::clone(&directory), builder.clock, chain, origin, end.at);
     let is_new = name.is_none();
     if let Some(name) = name {
-        let mut file = directory.open(&name)?;
-        if !end.torn.is_empty() {
-            let torn = Torn { number: entries, bytes: end.torn };
-            recovered.push(set_aside(&*directory, &names, &torn)?);
-            file.cut(end.length)?;
-            file.sync()?;
+        let is_torn = !end.torn.is_empty();
+        if is_torn {
+            recovered.push(set_aside(&*directory, &names, &Torn { number: entries, bytes: end.torn })?);
         }
+        let file = match end.last {
+            Some(EntryKind::Closed) if known.written + 2 == entries && !is_torn => directory.open(&name)?,
+            _ => copy(&*directory, &name, end.length)?,
+        };
+        // A name may be seen, and not be on the disk, too.
+        directory.sync()?;
         tape.go_on(name, file)?;
     }
 
@@ -174,6 +180,30 @@ fn damaged(error: ScanError, name: &str) -> OpenError {
         ScanError::Io(error) => error.into(),
         ScanError::Damaged(offset) => OpenError::Damaged { segment: name.into(), offset },
     }
+}
+
+/// Puts a copy of the first `length` bytes of a segment in its place, unless it is known that all of it is on the disk.
+///
+/// Where a write has failed, the system may show what it has lost, and writes it no more: entries behind it would be lost
+/// with it when the power fails. A segment that ends with the checkpoint of an orderly end, which the file `checkpoint`
+/// has too, was on the disk.
+fn copy(directory: &dyn Directory, name: &str, length: u64) -> io::Result<Box<dyn LogFile>> {
+    let unfinished = format!("{name}{UNFINISHED}");
+    let (from, mut to) = (directory.open(name)?, directory.create(&unfinished)?);
+    let (mut buffer, mut done) = (vec![0; COPY_CHUNK], 0);
+    while done < length {
+        let most = usize::try_from(length - done).unwrap_or(COPY_CHUNK).min(COPY_CHUNK);
+        let room = buffer.get_mut(..most).unwrap_or_default();
+        let read = from.read_at(room, done)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        to.append(room.get(..read).unwrap_or_default())?;
+        done += read as u64;
+    }
+    to.sync()?;
+    directory.rename(&unfinished, name)?;
+    Ok(to)
 }
 
 /// Keeps what is torn in a file of its own, on the disk before it is taken out of the log.

@@ -99,11 +99,10 @@ impl Walk<'_, '_> {
     /// A writer has found bytes at the end that are no entry, or has left them there: then it says only how many they are at most.
     fn recovered(&mut self, body: &Body<'_>) -> Checked {
         let recovered: Recovered = read(body)?;
-        self.leftover.take_if(|left| {
-            recovered
-                .sha256
-                .as_ref()
-                .map_or(left.bytes <= recovered.bytes, |sha256| left.bytes == recovered.bytes && *sha256 == left.sha256)
+        // Of a write that has failed, any part may be there.
+        self.leftover.take_if(|left| match &recovered.sha256 {
+            Some(sha256) => left.bytes == recovered.bytes && *sha256 == left.sha256,
+            None => left.bytes <= recovered.bytes,
         });
         if let Some(kept_in) = &recovered.kept_in {
             self.segments.foreign.retain(|name| name != kept_in);

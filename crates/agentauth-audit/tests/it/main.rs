@@ -9,10 +9,12 @@
     clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
-
+#![allow(dead_code, reason = "fixtures")]
 mod anchor;
 mod checkpoint;
 mod erase;
+mod faults;
+mod kill;
 mod log;
 #[cfg(feature = "object-store")]
 mod object_store;
