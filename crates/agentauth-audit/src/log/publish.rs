@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use super::queue::Queue;
 use super::tape::UNFINISHED;
 use super::trouble::Trouble;
-use crate::anchor::AnchorSink;
+use crate::anchor::{AnchorSink, SegmentProofs};
 use crate::disk::Directory;
 use crate::erase::Retirement;
 
@@ -111,7 +111,7 @@ impl Publisher {
             }
         }
         if is_last {
-            // Nothing of the directory is touched from here on: another may open the log while anchors take their time.
+            // Nothing of the directory is written from here on: another may open the log while anchors take their time.
             self.lock = None;
         }
         self.anchor(size, note);
@@ -129,9 +129,10 @@ impl Publisher {
 
     fn anchor(&self, size: u64, note: &str) {
         let counters = &self.queue.counters;
+        let proofs = SegmentProofs::new(&*self.directory);
         let mut failed = false;
         for anchor in &self.anchors {
-            match anchor.anchor(note) {
+            match anchor.anchor(note, &proofs) {
                 Ok(()) => drop(counters.anchored.fetch_max(size, Relaxed)),
                 Err(error) => {
                     failed = true;

@@ -10,7 +10,7 @@
 )]
 #[cfg(feature = "witness")]
 #[allow(dead_code, reason = "fixtures of the log's own tests")]
-#[path = "../../../agentauth-audit/tests/it/support.rs"]
+#[path = "../../../agentauth-audit/tests/it/support/trees.rs"]
 mod audit_log;
 #[cfg(feature = "client")]
 mod authzen;
