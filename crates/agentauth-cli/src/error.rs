@@ -1,5 +1,6 @@
 use std::io;
 
+use agentauth_audit::checkpoint::CheckpointError;
 use agentauth_audit::erase::EraseError;
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
@@ -76,6 +77,9 @@ pub enum CliError {
     /// The cryptographic library failed.
     #[error("no key could be made: the random source or the cryptographic library of this machine fails")]
     Generate,
+    /// No key for checkpoints can be made or read.
+    #[error("no key for checkpoints: {0}")]
+    CheckpointKey(#[source] CheckpointError),
     /// A file holds no private key that can be read.
     #[error(
         "{0} holds no key that can be read: give a private key in PKCS#8 form (PEM or DER, not encrypted), a JWK or a \

@@ -69,6 +69,19 @@ Status: 0 if the record is in the log, 1 if that is not proven, 2 if the proof o
     CheckProof(check_proof::CheckProofArgs),
 
     /// Make a key that signs checkpoints.
+    ///
+    /// The private key goes to a new file that only you can read (mode 0600): a line as Go's sumdb/note writes it. Keep it
+    /// where those who can write to the log's files cannot read it. The verifier key goes to standard output: give it to
+    /// whoever verifies the log (C2SP signed-note).
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit keygen example.com/tool-server --out log.key > log.vkey
+  agentauth audit verify audit --key log.vkey
+
+Status: 0 if the key was made, 2 if not."
+    )]
     Keygen(keygen::KeygenArgs),
 
     /// Show the latest records, and follow those that come.

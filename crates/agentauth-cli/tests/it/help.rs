@@ -22,6 +22,7 @@ fn help_explains_each_command() {
         ("help_policy_bundle", &["policy", "bundle", "--help"]),
         ("help_policy_replay", &["policy", "replay", "--help"]),
         ("help_audit_erase", &["audit", "erase", "--help"]),
+        ("help_audit_keygen", &["audit", "keygen", "--help"]),
         ("help_keys_generate", &["keys", "generate", "--help"]),
         ("help_keys_jwks", &["keys", "jwks", "--help"]),
     ] {
