@@ -14,7 +14,7 @@ use crate::text::shown;
 pub enum Exit {
     /// Done; the token, if one was judged, is good. Status 0.
     Good,
-    /// The token is refused, or not well-formed. Status 1.
+    /// The token is refused, or not well-formed; what was looked for is not there. Status 1.
     Refused,
     /// The command line, a file or a fetch is the problem; no token was judged. Status 2.
     Problem,
@@ -40,6 +40,8 @@ pub struct Terminal<'t> {
     clock: Box<dyn Clock + 't>,
     /// Someone would have to type the token.
     is_typed: bool,
+    /// Nobody reads the output any more.
+    is_closed: bool,
 }
 
 impl<'t> Terminal<'t> {
@@ -58,6 +60,7 @@ impl<'t> Terminal<'t> {
             error_look: Look::PLAIN,
             clock: Box::new(clock),
             is_typed: false,
+            is_closed: false,
         }
     }
 
@@ -73,6 +76,7 @@ impl<'t> Terminal<'t> {
             errors: Box::new(io::stderr().lock()),
             clock: Box::new(SystemClock),
             is_typed: io::stdin().is_terminal(),
+            is_closed: false,
         }
     }
 
@@ -102,9 +106,18 @@ impl<'t> Terminal<'t> {
     pub(crate) fn write(&mut self, output: &[u8]) -> Result<(), CliError> {
         match self.output.write_all(output).and_then(|()| self.output.flush()) {
             // Whoever was reading has seen enough.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(())
+            }
+            Err(error) => Err(CliError::Output(error)),
+            Ok(()) => Ok(()),
         }
+    }
+
+    /// Whether whoever was reading the output has gone: there is nobody left to write for.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Says something beside the output.
