@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ExportArgs, terminal: &mut Terminal<'_>) -> Result<Exit
         }
     }
     if left_out > 0 {
-        answer.remark(&format!("{} that cannot be read here left out", counted(left_out, "record is", "records are")));
+        answer.remark(&format!("left out: {} that cannot be read here", counted(left_out, "record", "records")));
     }
     answer.end()
 }

@@ -43,8 +43,7 @@ impl Integrity {
     /// [`CliError::Setting`] for a key that is none, or an anchor that is not there.
     pub(super) fn new(directory: RealDirectory, keys: &[String], anchors: &[PathBuf]) -> Result<Self, CliError> {
         let state = State { has_key: !keys.is_empty(), has_anchor: !anchors.is_empty(), ..State::default() };
-        let integrity =
-            Self { directory, keys: keys.to_vec(), anchors: anchors.to_vec(), state: Mutex::new(state) };
+        let integrity = Self { directory, keys: keys.to_vec(), anchors: anchors.to_vec(), state: Mutex::new(state) };
         integrity.verifier()?;
         Ok(integrity)
     }

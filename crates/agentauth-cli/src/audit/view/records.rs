@@ -173,7 +173,13 @@ impl Whole {
             let (personal, is_erased) = personal(side);
             let line = join_personal(body.payload, personal);
             let record = (body.kind == EntryKind::Record).then(|| String::from_utf8(line).ok())??;
-            Some(Self { number: body.number, micros: body.micros, leaf: leaf_hash(leaf).to_string(), is_erased, record })
+            Some(Self {
+                number: body.number,
+                micros: body.micros,
+                leaf: leaf_hash(leaf).to_string(),
+                is_erased,
+                record,
+            })
         })?
     }
 
