@@ -2,6 +2,7 @@ use std::io;
 
 use agentauth_audit::checkpoint::CheckpointError;
 use agentauth_audit::erase::EraseError;
+use agentauth_audit::read::ReadError;
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
 use agentauth_core::policy::ArgumentsError;
@@ -142,6 +143,9 @@ pub enum CliError {
     /// A Workload API says that asking it again cannot help.
     #[error("--socket: {0}")]
     WorkloadApi(#[from] WorkloadApiError),
+    /// An audit log cannot be read.
+    #[error("{0}")]
+    Log(#[from] ReadError),
     /// The policies cannot be read at all.
     #[error("{0}; name the directory that holds the policies (*.cedar) and their schema (*.cedarschema)")]
     Policies(String),
