@@ -8,6 +8,7 @@
     clippy::string_slice,
     reason = "a test says what it expects by failing"
 )]
+mod audit_view;
 mod delegation;
 mod help;
 mod inspect;
