@@ -10,6 +10,9 @@ const focused = (page) => page.evaluate(() => {
   };
 });
 
+/** What is drawn can have the focus, too. */
+const focus = (page, selector) => page.evaluate((what) => document.querySelector(what).focus(), selector);
+
 /** Walks with Tab and arrows, opens a record with Enter, and leaves it open. */
 export const walk = async (page, shown, drawn) => {
   const said = { stops: [], unseen: [] };
@@ -17,7 +20,6 @@ export const walk = async (page, shown, drawn) => {
     document.activeElement?.blur();
     document.getSelection().removeAllRanges();
   });
-  await page.focus('body');
   for (let stop = 0; stop < 40; stop += 1) {
     await page.keyboard.press('Tab');
     const { name, isSeen } = await focused(page);
@@ -27,12 +29,12 @@ export const walk = async (page, shown, drawn) => {
   }
 
   // Skipping leads to the records.
-  await page.focus('#skip');
+  await focus(page, '#skip');
   await page.keyboard.press('Enter');
   said.after_skip = await page.evaluate(() => document.activeElement.id);
 
   // The timeline is moved in, a span is selected, and shown.
-  await page.focus('#timeline');
+  await focus(page, '#timeline');
   await page.keyboard.press('End');
   said.time_before = await page.$eval('#timeline', (element) => element.getAttribute('aria-valuetext'));
   await page.keyboard.press('ArrowLeft');
@@ -49,15 +51,15 @@ export const walk = async (page, shown, drawn) => {
   await shown(page, before);
 
   // The graph is walked along a chain.
-  await page.focus('.node[tabindex="0"]');
+  await focus(page, '.node[tabindex="0"]');
   said.graph = [];
   for (const key of ['Home', 'ArrowRight', 'ArrowRight', 'ArrowLeft']) {
     await page.keyboard.press(key);
-    said.graph.push(await page.evaluate(() => document.activeElement.getAttribute('aria-label')?.split(':')[0]));
+    said.graph.push(await page.evaluate(() => document.activeElement.querySelector('title')?.textContent));
   }
 
   // The list, to its end and back, and one record.
-  await page.focus('#list');
+  await focus(page, '#list');
   await page.keyboard.press('End');
   await page.waitForFunction(() => document.querySelector('#rows .row[aria-selected="true"] .verdict')?.textContent.trim());
   said.last = await page.evaluate(() => {

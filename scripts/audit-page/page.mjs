@@ -88,6 +88,7 @@ try {
   await timed(page, 'filter by verdict', () => page.evaluate(() => document.querySelector('#clear').click()).then(() => page.click('input[name=verdict][value=deny]')));
   await page.waitForFunction(() => location.hash.includes('verdict=deny'));
   await timed(page, 'clear', () => page.click('#clear'));
+  seen.cleared = await page.$eval('input[name=verdict]:checked', (element) => element.value);
   await timed(page, 'filter by text', () => page.type('input[name=text]', 'sealed'));
   seen.by_text = await counted(page);
   seen.shared = await page.evaluate(() => location.hash);
@@ -104,7 +105,7 @@ try {
   seen.opened = await page.evaluate(() => {
     const dialog = document.getElementById('decision');
     const texts = (selector) => [...dialog.querySelectorAll(selector)].map((element) => element.textContent);
-    return { title: texts('h2')[0], chain: texts('.tree b'), depth: dialog.querySelectorAll('.tree ul').length, reasons: texts('.reasons li'), sections: texts('h3'), raw: texts('.raw pre')[0] };
+    return { title: texts('h2')[0], chain: texts('.tree b'), depth: dialog.querySelectorAll('.tree, .tree ul').length, reasons: texts('.reasons li'), sections: texts('h3'), raw: texts('.raw pre')[0] };
   });
   await audited(page, 'decision');
   seen.contrast.decision = await contrasts(page);

@@ -12,7 +12,7 @@ use super::log::{ORIGIN, busy};
 use crate::support::Folder;
 
 /// About two records for each.
-const DECISIONS: u64 = 51_500;
+const DECISIONS: u64 = 53_000;
 
 /// What the browser has seen. Nothing, if there is none.
 fn look(viewing: &Viewing) -> Option<Value> {
@@ -56,7 +56,7 @@ fn a_hundred_thousand_records_are_looked_at_in_a_real_browser() {
     let folder = Folder::new();
     let path = folder.path("log");
     fs::create_dir(&path).unwrap();
-    busy(&path, DECISIONS);
+    busy(&path, DECISIONS, 60_000);
     let viewing = Viewing::start(&path, &[]);
     let Some(seen) = look(&viewing) else { return };
     for (name, milliseconds) in seen["times"].as_object().unwrap() {
@@ -87,6 +87,7 @@ fn a_hundred_thousand_records_are_looked_at_in_a_real_browser() {
     let count = |value: &Value| value.as_array().unwrap().len();
     assert!(count(&opened["chain"]) >= 3, "principal, agents and action: {opened:#}");
     assert_eq!(opened["depth"].as_u64().unwrap(), count(&opened["chain"]) as u64, "each below the one before: {opened:#}");
+    assert_eq!(seen["cleared"], "", "the form says what the filters are");
     assert!(count(&opened["reasons"]) >= 1, "{opened:#}");
     assert!(opened["raw"].as_str().unwrap().contains("\"policy_version\": \"2027-01-12.3\""), "{opened:#}");
     for section in ["Why", "Who acts for whom", "What was asked", "How the caller was verified", "In the log"] {

@@ -14,9 +14,6 @@ use crate::support::NOW;
 
 pub(crate) const ORIGIN: &str = "tools.example/audit";
 
-/// So many entries to a segment.
-const PER_SEGMENT: u64 = 60_000;
-
 /// What a browser must show, and not do.
 pub(crate) const PROBE: &str =
     "<img src=x onerror=\"window.probed=1\"><script>window.probed=1</script>\"'`${window.probed=1}\u{202e}\u{0}";
@@ -28,6 +25,8 @@ pub(crate) struct Log<'d> {
     previous: Hash,
     micros: u64,
     name: String,
+    /// So many entries to a segment.
+    pub(crate) per_segment: u64,
     /// What is not written yet.
     bytes: Vec<u8>,
 }
@@ -40,6 +39,7 @@ impl<'d> Log<'d> {
             previous: Hash::default(),
             micros: NOW * 1_000_000,
             name: String::new(),
+            per_segment: u64::MAX,
             bytes: Vec::new(),
         };
         log.rotate();
@@ -71,7 +71,7 @@ impl<'d> Log<'d> {
     /// Appends an entry, and says its number.
     pub(crate) fn append(&mut self, kind: EntryKind, payload: &Value, personal: Option<&Value>) -> u64 {
         let number = self.tree.size();
-        if number > 0 && number.is_multiple_of(PER_SEGMENT) {
+        if number > 0 && number.is_multiple_of(self.per_segment) {
             self.rotate();
         }
         let salt = || [0x5a; SALT_BYTES].to_vec();
@@ -119,18 +119,27 @@ impl Decision<'_> {
     /// Appends it, with its outcome unless there is `None`.
     pub(crate) fn append(&self, log: &mut Log<'_>, outcome: Option<&str>) -> u64 {
         let (effect, code) = self.code.map_or(("allow", "allowed"), |code| ("deny", code));
-        let authority = json!({"scopes": "motions:file records:read"});
-        let hop = |agent: &&str| json!({"agent": {"spiffe": agent}, "proof": "mutual_tls", "key": "nzKhdV2mvcmMFj3s", "authority": authority});
+        let hop = |(at, agent): (usize, &&str)| {
+            let mut hop = json!({"agent": {"spiffe": agent}, "proof": if at == 0 { "mutual_tls" } else { "token" }});
+            if at == 0 {
+                hop["key"] = "x5t#S256:4SLtXmvCJ9sVZ8kPzP1fGk2c3Zg0mYw1b7yQxq1o0aE".into();
+            }
+            hop
+        };
+        let mut reason = json!({"kind": if effect == "allow" { "permitted" } else { "forbidden" }, "text": self.text});
+        if !self.policy.is_empty() {
+            reason["policy"] = self.policy.into();
+        }
         let body = json!({
             "version": 2, "kind": "decision", "evaluation_id": self.id, "time": "2027-01-15T08:00:00Z",
             "server": "https://tools.example", "replica": "tools-7f", "effect": effect, "code": code,
-            "reasons": [{"kind": if effect == "allow" { "permitted" } else { "forbidden" }, "policy": self.policy, "text": self.text}],
+            "reasons": [reason],
             "authentication_id": format!("a{}", self.id),
             "trace": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "took_micros": 184,
             "delegation": {
                 "agent": {"spiffe": self.agents[0]}, "principal_hash": "5a1f0c77d2", "mode": "on_behalf_of",
-                "chain": self.agents.iter().map(hop).collect::<Vec<_>>(), "depth": self.agents.len(),
+                "chain": self.agents.iter().enumerate().map(hop).collect::<Vec<_>>(), "depth": self.agents.len(),
                 "scopes": "motions:file records:read", "audience": "https://tools.example",
                 "issuer": "https://sts.example", "binding": "mtls", "token": "8c79bef21c6a4bb855a6f8e86056ec53",
                 "expires": "2027-01-15T08:05:00Z",
@@ -158,8 +167,8 @@ impl Decision<'_> {
     }
 }
 
-/// A log with `decisions` decisions over some hours, most of them allowed, and entries of its own.
-pub(crate) fn busy(directory: &Path, decisions: u64) {
+/// A log with `decisions` decisions over some time, most of them allowed, and entries of its own.
+pub(crate) fn busy(directory: &Path, decisions: u64, per_segment: u64) {
     const PRINCIPALS: [&str; 6] = ["alice", "bob", "carol", "dana", "erin", "registry-batch"];
     const CHAINS: [&[&str]; 5] = [
         &["spiffe://court.example/agent/lawyer", "spiffe://court.example/agent/orchestrator"],
@@ -179,6 +188,7 @@ pub(crate) fn busy(directory: &Path, decisions: u64) {
         ("approval_required", "large-fee", "a human must approve fees above 200"),
     ];
     let mut log = Log::new(directory);
+    log.per_segment = per_segment;
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |below: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -322,7 +322,7 @@ fn damage_is_said_and_what_is_behind_it_is_shown() {
     let folder = Folder::new();
     let path = folder.path("log");
     std::fs::create_dir(&path).unwrap();
-    busy(&path, 40_000);
+    busy(&path, 400, 500);
     let mut segments: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
     segments.sort();
     let mut bytes = std::fs::read(&segments[0]).unwrap();
@@ -331,7 +331,7 @@ fn damage_is_said_and_what_is_behind_it_is_shown() {
     std::fs::write(&segments[0], bytes).unwrap();
     let viewing = Viewing::start(&path, &[]);
     let state = viewing.read();
-    assert_eq!(state["progress"]["damage"]["code"], "frame_checksum", "{state}");
+    assert_eq!(state["progress"]["damage"]["code"], "frame_side_checksum", "{state}");
     assert_eq!(state["progress"]["damage"]["is_at_the_end"], false);
     assert_eq!(viewing.json(&format!("/api/evaluation/{}", "f".repeat(32)))["is_erased"], false);
     let integrity = loop {
@@ -341,7 +341,7 @@ fn damage_is_said_and_what_is_behind_it_is_shown() {
         }
     };
     assert_eq!(integrity["report"]["verdict"], "damaged", "{integrity}");
-    assert_eq!(integrity["report"]["faults"][0]["code"], "frame_checksum", "{integrity}");
+    assert_eq!(integrity["report"]["faults"][0]["code"], "frame_side_checksum", "{integrity}");
 }
 
 #[test]
