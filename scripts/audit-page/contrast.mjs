@@ -1,7 +1,9 @@
 // How well each text stands out from what is behind it (WCAG 2.2, 1.4.3).
 
 /** The least contrast, over all texts that are seen, and the texts that have less than 4.5. */
-export const contrasts = (page) => page.evaluate(() => {
+export const contrasts = (page) => page.evaluate(async () => {
+  // Colours on their way are neither.
+  await Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const rgba = (colour) => {
     canvas.clearRect(0, 0, 1, 1);

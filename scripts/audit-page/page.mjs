@@ -155,9 +155,15 @@ try {
   await page.emulateMediaFeatures([...light, { name: 'prefers-reduced-motion', value: 'reduce' }]);
   seen.motion = await page.evaluate(() => [...document.querySelectorAll('*')].filter((element) => parseFloat(getComputedStyle(element).transitionDuration) > 0).length);
   seen.shifts = await page.evaluate(() => new Promise((done) => {
-    let sum = 0;
-    new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.hadRecentInput ? 0 : entry.value))).observe({ type: 'layout-shift', buffered: true });
-    requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
+    const shifts = { sum: 0, of: [] };
+    const name = (node) => node?.id || node?.className || node?.nodeName;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries().filter(({ hadRecentInput }) => !hadRecentInput)) {
+        shifts.sum += entry.value;
+        shifts.of.push(...entry.sources.map((source) => `${entry.value.toFixed(3)} ${name(source.node)}`));
+      }
+    }).observe({ type: 'layout-shift', buffered: true });
+    requestAnimationFrame(() => requestAnimationFrame(() => done(shifts)));
   }));
 
   // Without the token there is nothing to see.
