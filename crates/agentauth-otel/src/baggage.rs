@@ -10,8 +10,29 @@ const MAX_BAGGAGE_BYTES: usize = 8192;
 
 /// Words that say who somebody is, or what they may do.
 const IDENTITY: [&str; 24] = [
-    "account", "act", "actor", "agent", "agentauth", "auth", "authorization", "client", "customer", "delegation", "email",
-    "enduser", "identity", "jti", "login", "principal", "role", "scope", "session", "spiffe", "sub", "subject", "tenant",
+    "account",
+    "act",
+    "actor",
+    "agent",
+    "agentauth",
+    "auth",
+    "authorization",
+    "client",
+    "customer",
+    "delegation",
+    "email",
+    "enduser",
+    "identity",
+    "jti",
+    "login",
+    "principal",
+    "role",
+    "scope",
+    "session",
+    "spiffe",
+    "sub",
+    "subject",
+    "tenant",
     "user",
 ];
 

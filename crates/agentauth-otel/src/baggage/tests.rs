@@ -13,9 +13,33 @@ fn stripped(values: &[&str]) -> (usize, Option<String>) {
 #[test]
 fn what_names_people_agents_or_authority_is_taken_out_of_baggage() {
     for key in [
-        "user", "User", "user.id", "userId", "user_name", "x-user-id", "app.user.id", "enduser.id", "sub", "subject",
-        "principal", "agent", "agents", "agent-name", "gen_ai.agent.id", "agentauth.mode", "act", "scope", "scopes",
-        "tenant", "tenantId", "mcp.session.id", "roles", "client_id", "email", "spiffe", "authorization",
+        "user",
+        "User",
+        "user.id",
+        "userId",
+        "user_name",
+        "x-user-id",
+        "app.user.id",
+        "enduser.id",
+        "sub",
+        "subject",
+        "principal",
+        "agent",
+        "agents",
+        "agent-name",
+        "gen_ai.agent.id",
+        "agentauth.mode",
+        "act",
+        "scope",
+        "scopes",
+        "tenant",
+        "tenantId",
+        "mcp.session.id",
+        "roles",
+        "client_id",
+        "email",
+        "spiffe",
+        "authorization",
     ] {
         assert_eq!(stripped(&[&format!("{key}=alice;p=1")]), (1, None), "{key}");
     }

@@ -47,12 +47,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn new(
-        meter: &Meter,
-        actions: HashSet<Arc<str>>,
-        engine: Arc<str>,
-        observers: &Arc<Observers>,
-    ) -> Self {
+    pub(super) fn new(meter: &Meter, actions: HashSet<Arc<str>>, engine: Arc<str>, observers: &Arc<Observers>) -> Self {
         let counter = |metric: Metric| {
             meter.u64_counter(metric.name).with_unit(metric.unit).with_description(metric.about).build()
         };

@@ -30,3 +30,4 @@ mod scopes;
 mod status;
 mod support;
 mod token_endpoints;
+mod trace;
