@@ -93,6 +93,13 @@ impl Caller {
         self.inner.evidence.trace.as_ref()
     }
 
+    /// The same trace for a request that is sent on for this caller ([`TraceContext::next`]). Without random bytes there is none: no
+    /// request depends on it.
+    #[must_use]
+    pub fn onward_trace(&self) -> Option<TraceContext> {
+        self.trace()?.next(&*self.inner.auth.inner.random).ok()
+    }
+
     /// The id under which this caller's verification stands in the record.
     #[must_use]
     pub fn evaluation_id(&self) -> &str {

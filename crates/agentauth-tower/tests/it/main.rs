@@ -36,3 +36,4 @@ mod support;
 mod token_endpoints;
 #[cfg(feature = "witness")]
 mod witness;
+mod trace;
