@@ -207,6 +207,8 @@ metrics! {
         "Through how many agents the authority of a verified caller has passed.";
     APPROVALS = Counter "agentauth.approvals" "{approval}" [RESULT]
         "What humans answered when an action needed their approval.";
+    APPROVALS_WAIT = Histogram "agentauth.approvals.wait.duration" "s" [RESULT]
+        "How long a human took to answer, of what was asked for and answered in this process.";
     BUDGET_DENIED = Counter "agentauth.budget.denied" "{decision}" [LIMIT]
         "Actions that were refused since a limit of rate, concurrency or budget was reached.";
     AUDIT_RECORDS = Counter "agentauth.audit.records" "{record}" [KIND]

@@ -11,6 +11,7 @@ use opentelemetry::metrics::{Counter, Histogram, Meter};
 use opentelemetry::{KeyValue, StringValue};
 
 use super::observe::Observers;
+use super::waiting::Waiting;
 use super::{MAX_POLICIES, MAX_REASONS};
 use crate::known::Known;
 use crate::names::{self, Metric, NONE, OTHER, label};
@@ -21,6 +22,9 @@ const DECISION_BOUNDS: [f64; 12] =
 
 /// Bounds of [`names::AUDIT_WRITE_DURATION`], in seconds: from a fast disk to one that hangs.
 const WRITE_BOUNDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 5.0];
+
+/// Bounds of [`names::APPROVALS_WAIT`], in seconds: from somebody who sits there to a week.
+const APPROVAL_BOUNDS: [f64; 8] = [10.0, 60.0, 300.0, 1800.0, 7200.0, 28_800.0, 86_400.0, 604_800.0];
 
 /// Bounds of [`names::DELEGATION_DEPTH`].
 const DEPTH_BOUNDS: [f64; 7] = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
@@ -40,6 +44,8 @@ pub(super) struct Counts {
     shadow_flips: Counter<u64>,
     delegation_depth: Histogram<u64>,
     approvals: Counter<u64>,
+    approvals_wait: Histogram<f64>,
+    waiting: Waiting,
     budget_denied: Counter<u64>,
     audit_records: Counter<u64>,
     pub(super) write_duration: Histogram<f64>,
@@ -76,6 +82,8 @@ impl Counts {
                 .with_boundaries(DEPTH_BOUNDS.to_vec())
                 .build(),
             approvals: counter(names::APPROVALS),
+            approvals_wait: seconds(names::APPROVALS_WAIT, &APPROVAL_BOUNDS),
+            waiting: Waiting::default(),
             budget_denied: counter(names::BUDGET_DENIED),
             audit_records: counter(names::AUDIT_RECORDS),
             write_duration: seconds(names::AUDIT_WRITE_DURATION, &WRITE_BOUNDS),
@@ -92,9 +100,7 @@ impl Counts {
                 let result = KeyValue::new(label::RESULT, self.reasons.label(record.code));
                 self.outcomes.add(1, &[self.action_class(record), result]);
             }
-            RecordKind::Approval => {
-                self.approvals.add(1, &[KeyValue::new(label::RESULT, self.reasons.label(record.code))]);
-            }
+            RecordKind::Approval => self.approved(record),
             RecordKind::PolicyReload => self.reloaded(record),
             _ => {}
         }
@@ -133,6 +139,9 @@ impl Counts {
                 KeyValue::new(label::MODE, mode),
             ],
         );
+        if let ("approval_required", Some(approval)) = (record.code, &record.approval) {
+            self.waiting.asked(&approval.id, record.time);
+        }
         if let Some(limit) = limit(record.code) {
             self.budget_denied.add(1, &[KeyValue::new(label::LIMIT, limit)]);
         }
@@ -149,6 +158,17 @@ impl Counts {
         }
         if let Some(seconds) = duration(record) {
             self.decision_duration.record(seconds, &[KeyValue::new(label::EFFECT, effect(record.effect))]);
+        }
+    }
+
+    fn approved(&self, record: &Record) {
+        let result = [KeyValue::new(label::RESULT, self.reasons.label(record.code))];
+        self.approvals.add(1, &result);
+        // Who may not approve has answered nothing.
+        let is_answer = matches!(record.code, "approved" | "denied");
+        let approval = record.approval.as_ref().filter(|_| is_answer);
+        if let Some(waited) = approval.and_then(|approval| self.waiting.answered(&approval.id, record.time)) {
+            self.approvals_wait.record(waited.as_secs_f64(), &result);
         }
     }
 

@@ -6,6 +6,7 @@ mod stores;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod waiting;
 
 use std::collections::HashSet;
 use std::fmt;
