@@ -11,13 +11,20 @@ const MAX_WAITING: usize = 1024;
 
 /// When each approval was first asked for.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<(HashMap<Arc<str>, Timestamp>, VecDeque<Arc<str>>)>);
+pub(super) struct Waiting(Mutex<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    since: HashMap<Arc<str>, Timestamp>,
+    /// The oldest first. Some of them may have been answered.
+    order: VecDeque<Arc<str>>,
+}
 
 impl Waiting {
     pub(super) fn asked(&self, id: &Arc<str>, time: Timestamp) {
         // Whole at any moment: an id without its place in the queue is only kept longer.
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, order) = &mut *waiting;
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Asked { since, order } = &mut *asked;
         if since.contains_key(id) {
             return;
         }
@@ -32,8 +39,8 @@ impl Waiting {
 
     /// How long it was waited for, if that is known. It is forgotten then.
     pub(super) fn answered(&self, id: &str, time: Timestamp) -> Option<Duration> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.0.remove(id).map(|since| time.since(since))
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.since.remove(id).map(|since| time.since(since))
     }
 }
 
@@ -55,6 +62,6 @@ mod tests {
             ["0", "1", "1", "1024"].map(waited),
             [None, Some(Duration::from_secs(60)), None, Some(Duration::from_secs(60))]
         );
-        assert!(waiting.0.lock().unwrap().1.len() <= MAX_WAITING);
+        assert!(waiting.0.lock().unwrap().order.len() <= MAX_WAITING);
     }
 }
