@@ -223,6 +223,10 @@ metrics! {
         "Records that no anchor outside of the log knows yet.";
     AUDIT_CHAIN_OK = Gauge "agentauth.audit.chain_ok" "" []
         "1 while the log can be written, 0 once it has stopped.";
+    AUDIT_DISK_WRITES = Counter "agentauth.audit.disk.writes" "{write}" []
+        "Writes to the disk, each of a group of records, with its `fdatasync`.";
+    AUDIT_DISK_TIME = Counter "agentauth.audit.disk.time" "s" []
+        "How long they took, together.";
     REPLAY_CHECKS = Counter "agentauth.replay.checks" "{check}" [RESULT]
         "Proofs that were looked up, so that none is used twice.";
     REVOCATION_STALENESS = Gauge "agentauth.revocation.staleness" "s" []

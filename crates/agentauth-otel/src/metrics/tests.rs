@@ -87,6 +87,9 @@ fn points(data: &AggregatedMetrics) -> Vec<(String, f64)> {
         AggregatedMetrics::U64(MetricData::Gauge(gauge)) => {
             gauge.data_points().map(|point| (labels(point.attributes()), point.value() as f64)).collect()
         }
+        AggregatedMetrics::F64(MetricData::Sum(sum)) => {
+            sum.data_points().map(|point| (labels(point.attributes()), point.value())).collect()
+        }
         AggregatedMetrics::F64(MetricData::Gauge(gauge)) => {
             gauge.data_points().map(|point| (labels(point.attributes()), point.value())).collect()
         }
@@ -188,7 +191,14 @@ fn a_log_is_read_at_each_export_until_the_metrics_are_gone() {
     let held = Arc::clone(&alive);
     observatory.metrics.observe_log(move || {
         let _ = &held;
-        LogReading { queue_depth: 3, dropped: 2, unanchored: 5, is_good: true }
+        LogReading {
+            queue_depth: 3,
+            dropped: 2,
+            unanchored: 5,
+            disk_writes: 4,
+            disk_time: Duration::from_millis(2500),
+            is_good: true,
+        }
     });
     observatory.metrics.observe_log(|| LogReading { queue_depth: 1, ..LogReading::good() });
     observatory.metrics.observe_keys(|| KeyReading::new(7, 1));
