@@ -192,7 +192,7 @@ metrics! {
     DECISION_DURATION = Histogram "agentauth.decision.duration" "s" [EFFECT]
         "How long a decision took, without the wait for its record.";
     OUTCOMES = Counter "agentauth.outcomes" "{outcome}" [ACTION_CLASS, RESULT]
-        "Permitted actions that succeeded, failed, were abandoned, or came too late.";
+        "Permitted actions: succeeded, failed, abandoned, expired, or never run.";
     POLICY_ERRORS = Counter "agentauth.policy.errors" "{error}" [POLICY]
         "Policies that could not be evaluated.";
     POLICY_RELOADS = Counter "agentauth.policy.reloads" "{reload}" [RESULT]

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use agentauth_core::Mode;
 use agentauth_core::audit::{Record, RecordKind};
 use agentauth_core::binding::Binding;
 use agentauth_core::policy::Effect;
-use agentauth_core::{Mode, Timestamp};
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use opentelemetry::{KeyValue, StringValue};
 
@@ -156,8 +156,8 @@ impl Counts {
         if let Some(version) = &record.policy_version {
             self.observers.answered(version);
         }
-        if let Some(seconds) = duration(record) {
-            self.decision_duration.record(seconds, &[KeyValue::new(label::EFFECT, effect(record.effect))]);
+        if let Some(took) = record.took_micros {
+            self.decision_duration.record(seconds(took), &[KeyValue::new(label::EFFECT, effect(record.effect))]);
         }
     }
 
@@ -177,7 +177,7 @@ impl Counts {
         let after = record.policy_reload.as_ref().and_then(|reload| reload.after.as_ref());
         if let (Effect::Allow, Some(after)) = (record.effect, after) {
             self.observers.answered(after);
-            self.observers.reloaded(seconds_of(record.time));
+            self.observers.reloaded(seconds(record.time.micros()));
         }
     }
 
@@ -188,14 +188,12 @@ impl Counts {
     }
 }
 
-/// In seconds, if the record says so.
-fn duration(_record: &Record) -> Option<f64> {
-    None
-}
-
-#[allow(clippy::cast_precision_loss, reason = "microseconds since 1970 are exact in a double for 285 years")]
-fn seconds_of(time: Timestamp) -> f64 {
-    time.micros() as f64 / 1e6
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "microseconds are exact in a double for 285 years, as those since 1970 are"
+)]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }
 
 pub(crate) const fn effect(effect: Effect) -> &'static str {

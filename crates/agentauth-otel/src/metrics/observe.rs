@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use agentauth_audit::Health;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
@@ -32,6 +33,19 @@ impl LogReading {
     #[must_use]
     pub const fn good() -> Self {
         Self { queue_depth: 0, dropped: 0, unanchored: 0, disk_writes: 0, disk_time: Duration::ZERO, is_good: true }
+    }
+}
+
+impl From<Health> for LogReading {
+    fn from(health: Health) -> Self {
+        Self {
+            queue_depth: health.queue_depth,
+            dropped: health.dropped,
+            unanchored: health.unanchored,
+            disk_writes: health.writes,
+            disk_time: health.write_time,
+            is_good: health.is_writing && !health.is_stalled,
+        }
     }
 }
 

@@ -216,6 +216,31 @@ fn a_log_is_read_at_each_export_until_the_metrics_are_gone() {
     assert!(exporter.get_finished_metrics().unwrap().iter().all(|all| all.scope_metrics().next().is_none()));
 }
 
+#[tokio::test]
+async fn the_audit_log_is_observed_and_closed_with_the_metrics() {
+    let folder = std::env::temp_dir().join(format!("agentauth-otel-{}", std::process::id()));
+    let log = AuditLog::open(&folder).unwrap();
+    let observatory = Observatory::new(Metrics::builder());
+    observatory.metrics.observe(&log);
+    let court = Court::new([Arc::new(observatory.metrics.timed(log.clone())) as Arc<dyn AuditSink>]);
+    court.auth.authenticate(agentauth_core::Evidence::bearer("no.such.token")).await.unwrap_err();
+    let series = observatory.series();
+    assert_eq!(series["agentauth.audit.write.duration{result=kept}"], 1.0);
+    assert_eq!((series["agentauth.audit.chain_ok{}"], series["agentauth.audit.dropped{}"]), (1.0, 0.0));
+    drop(court);
+    assert!(AuditLog::open(&folder).is_err(), "the metrics hold it");
+    // Closed, it has counted all that it wrote.
+    log.close().unwrap();
+    let series = observatory.series();
+    let value = |name: &str| series[&format!("agentauth.audit.{name}{{}}")];
+    assert_eq!(["chain_ok", "queue.depth"].map(value), [0.0, 0.0]);
+    assert!(["disk.writes", "unanchored_records"].map(value).into_iter().all(|value| value >= 1.0));
+    assert!(value("disk.time") > 0.0);
+    drop(observatory);
+    drop(AuditLog::open(&folder).unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn a_log_that_panics_is_not_good_and_ends_nothing() {
     let observatory = Observatory::new(Metrics::builder());
