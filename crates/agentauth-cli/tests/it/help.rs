@@ -22,6 +22,9 @@ fn help_explains_each_command() {
         ("help_policy_bundle", &["policy", "bundle", "--help"]),
         ("help_policy_replay", &["policy", "replay", "--help"]),
         ("help_audit_erase", &["audit", "erase", "--help"]),
+        ("help_audit_verify", &["audit", "verify", "--help"]),
+        ("help_audit_prove", &["audit", "prove", "--help"]),
+        ("help_audit_check_proof", &["audit", "check-proof", "--help"]),
         ("help_keys_generate", &["keys", "generate", "--help"]),
         ("help_keys_jwks", &["keys", "jwks", "--help"]),
     ] {

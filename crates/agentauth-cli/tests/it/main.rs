@@ -9,6 +9,7 @@
     reason = "a test says what it expects by failing"
 )]
 mod audit_erase;
+mod audit_verify;
 mod delegation;
 /// A small log.
 #[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]
