@@ -7,3 +7,6 @@ mod own;
 mod proof;
 mod vouched;
 mod written;
+
+/// Of the logs here.
+use crate::support as keys;
