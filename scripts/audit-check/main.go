@@ -3,6 +3,7 @@
 //
 //	audit-check note VKEY NOTE                             the note is signed by the key; its tree head is written out
 //	audit-check record VKEY NOTE NUMBER BODY PROOF         the entry with this number has this body (a file)
+//	audit-check proof VKEY TLOGPROOF                       the entry in a proof (C2SP tlog-proof) is in the log
 //	audit-check tree VKEY OLDER NEWER PROOF                the newer note's log has only grown since the older one
 //	audit-check keygen NAME                                a private key and its verifier key, a line each
 //	audit-check sign PRIVATE TEXT                          a note with this text
@@ -15,6 +16,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strconv"
@@ -30,7 +32,7 @@ func main() {
 		count int
 		run   func([]string) error
 	}{
-		"note": {2, checkNote}, "record": {5, checkRecord}, "tree": {4, checkTree},
+		"note": {2, checkNote}, "record": {5, checkRecord}, "proof": {2, checkProof}, "tree": {4, checkTree},
 		"keygen": {1, keygen}, "sign": {2, sign}, "public": {1, public},
 	}
 	if len(arguments) == 0 || len(arguments)-1 != commands[arguments[0]].count {
@@ -48,17 +50,22 @@ func text(file string) (string, error) {
 	return string(content), err
 }
 
-// head reads the tree head of a note that is signed by the key in a file.
+// head reads the tree head of a note in a file.
 func head(vkeyFile, noteFile string) (tlog.Tree, error) {
+	content, err := text(noteFile)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	return headOf(vkeyFile, content)
+}
+
+// headOf reads the tree head of a note that is signed by the key in a file.
+func headOf(vkeyFile, content string) (tlog.Tree, error) {
 	vkey, err := text(vkeyFile)
 	if err != nil {
 		return tlog.Tree{}, err
 	}
 	verifier, err := note.NewVerifier(strings.TrimSuffix(vkey, "\n"))
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	content, err := text(noteFile)
 	if err != nil {
 		return tlog.Tree{}, err
 	}
@@ -84,14 +91,15 @@ func head(vkeyFile, noteFile string) (tlog.Tree, error) {
 
 func hashes(file string) ([]tlog.Hash, error) {
 	content, err := text(file)
-	if err != nil {
+	if err != nil || content == "" {
 		return nil, err
 	}
+	return hashesOf(strings.Split(strings.TrimSuffix(content, "\n"), "\n"))
+}
+
+func hashesOf(lines []string) ([]tlog.Hash, error) {
 	var read []tlog.Hash
-	for _, line := range strings.Split(strings.TrimSuffix(content, "\n"), "\n") {
-		if content == "" {
-			break
-		}
+	for _, line := range lines {
 		bytes, err := base64.StdEncoding.Strict().DecodeString(line)
 		if err != nil || len(bytes) != tlog.HashSize {
 			return nil, fmt.Errorf("no hash: %q", line)
@@ -127,6 +135,43 @@ func checkRecord(arguments []string) error {
 		return err
 	}
 	return tlog.CheckRecord(tlog.RecordProof(proof), tree.N, tree.Hash, number, tlog.RecordHash([]byte(body)))
+}
+
+// checkProof checks a proof whose extra data are the entry's frame: four words, of which the first is the length of the body
+// that follows them.
+func checkProof(arguments []string) error {
+	content, err := text(arguments[1])
+	if err != nil {
+		return err
+	}
+	top, signed, _ := strings.Cut(content, "\n\n")
+	lines := strings.Split(top, "\n")
+	if len(lines) < 3 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		return fmt.Errorf("no proof")
+	}
+	extra, hasExtra := strings.CutPrefix(lines[1], "extra ")
+	index, hasIndex := strings.CutPrefix(lines[2], "index ")
+	frame, err := base64.StdEncoding.Strict().DecodeString(extra)
+	if err != nil || !hasExtra || !hasIndex || len(frame) < 16 {
+		return fmt.Errorf("no entry in the proof")
+	}
+	length := int64(binary.LittleEndian.Uint32(frame))
+	if length > int64(len(frame)-16) {
+		return fmt.Errorf("the entry is cut off")
+	}
+	number, err := strconv.ParseInt(index, 10, 64)
+	if err != nil {
+		return err
+	}
+	proof, err := hashesOf(lines[3:])
+	if err != nil {
+		return err
+	}
+	tree, err := headOf(arguments[0], signed)
+	if err != nil {
+		return err
+	}
+	return tlog.CheckRecord(tlog.RecordProof(proof), tree.N, tree.Hash, number, tlog.RecordHash(frame[16:16+length]))
 }
 
 func checkTree(arguments []string) error {

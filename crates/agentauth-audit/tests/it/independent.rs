@@ -8,9 +8,11 @@ use agentauth_audit::anchor::{ConsistencyProofs as _, SegmentProofs};
 use agentauth_audit::checkpoint::{CheckpointKey, CheckpointVerifier, Head};
 use agentauth_audit::disk::RealDirectory;
 use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
+use agentauth_audit::verify::{Which, prove};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::verify::build::log;
 use crate::support::trees::{Folder, ORIGIN, head, key, leaf, tree, write_log};
 
 /// The program, if it is there.
@@ -124,6 +126,25 @@ fn another_implementation_finds_our_entries_in_our_trees() {
         assert!(!holds(number + 1, &leaf(number), proof.as_bytes()));
         assert!(!with_one_bit_changed(&leaf(number)).any(|body| holds(number, &body, proof.as_bytes())));
         assert!(!with_one_bit_changed(proof.as_bytes()).step_by(7).any(|proof| holds(number, &leaf(number), &proof)));
+    }
+}
+
+#[test]
+fn another_implementation_checks_what_we_give_to_third_parties() {
+    let Some(checker) = Checker::find() else { return };
+    let folder = Folder::new();
+    let build = log();
+    let vkey = folder.write("vkey", build.key.as_ref().unwrap().verifier_key());
+    let holds = |text: &[u8]| {
+        let proof = folder.write("record.tlog-proof", text);
+        checker.run(&[&"proof", &vkey, &proof]).is_some()
+    };
+    for number in 0..12 {
+        let text = prove(&build.files, Which::Number(number), true).unwrap().proof.to_text();
+        assert!(holds(text.as_bytes()), "{number}");
+        let start = text.find("\nindex ").unwrap();
+        let changed = with_one_bit_changed(text.as_bytes()).skip(start).step_by(11);
+        assert!(!changed.into_iter().any(|changed| holds(&changed)), "{number}");
     }
 }
 
