@@ -10,4 +10,7 @@ pub mod read;
 pub mod tree;
 pub mod verify;
 
-pub use log::{AuditLog, AuditLogBuilder, OpenError, WriteClass};
+pub use log::{
+    AuditLog, AuditLogBuilder, CHECKPOINT_RECORDS, CHECKPOINT_TIME, HEARTBEAT, Health, MAX_WAIT, OpenError,
+    QUEUE_BYTES, QUEUE_RECORDS, RESERVE_BYTES, RETRY, SEGMENT_BYTES, WriteClass, WriteClasses,
+};

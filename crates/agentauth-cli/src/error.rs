@@ -1,5 +1,8 @@
 use std::io;
 
+use agentauth_audit::checkpoint::CheckpointError;
+use agentauth_audit::erase::EraseError;
+use agentauth_audit::read::ReadError;
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
 use agentauth_core::policy::ArgumentsError;
@@ -75,6 +78,9 @@ pub enum CliError {
     /// The cryptographic library failed.
     #[error("no key could be made: the random source or the cryptographic library of this machine fails")]
     Generate,
+    /// No key for checkpoints can be made or read.
+    #[error("no key for checkpoints: {0}")]
+    CheckpointKey(#[source] CheckpointError),
     /// A file holds no private key that can be read.
     #[error(
         "{0} holds no key that can be read: give a private key in PKCS#8 form (PEM or DER, not encrypted), a JWK or a \
@@ -137,6 +143,9 @@ pub enum CliError {
     /// A Workload API says that asking it again cannot help.
     #[error("--socket: {0}")]
     WorkloadApi(#[from] WorkloadApiError),
+    /// An audit log cannot be read.
+    #[error("{0}")]
+    Log(#[from] ReadError),
     /// The policies cannot be read at all.
     #[error("{0}; name the directory that holds the policies (*.cedar) and their schema (*.cedarschema)")]
     Policies(String),
@@ -163,9 +172,15 @@ pub enum CliError {
     /// Policies are asked as a server asks them, which this machine has no room for.
     #[error("the policies cannot be asked ({0})")]
     NoRuntime(#[source] io::Error),
+    /// A directory without a segment of an audit log.
+    #[error("{0} holds no audit log: name the directory that a server writes its log to")]
+    NoAuditLog(String),
     /// Arguments that no server would take.
     #[error("--arguments: {0}")]
     Arguments(#[from] ArgumentsError),
+    /// Nothing was erased from a log.
+    #[error("{0}")]
+    Erase(#[from] EraseError),
     /// Standard output cannot be written to.
     #[error("the output cannot be written ({0})")]
     Output(#[source] io::Error),

@@ -1,6 +1,8 @@
 #![doc = include_str!("lib.md")]
 
 mod baggage;
+#[cfg(test)]
+mod court;
 mod known;
 pub mod metrics;
 pub mod names;

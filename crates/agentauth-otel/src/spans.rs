@@ -19,8 +19,8 @@ const MAX_VALUE_BYTES: usize = 256;
 /// Sets what was decided on the span in which it was, as OpenTelemetry attributes: an [`AuditSink`], done at once, that keeps nothing.
 ///
 /// The span is that of the server's own tracing layer, around the request: [`tracing::Span::current`] when the engine is asked. Where
-/// there is none, or nobody exports it, nothing happens. It has the attributes of the first decision; each further one on the
-/// same span is an event with the same attributes. A refusal has `error.type`; the status of the span is never touched, since a
+/// there is none, or nobody exports it, nothing happens. It has the attributes of the first decision about an action; each further
+/// one on the same span is an event with the same attributes, and so is the refusal of what could not be recorded. A refusal has `error.type`; the status of the span is never touched, since a
 /// denial is an answer and no error.
 ///
 /// The agent is named, as it was verified; the principal, the resource, the token and the arguments are not.
@@ -54,6 +54,11 @@ impl SpanAttributes {
     }
 
     fn decided(self, record: &Record, span: &Span) {
+        // What a route requires of every caller is no tool; met, it is nothing to speak of.
+        let tool = record.action.as_ref().filter(|action| action.arguments.is_some());
+        if tool.is_none() && record.effect == Effect::Allow {
+            return;
+        }
         let mut attributes = match record.effect {
             Effect::Allow => vec![
                 KeyValue::new(attribute::DECISION, effect(Effect::Allow)),
@@ -65,7 +70,7 @@ impl SpanAttributes {
         if let Some(version) = &record.policy_version {
             attributes.push(KeyValue::new(attribute::POLICY_VERSION, in_short(version.to_string())));
         }
-        if let Some(action) = &record.action {
+        if let Some(action) = tool {
             attributes.push(KeyValue::new(self.semconv.operation_name(), EXECUTE_TOOL));
             attributes.push(KeyValue::new(self.semconv.tool_name(), in_short(action.name.to_string())));
         }
@@ -146,3 +151,6 @@ fn in_short(mut text: String) -> Value {
     text.truncate(end);
     Value::String(StringValue::from(text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,18 @@
 //! Places outside of the log, that remember how far it had come.
 
+mod file;
+#[cfg(feature = "object-store")]
+mod object;
+mod proofs;
+
 use std::fmt;
+
+pub use file::FileAnchor;
+#[cfg(feature = "object-store")]
+pub use object::ObjectStoreAnchor;
+pub use proofs::{ConsistencyProofs, MAX_PROOF_HASHES, SegmentProofs, is_consistent};
+
+use crate::checkpoint::Head;
 
 /// Remembers checkpoints where the log's owner cannot reach, or not alone: what is anchored can neither be cut off nor
 /// rewritten unseen.
@@ -12,9 +24,11 @@ pub trait AnchorSink: Send + Sync + fmt::Debug {
 
     /// Remembers the checkpoint `note` for good, or says why it could not.
     ///
+    /// One that wants to see that the log has only grown since it was asked last finds the proof in `proofs`.
+    ///
     /// # Errors
     /// [`AnchorError`].
-    fn anchor(&self, note: &str) -> Result<(), AnchorError>;
+    fn anchor(&self, note: &str, proofs: &dyn ConsistencyProofs) -> Result<(), AnchorError>;
 
     /// The notes that it remembers of the log that is called `origin`, or the latest of them at least.
     ///
@@ -33,6 +47,12 @@ pub enum AnchorError {
     /// It does not take the checkpoint.
     #[error("the anchor has refused the checkpoint: {0}")]
     Refused(Box<str>),
+    /// What it remembers is damaged, or is not what was given to it.
+    #[error("what the anchor remembers is damaged: {0}; look who could write to it, then begin a new anchor")]
+    Damaged(Box<str>),
+    /// The log cannot show that it has only grown.
+    #[error("the log cannot show that it has only grown since it was anchored: {0}; verify the log")]
+    Proof(Box<str>),
 }
 
 impl AnchorError {
@@ -42,6 +62,28 @@ impl AnchorError {
         match self {
             Self::Unavailable(_) => "anchor_unavailable",
             Self::Refused(_) => "anchor_refused",
+            Self::Damaged(_) => "anchor_damaged",
+            Self::Proof(_) => "anchor_proof",
         }
     }
+}
+
+/// Whether an anchor that has seen `known` of the same log may remember `next`: it is no step back, and no other tree.
+///
+/// # Errors
+/// [`AnchorError::Refused`].
+pub fn check_growth(known: &Head, next: &Head) -> Result<(), AnchorError> {
+    let (knows, has) = (known.size, next.size);
+    if has < knows {
+        let why = format!(
+            "it knows of {knows} entries, and the log has {has} now; after a loss that was acknowledged, begin a new anchor"
+        );
+        return Err(AnchorError::Refused(why.into()));
+    }
+    if has == knows && known.root != next.root {
+        return Err(AnchorError::Refused(
+            format!("it knows of other entries than these {has}: the log was rewritten").into(),
+        ));
+    }
+    Ok(())
 }

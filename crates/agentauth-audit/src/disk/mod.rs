@@ -7,6 +7,16 @@ use std::io;
 
 pub use real::RealDirectory;
 
+/// Which of the files of a disk it is, whatever it is called: its device and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::exhaustive_structs, reason = "made by whoever implements a directory")]
+pub struct FileIdentity {
+    /// The device.
+    pub device: u64,
+    /// The number of the file on it.
+    pub number: u64,
+}
+
 /// The directory that a log is in. Names are those of its entries, without a path.
 pub trait Directory: Send + Sync + fmt::Debug {
     /// The names of its files, in any order.
@@ -21,11 +31,23 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// Opens a file that is there, for reading and writing.
     fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>>;
 
+    /// Opens a file that is there, for reading alone: whoever asks a log needs no right to write it.
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        self.open(name)
+    }
+
     /// Puts one file in the place of another, at once and for good once the directory is synchronised.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Which file has this name now, as its [`LogFile::identity`] says; none if there is no such file.
+    ///
+    /// A directory that does not tell files apart says of each that is there that it is the same.
+    fn identity(&self, name: &str) -> io::Result<Option<FileIdentity>> {
+        Ok(self.list()?.iter().any(|there| there == name).then(FileIdentity::default))
+    }
 
     /// Waits until what was created, renamed and removed is on the disk.
     fn sync(&self) -> io::Result<()>;
@@ -44,6 +66,11 @@ pub trait LogFile: Send + fmt::Debug {
     /// # Errors
     /// Whatever the file system reports; so for all that follow.
     fn length(&self) -> io::Result<u64>;
+
+    /// Which file it is, even if its name is gone or another's.
+    fn identity(&self) -> io::Result<FileIdentity> {
+        Ok(FileIdentity::default())
+    }
 
     /// Reads at `offset`. Fewer bytes than asked for are not the end; none are.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -71,12 +98,20 @@ impl<D: Directory + ?Sized> Directory for std::sync::Arc<D> {
         (**self).open(name)
     }
 
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        (**self).open_to_read(name)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         (**self).rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         (**self).remove(name)
+    }
+
+    fn identity(&self, name: &str) -> io::Result<Option<FileIdentity>> {
+        (**self).identity(name)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -1,10 +1,10 @@
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{Directory, LogFile};
+use super::{Directory, FileIdentity, LogFile};
 
 /// What the one writer has locked.
 const LOCK: &str = "lock";
@@ -61,12 +61,25 @@ impl Directory for RealDirectory {
         self.file(OpenOptions::new().append(true), name)
     }
 
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        self.file(&mut OpenOptions::new(), name)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         std::fs::rename(self.path.join(from), self.path.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         std::fs::remove_file(self.path.join(name))
+    }
+
+    fn identity(&self, name: &str) -> io::Result<Option<FileIdentity>> {
+        // Of the name itself: a link to the file is not the file.
+        match std::fs::symlink_metadata(self.path.join(name)) {
+            Ok(metadata) => Ok(Some(identity(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -78,6 +91,10 @@ impl Directory for RealDirectory {
         file.try_lock()?;
         Ok(Box::new(Locked(file)))
     }
+}
+
+fn identity(metadata: &Metadata) -> FileIdentity {
+    FileIdentity { device: metadata.dev(), number: metadata.ino() }
 }
 
 #[derive(Debug)]
@@ -96,6 +113,10 @@ struct RealFile(File);
 impl LogFile for RealFile {
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        Ok(identity(&self.0.metadata()?))
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

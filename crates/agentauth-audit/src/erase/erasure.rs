@@ -6,8 +6,9 @@ use agentauth_core::identity::PrincipalId;
 use serde_json::{Map, Value};
 
 use super::EraseError;
-use super::rewrite::{Change, is_unfinished, remove_unfinished, rewrite};
-use super::walk::{Tail, Walk, damaged, is_erased, lock, next, reader};
+use super::rewrite::{Change, is_unfinished, rewrite, settle};
+use super::segment::Segment;
+use super::walk::{Tail, Walk, is_erased, lock};
 use crate::disk::Directory;
 use crate::format::{Body, Closed, EntryKind, Erased, SALT_BYTES, segment_of};
 
@@ -97,15 +98,15 @@ impl Erasure {
     pub fn run(&self, directory: &dyn Directory, now: Timestamp) -> Result<ErasureReport, EraseError> {
         let _lock = lock(directory)?;
         let (found, report) = self.find(directory)?;
-        remove_unfinished(directory)?;
+        settle(directory)?;
         if found.segments.is_empty() {
             return Ok(report);
         }
         let was_closed = found.walk.is_closed();
         let mut tail = Tail::new(directory, found.walk, found.last)?;
         let mut segments = found.segments.into_iter().peekable();
-        while let Some(first) = segments.next() {
-            let chosen = self.chosen(directory, first)?;
+        while let Some(segment) = segments.next() {
+            let chosen = self.chosen(directory, segment)?;
             // Also if an earlier entry names them: it may not have come to the disk.
             for some in chosen.chunks(MAX_NAMED) {
                 let erased = Erased { entries: some.to_vec(), reason: self.reason.clone() };
@@ -115,7 +116,7 @@ impl Erasure {
             if was_closed && segments.peek().is_none() {
                 tail.append(EntryKind::Closed, &Closed { records: 0 }, now)?;
             }
-            rewrite(directory, first, |body, _| match chosen.binary_search(&body.number) {
+            rewrite(directory, segment, |body, _| match chosen.binary_search(&body.number) {
                 Ok(_) => Change::EraseSide,
                 Err(_) => Change::Keep,
             })?;
@@ -126,12 +127,12 @@ impl Erasure {
     /// Follows the whole log first, so that nothing is changed in one that is damaged.
     fn find(&self, directory: &dyn Directory) -> Result<(Found, ErasureReport), EraseError> {
         let mut report = ErasureReport::default();
-        let mut segments: Vec<u64> = Vec::new();
-        let (walk, last) = Walk::through(directory, |first, body, entry| {
+        let mut segments: Vec<Segment> = Vec::new();
+        let (walk, last) = Walk::through(directory, |segment, body, entry| {
             if self.is_chosen(body, entry.side) {
                 report.erased += 1;
-                if segments.last() != Some(&first) {
-                    segments.push(first);
+                if segments.last() != Some(&segment) {
+                    segments.push(segment);
                 }
             } else if self.entries.contains(&body.number) {
                 report.nothing_left += 1;
@@ -140,17 +141,21 @@ impl Erasure {
         if let Some(&absent) = self.entries.range(walk.entries()..).next() {
             return Err(EraseError::NoEntry(absent));
         }
+        // Nobody knows whose records these are, and they are none that count.
+        segments.extend(walk.left_over());
+        segments.sort_unstable();
+        segments.dedup();
         report.segments = segments.len() as u64;
         report.kept_elsewhere = others(directory)?;
         Ok((Found { walk, last, segments }, report))
     }
 
     /// The numbers of the chosen entries in one segment.
-    fn chosen(&self, directory: &dyn Directory, first: u64) -> Result<Vec<u64>, EraseError> {
-        let mut reader = reader(directory, first)?;
+    fn chosen(&self, directory: &dyn Directory, segment: Segment) -> Result<Vec<u64>, EraseError> {
+        let mut reader = segment.read(directory)?;
         let mut chosen = Vec::new();
-        while let Some(entry) = next(&mut reader, first)? {
-            let body = entry.read().map_err(|_| damaged(first, entry.offset))?;
+        while let Some(entry) = reader.next()? {
+            let body = entry.read().map_err(|_| segment.damaged(entry.offset))?;
             if self.is_chosen(&body, entry.side) {
                 chosen.push(body.number);
             }
@@ -176,8 +181,8 @@ impl fmt::Debug for Erasure {
 /// Where there is something to erase, and where the log ends.
 struct Found {
     walk: Walk,
-    last: u64,
-    segments: Vec<u64>,
+    last: Segment,
+    segments: Vec<Segment>,
 }
 
 /// What is neither a segment nor a file that cannot have anything personal: above all, what a writer has taken off a damaged end.
@@ -185,7 +190,7 @@ fn others(directory: &dyn Directory) -> io::Result<Vec<String>> {
     let mut names = directory.list()?;
     names.retain(|name| {
         let is_harmless =
-            ["lock", "checkpoint"].iter().any(|known| name.strip_suffix(".tmp").unwrap_or(name) == *known);
+            ["lock", "checkpoint", "reserve"].iter().any(|known| name.strip_suffix(".tmp").unwrap_or(name) == *known);
         !is_harmless && segment_of(name).is_none() && !is_unfinished(name)
     });
     names.sort_unstable();

@@ -3,10 +3,11 @@ use std::time::Duration;
 use agentauth_core::Timestamp;
 
 use super::EraseError;
-use super::rewrite::{Change, remove_unfinished, rewrite};
-use super::walk::{Tail, Walk, damaged, lock, next, reader, segments};
+use super::rewrite::{Change, rewrite, settle};
+use super::segment::{Segment, segments};
+use super::walk::{Tail, Walk, lock};
 use crate::disk::Directory;
-use crate::format::{Closed, EntryKind, RetiredSegments, segment_name};
+use crate::format::{Closed, EntryKind, RetiredSegments};
 
 /// How much of a log keeps its content. Of older records the hashes stay, 129 bytes each, so that the tree, its
 /// checkpoints and the proofs that were given out stay what they were; what the log says of itself stays whole.
@@ -72,7 +73,7 @@ pub fn retire(
 ) -> Result<Retired, EraseError> {
     let _lock = lock(directory)?;
     let (walk, last) = Walk::through(directory, |_, _, _| ())?;
-    remove_unfinished(directory)?;
+    settle(directory)?;
     let Some(retirement) = Retirement::due(directory, retention, proven, now)? else { return Ok(Retired::default()) };
     let was_closed = walk.is_closed();
     let mut tail = Tail::new(directory, walk, last)?;
@@ -88,7 +89,7 @@ pub fn retire(
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Retirement {
     before: u64,
-    segments: Vec<u64>,
+    segments: Vec<Segment>,
 }
 
 impl Retirement {
@@ -102,19 +103,18 @@ impl Retirement {
         proven: u64,
         now: Timestamp,
     ) -> Result<Option<Self>, EraseError> {
-        let firsts = segments(directory)?;
-        let nexts = firsts.get(1..).unwrap_or_default();
-        let may = nexts.partition_point(|&next| next <= proven);
-        let retired = retired(directory, &firsts)?;
+        let all = segments(directory)?;
+        let may = all.partition_point(|segment| segment.next.is_some_and(|next| next <= proven));
         let limits = [
-            by_count(retention, &firsts),
-            by_age(retention, directory, nexts, now)?,
-            by_bytes(retention, directory, &firsts)?,
+            by_count(retention, &all),
+            by_age(retention, directory, &all, now)?,
+            by_bytes(retention, directory, &all)?,
         ];
         let due = limits.into_iter().max().unwrap_or(0).min(may);
-        let Some(&before) = due.checked_sub(1).and_then(|last| nexts.get(last)) else { return Ok(None) };
-        let segments = firsts.get(retired..due).unwrap_or_default().to_vec();
-        Ok((!segments.is_empty()).then_some(Self { before, segments }))
+        let retired = retired(directory, &all)?;
+        let segments = all.get(retired..due).unwrap_or_default().to_vec();
+        let before = segments.last().and_then(|segment| segment.next);
+        Ok(before.map(|before| Self { before, segments }))
     }
 
     /// What the log says of it, which is on the disk before it is carried out.
@@ -127,8 +127,8 @@ impl Retirement {
     /// # Errors
     /// [`EraseError::Damaged`], [`EraseError::Io`].
     pub(crate) fn carry_out(&self, directory: &dyn Directory) -> Result<(), EraseError> {
-        for &first in &self.segments {
-            rewrite(directory, first, |body, _| match body.kind {
+        for &segment in &self.segments {
+            rewrite(directory, segment, |body, _| match body.kind {
                 EntryKind::Record => Change::Retire,
                 _ => Change::Keep,
             })?;
@@ -138,61 +138,60 @@ impl Retirement {
 }
 
 /// How many segments, of the oldest, are given up already. Segments are given up in order, and each at once: so the first record tells.
-fn retired(directory: &dyn Directory, firsts: &[u64]) -> Result<usize, EraseError> {
-    let (mut low, mut high) = (0, firsts.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        let Some(&first) = firsts.get(middle) else { break };
-        if is_retired(directory, first)? { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
-}
-
-fn is_retired(directory: &dyn Directory, first: u64) -> Result<bool, EraseError> {
-    let mut reader = reader(directory, first)?;
-    while let Some(entry) = next(&mut reader, first)? {
-        match entry.read().map_err(|_| damaged(first, entry.offset))?.kind {
-            EntryKind::Record => return Ok(false),
-            EntryKind::Retired => return Ok(true),
-            _ => (),
+fn retired(directory: &dyn Directory, all: &[Segment]) -> Result<usize, EraseError> {
+    partition_point(all, |segment| {
+        let mut reader = segment.read(directory)?;
+        while let Some(entry) = reader.next()? {
+            match entry.read().map_err(|_| segment.damaged(entry.offset))?.kind {
+                EntryKind::Record => return Ok(false),
+                EntryKind::Retired => return Ok(true),
+                _ => (),
+            }
         }
-    }
-    Ok(false)
+        Ok(false)
+    })
 }
 
-fn by_count(retention: &Retention, firsts: &[u64]) -> usize {
+fn by_count(retention: &Retention, all: &[Segment]) -> usize {
     let keep = retention.segments.map_or(usize::MAX, |keep| usize::try_from(keep).unwrap_or(usize::MAX));
-    firsts.len().saturating_sub(keep)
+    all.len().saturating_sub(keep)
 }
 
-/// The first entry of the next segment is not older than the last of this one, which would have to be looked for.
+/// The first entry of a segment is not older than the last of the one before, which would have to be looked for.
 fn by_age(
     retention: &Retention,
     directory: &dyn Directory,
-    nexts: &[u64],
+    all: &[Segment],
     now: Timestamp,
 ) -> Result<usize, EraseError> {
     let Some(age) = retention.age else { return Ok(0) };
-    let (mut low, mut high) = (0, nexts.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        let Some(&first) = nexts.get(middle) else { break };
-        let is_old = match next(&mut reader(directory, first)?, first)? {
-            Some(entry) => now.since(entry.read().map_err(|_| damaged(first, entry.offset))?.time()) > age,
-            None => false,
-        };
-        if is_old { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
+    partition_point(all.get(1..).unwrap_or_default(), |segment| match segment.read(directory)?.next()? {
+        Some(entry) => Ok(now.since(entry.read().map_err(|_| segment.damaged(entry.offset))?.time()) > age),
+        None => Ok(false),
+    })
 }
 
-fn by_bytes(retention: &Retention, directory: &dyn Directory, firsts: &[u64]) -> Result<usize, EraseError> {
+fn by_bytes(retention: &Retention, directory: &dyn Directory, all: &[Segment]) -> Result<usize, EraseError> {
     let Some(mut left) = retention.bytes else { return Ok(0) };
-    for (index, &first) in firsts.iter().enumerate().rev() {
-        match left.checked_sub(directory.open(&segment_name(first))?.length()?) {
+    for (index, segment) in all.iter().enumerate().rev() {
+        match left.checked_sub(directory.open(&segment.name())?.length()?) {
             Some(less) => left = less,
             None => return Ok(index + 1),
         }
     }
     Ok(0)
+}
+
+/// How many of the first segments `is` true of, when it is true of none after one that it is false of.
+fn partition_point(
+    all: &[Segment],
+    mut is: impl FnMut(Segment) -> Result<bool, EraseError>,
+) -> Result<usize, EraseError> {
+    let (mut low, mut high) = (0, all.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let Some(&segment) = all.get(middle) else { break };
+        if is(segment)? { low = middle + 1 } else { high = middle }
+    }
+    Ok(low)
 }

@@ -1,10 +1,10 @@
 use std::io;
 
 use super::EraseError;
-use super::walk::{damaged, next, reader};
+use super::segment::{Reader, Segment};
 use crate::disk::{Directory, LogFile};
-use crate::format::{Body, EntryKind, append_frame, segment_name, segment_of};
-use crate::read::{Entry, SegmentReader};
+use crate::format::{Body, EntryKind, append_frame, segment_of};
+use crate::read::Entry;
 use crate::tree::{Hash, leaf_hash};
 
 /// Written to the disk at once. It grows to the longest frame if that is longer.
@@ -24,15 +24,15 @@ pub(super) enum Change {
     Retire,
 }
 
-/// Writes the segment that begins with `first` anew, as `change` has it, and puts it in the place of the old one, at once.
+/// Writes a segment anew, as `change` has it, and puts it in the place of the old one, at once. What does not count is left out.
 pub(super) fn rewrite(
     directory: &dyn Directory,
-    first: u64,
+    segment: Segment,
     change: impl FnMut(&Body<'_>, &Entry<'_>) -> Change,
 ) -> Result<(), EraseError> {
-    let name = segment_name(first);
+    let name = segment.name();
     let unfinished = format!("{name}{UNFINISHED}");
-    let written = write(directory, first, &unfinished, change).and_then(|()| {
+    let written = write(directory, segment, &unfinished, change).and_then(|()| {
         directory.rename(&unfinished, &name)?;
         Ok(directory.sync()?)
     });
@@ -43,12 +43,13 @@ pub(super) fn rewrite(
     written
 }
 
-/// Removes what an interrupted [`rewrite`] has left: it may hold what was to be erased.
-pub(super) fn remove_unfinished(directory: &dyn Directory) -> io::Result<()> {
+/// Ends what an interrupted [`rewrite`] has begun: what it has left may hold what was to be erased, and what it has put in
+/// place may be seen and not be on the disk.
+pub(super) fn settle(directory: &dyn Directory) -> io::Result<()> {
     for name in directory.list()?.iter().filter(|name| is_unfinished(name)) {
         directory.remove(name)?;
     }
-    Ok(())
+    directory.sync()
 }
 
 /// Whether it is the name of a segment that is written anew.
@@ -58,16 +59,16 @@ pub(super) fn is_unfinished(name: &str) -> bool {
 
 fn write(
     directory: &dyn Directory,
-    first: u64,
+    segment: Segment,
     unfinished: &str,
     mut change: impl FnMut(&Body<'_>, &Entry<'_>) -> Change,
 ) -> Result<(), EraseError> {
-    let mut from = reader(directory, first)?;
+    let mut from = segment.read(directory)?;
     let mut to = directory.create(unfinished)?;
-    let mut out = header(directory, first, &from)?;
+    let mut out = header(directory, segment, &from)?;
     let (mut stub, mut zeros) = (Vec::new(), Vec::new());
-    while let Some(entry) = next(&mut from, first)? {
-        let body = entry.read().map_err(|_| damaged(first, entry.offset))?;
+    while let Some(entry) = from.next()? {
+        let body = entry.read().map_err(|_| segment.damaged(entry.offset))?;
         match change(&body, &entry) {
             Change::Keep => append_frame(&mut out, entry.body, entry.side),
             Change::EraseSide => {
@@ -93,8 +94,8 @@ fn write(
 }
 
 /// The beginning of the segment, as it is written.
-fn header(directory: &dyn Directory, first: u64, reader: &SegmentReader) -> io::Result<Vec<u8>> {
-    let file = directory.open(&segment_name(first))?;
+fn header(directory: &dyn Directory, segment: Segment, reader: &Reader) -> io::Result<Vec<u8>> {
+    let file = directory.open(&segment.name())?;
     // Bounded by the longest header.
     let mut bytes = vec![0; usize::try_from(reader.offset()).map_err(io::Error::other)?];
     read_exactly(&*file, &mut bytes)?;

@@ -7,9 +7,11 @@ use agentauth_core::Timestamp;
 use serde::Serialize;
 
 use super::EraseError;
+use super::rewrite::{Change, rewrite};
+use super::segment::{Segment, segments};
 use crate::disk::{Directory, LogFile};
-use crate::format::{Body, EntryKind, append_frame, commitment, segment_name, segment_of};
-use crate::read::{Entry, SegmentEnd, SegmentReader};
+use crate::format::{Body, EntryKind, append_frame, commitment};
+use crate::read::Entry;
 use crate::tree::{Frontier, Hash, leaf_hash};
 
 /// The lock of the one writer.
@@ -18,34 +20,6 @@ pub(super) fn lock(directory: &dyn Directory) -> Result<Box<dyn fmt::Debug + Sen
         io::ErrorKind::WouldBlock => EraseError::InUse,
         _ => EraseError::Io(error),
     })
-}
-
-/// The first entries of all segments, in order.
-pub(super) fn segments(directory: &dyn Directory) -> io::Result<Vec<u64>> {
-    let mut firsts: Vec<u64> = directory.list()?.iter().filter_map(|name| segment_of(name)).collect();
-    firsts.sort_unstable();
-    Ok(firsts)
-}
-
-pub(super) fn damaged(first: u64, offset: u64) -> EraseError {
-    EraseError::Damaged { segment: segment_name(first), offset }
-}
-
-/// A segment, opened to be read.
-pub(super) fn reader(directory: &dyn Directory, first: u64) -> Result<SegmentReader, EraseError> {
-    let reader = SegmentReader::new(directory.open(&segment_name(first))?)?;
-    reader.map_err(|_| damaged(first, 0))
-}
-
-/// The next entry of the segment that begins with `first`, if there is one more.
-pub(super) fn next(reader: &mut SegmentReader, first: u64) -> Result<Option<Entry<'_>>, EraseError> {
-    let offset = reader.offset();
-    match reader.next_entry() {
-        Ok(entry) => Ok(Some(entry)),
-        Err(SegmentEnd::Whole) => Ok(None),
-        Err(SegmentEnd::Damaged(_)) => Err(damaged(first, offset)),
-        Err(SegmentEnd::Failed(error)) => Err(error.into()),
-    }
 }
 
 /// Whether it has a side, all of which was erased.
@@ -62,20 +36,21 @@ pub(super) struct Walk {
     micros: u64,
     /// The kind of the latest entry.
     latest: Option<EntryKind>,
+    /// Where a failed write has left something behind the entries that count.
+    left_over: Vec<Segment>,
 }
 
 impl Walk {
-    /// Follows all entries of the log, and shows each to `visit`, with the first entry of its segment. Says which is the
-    /// first of the last segment.
+    /// Follows all entries of the log, and shows each to `visit`. Says which is the last segment.
     pub(super) fn through(
         directory: &dyn Directory,
-        mut visit: impl FnMut(u64, &Body<'_>, &Entry<'_>),
-    ) -> Result<(Self, u64), EraseError> {
-        let firsts = segments(directory)?;
-        let &last = firsts.last().ok_or(EraseError::NoLog)?;
+        mut visit: impl FnMut(Segment, &Body<'_>, &Entry<'_>),
+    ) -> Result<(Self, Segment), EraseError> {
+        let segments = segments(directory)?;
+        let &last = segments.last().ok_or(EraseError::NoLog)?;
         let mut walk = Self::default();
-        for first in firsts {
-            walk.segment(directory, first, &mut visit)?;
+        for segment in segments {
+            walk.segment(directory, segment, &mut visit)?;
         }
         Ok((walk, last))
     }
@@ -83,22 +58,21 @@ impl Walk {
     fn segment(
         &mut self,
         directory: &dyn Directory,
-        first: u64,
-        visit: &mut impl FnMut(u64, &Body<'_>, &Entry<'_>),
+        segment: Segment,
+        visit: &mut impl FnMut(Segment, &Body<'_>, &Entry<'_>),
     ) -> Result<(), EraseError> {
-        let mut reader = reader(directory, first)?;
+        let mut reader = segment.read(directory)?;
         let header = reader.header();
         let chain = self.chain.get_or_insert_with(|| header.chain.clone());
-        let goes_on = header.first == self.tree.size()
-            && first == header.first
+        let goes_on = (header.first, segment.first) == (self.tree.size(), self.tree.size())
             && header.chain == *chain
             && header.previous == self.previous
             && header.frontier == self.tree.roots();
         if !goes_on {
-            return Err(damaged(first, 0));
+            return Err(segment.damaged(0));
         }
-        while let Some(entry) = next(&mut reader, first)? {
-            let wrong = || damaged(first, entry.offset);
+        while let Some(entry) = reader.next()? {
+            let wrong = || segment.damaged(entry.offset);
             let body = entry.read().map_err(|_| wrong())?;
             let links = body.number == self.tree.size() && body.previous == self.previous;
             if !links || !(is_erased(entry.side) || commitment(entry.side) == body.commitment) {
@@ -109,7 +83,10 @@ impl Walk {
                 _ => leaf_hash(entry.body),
             };
             self.pass(&body, leaf);
-            visit(first, &body, &entry);
+            visit(segment, &body, &entry);
+        }
+        if directory.open(&segment.name())?.length()? > reader.offset() {
+            self.left_over.push(segment);
         }
         Ok(())
     }
@@ -126,6 +103,11 @@ impl Walk {
         self.tree.size()
     }
 
+    /// Segments in which a failed write has left something behind the entries that count.
+    pub(super) fn left_over(&self) -> &[Segment] {
+        &self.left_over
+    }
+
     /// Whether the latest entry says that a writer has ended in order.
     pub(super) fn is_closed(&self) -> bool {
         self.latest == Some(EntryKind::Closed)
@@ -140,9 +122,11 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Behind the last entry, which `walk` has come to in the segment that begins with `first`.
-    pub(super) fn new(directory: &dyn Directory, walk: Walk, first: u64) -> Result<Self, EraseError> {
-        Ok(Self { walk, file: directory.open(&segment_name(first))? })
+    /// Behind the last entry, which `walk` has come to in the segment `last`. That is copied before: pages
+    /// that a failed write has lost are still shown, and nothing else brings them to the disk.
+    pub(super) fn new(directory: &dyn Directory, walk: Walk, last: Segment) -> Result<Self, EraseError> {
+        rewrite(directory, last, |_, _| Change::Keep)?;
+        Ok(Self { walk, file: directory.open(&last.name())? })
     }
 
     /// Adds an entry, and waits until it is on the disk.
@@ -156,7 +140,8 @@ impl Tail {
         let body = Body {
             kind,
             number: self.walk.entries(),
-            micros: now.micros(),
+            // Each write has a time of its own: so whoever opens the log knows what a crash has torn.
+            micros: if now.micros() == self.walk.micros { now.micros() + 1 } else { now.micros() },
             previous: self.walk.previous,
             commitment: commitment(&[]),
             payload: &payload,

@@ -21,6 +21,13 @@ fn help_explains_each_command() {
         ("help_policy_test", &["policy", "test", "--help"]),
         ("help_policy_bundle", &["policy", "bundle", "--help"]),
         ("help_policy_replay", &["policy", "replay", "--help"]),
+        ("help_audit_tail", &["audit", "tail", "--help"]),
+        ("help_audit_query", &["audit", "query", "--help"]),
+        ("help_audit_explain", &["audit", "explain", "--help"]),
+        ("help_audit_stats", &["audit", "stats", "--help"]),
+        ("help_audit_export", &["audit", "export", "--help"]),
+        ("help_audit_erase", &["audit", "erase", "--help"]),
+        ("help_audit_keygen", &["audit", "keygen", "--help"]),
         ("help_keys_generate", &["keys", "generate", "--help"]),
         ("help_keys_jwks", &["keys", "jwks", "--help"]),
     ] {

@@ -48,6 +48,7 @@ pub use builder::LiveKeysBuilder;
 pub use error::{LiveKeysError, MetadataError};
 
 use crate::client::HttpsClient;
+pub use shared::Refreshes;
 use shared::Shared;
 
 /// The keys of one issuer, kept up to date by a task. Clones share it, and it ends with the last of them.
@@ -93,6 +94,12 @@ impl LiveKeys {
     /// [`LiveKeysError::NoRuntime`].
     pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, LiveKeysError> {
         Self::builder().from_file(path)
+    }
+
+    /// How fetching has gone so far: for a metric `agentauth.jwks.refresh{result}`.
+    #[must_use]
+    pub fn refreshes(&self) -> Refreshes {
+        self.0.shared.refreshes()
     }
 
     /// Begins keys with settings other than the usual ones.

@@ -33,6 +33,19 @@ struct State {
     is_busy: bool,
     last_attempt: Option<Timestamp>,
     next_attempt: Timestamp,
+    refreshes: Refreshes,
+}
+
+/// How fetching the keys of one issuer has gone, since it began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refreshes {
+    /// Attempts that have succeeded.
+    pub succeeded: u64,
+    /// Attempts that have failed.
+    pub failed: u64,
+    /// When the keys that are held were last confirmed.
+    pub confirmed: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -53,7 +66,13 @@ pub(super) enum Outcome {
 impl Shared {
     /// Nothing is held, and the first fetch is on its way.
     pub(super) fn new(name: String, clock: Arc<dyn Clock>, schedule: Schedule, ended: watch::Receiver<u64>) -> Self {
-        let state = State { held: None, is_busy: true, last_attempt: None, next_attempt: clock.now() };
+        let state = State {
+            held: None,
+            is_busy: true,
+            last_attempt: None,
+            next_attempt: clock.now(),
+            refreshes: Refreshes::default(),
+        };
         Self { name, clock, schedule, state: RwLock::new(state), bell: Notify::new(), ended }
     }
 
@@ -70,6 +89,11 @@ impl Shared {
     pub(super) fn generation(&self) -> Option<u64> {
         let now = self.clock.now();
         self.good(&self.read(), now).map(|held| held.snapshot.generation)
+    }
+
+    pub(super) fn refreshes(&self) -> Refreshes {
+        let state = self.read();
+        Refreshes { confirmed: state.held.as_ref().map(|held| held.confirmed), ..state.refreshes }
     }
 
     /// See [`KeySource::refresh`](agentauth_core::token::KeySource::refresh).
@@ -122,6 +146,9 @@ impl Shared {
         let now = self.clock.now();
         let mut state = self.write();
         let generation = state.held.as_ref().map_or(0, |held| held.snapshot.generation);
+        let so_far = &mut state.refreshes;
+        let counted = if matches!(outcome, Outcome::Failed) { &mut so_far.failed } else { &mut so_far.succeeded };
+        *counted = counted.saturating_add(1);
         match outcome {
             Outcome::New(keys) => {
                 let snapshot = KeySnapshot { keys, generation: generation.saturating_add(1) };

@@ -2,7 +2,7 @@
 
 use std::future::{Future as _, pending};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::client::{JSON, Server, client};
 use crate::support::{Counter, Court, LAWYER, STS, TOOLS, resource};
@@ -87,6 +88,31 @@ async fn a_question_is_asked_as_the_standard_has_it() {
     let plain = asking(&server);
     assert_eq!(outcome(&plain).await, "Allow");
     assert!(!server.seen()[0].contains("authorization"));
+}
+
+/// The spans that are begun.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<&'static str>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Spans {
+    fn on_new_span(
+        &self,
+        attributes: &tracing::span::Attributes<'_>,
+        _: &tracing::span::Id,
+        _: tracing_subscriber::layer::Context<'_, S>,
+    ) {
+        self.0.lock().unwrap().push(attributes.metadata().name());
+    }
+}
+
+#[tokio::test]
+async fn a_question_has_a_span_of_its_own() {
+    let server = Server::saying("200 OK", JSON, r#"{"decision":true}"#).await;
+    let spans = Spans::default();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
+    assert_eq!(outcome(&asking(&server)).await, "Allow");
+    drop(guard);
+    assert_eq!(*spans.0.lock().unwrap(), ["agentauth.authorize"]);
 }
 
 /// Whatever is no answer denies, and says why.

@@ -43,6 +43,30 @@ async fn send(auth: AgentAuth, tool: &Tool, request: Request<String>) -> Respons
     AgentAuthLayer::new(auth).layer(tool.clone()).oneshot(request).await.unwrap()
 }
 
+/// Whoever can send a request can write baggage and a trace, so neither is a word about who they are, or for whom.
+#[tokio::test]
+async fn baggage_and_traces_decide_nothing() {
+    let court = Court::new();
+    let header = format!("Bearer {}", court.mint(&claims()));
+    let baggage = "agentauth.principal=mallory,user.id=mallory,agent=spiffe://court.example/agent/judge,scope=records:seal,mode=autonomous";
+    let claimed = [("baggage", baggage), ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")];
+    let tool = Tool::default();
+    let answer = send(court.auth(TOOLS), &tool, request("/", &claimed)).await;
+    assert_eq!((answer.status().as_u16(), code_in(&answer)), (401, "no_credentials"));
+    court.records.take();
+
+    let mut records = Vec::new();
+    for headers in
+        [vec![("authorization", &*header)], [("authorization", &*header)].into_iter().chain(claimed).collect()]
+    {
+        assert_eq!(send(court.auth(TOOLS), &tool, request("/", &headers)).await.status(), 200);
+        let [record] = &court.records.take()[..] else { panic!("one record") };
+        records.push(serde_json::to_value(&record.delegation).unwrap());
+        assert!(!serde_json::to_string(&**record).unwrap().contains("mallory"));
+    }
+    assert_eq!(records[0], records[1]);
+}
+
 /// Standards 3.1, the response map: the rows that are decided before any scope.
 #[tokio::test]
 async fn each_refusal_tells_the_caller_one_word_and_the_record_everything() {

@@ -1,5 +1,6 @@
 //! A small log, written by the words of the format alone.
 
+use agentauth_audit::checkpoint::Head;
 use agentauth_audit::disk::{Directory, LogFile};
 use agentauth_audit::format::{Body, EntryKind, SALT_BYTES, SegmentHeader, append_frame, commitment, segment_name};
 use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
@@ -52,9 +53,9 @@ impl<'d> Fixture<'d> {
     }
 
     pub(crate) fn checkpoint(&mut self) -> u64 {
-        let (size, root) = (self.tree.size(), tlog_tiles::Hash(self.tree.root().0));
-        self.add(EntryKind::Checkpoint, &json!({"note": format!("{ORIGIN}\n{size}\n{root}\n")}), &[]);
-        size
+        let head = Head::new(ORIGIN, &self.tree);
+        self.add(EntryKind::Checkpoint, &json!({"note": head.text()}), &[]);
+        head.size
     }
 
     pub(crate) fn close(mut self) {

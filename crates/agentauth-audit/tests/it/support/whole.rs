@@ -34,8 +34,9 @@ pub(crate) fn check(directory: &dyn Directory) -> Result<Vec<Entry>, String> {
         directory.list().map_err(|error| error.to_string())?.iter().filter_map(|name| segment_of(name)).collect();
     firsts.sort_unstable();
     let mut log = Log::default();
-    for first in firsts {
-        log.segment(directory, first).map_err(|problem| format!("{}: {problem}", segment_name(first)))?;
+    for (at, &first) in firsts.iter().enumerate() {
+        log.segment(directory, first, firsts.get(at + 1).copied())
+            .map_err(|problem| format!("{}: {problem}", segment_name(first)))?;
     }
     log.look_back()?;
     Ok(log.entries)
@@ -50,7 +51,8 @@ struct Log {
 }
 
 impl Log {
-    fn segment(&mut self, directory: &dyn Directory, first: u64) -> Result<(), String> {
+    /// What stands behind the entry before `next` is what a failed write has left, and does not count.
+    fn segment(&mut self, directory: &dyn Directory, first: u64, next: Option<u64>) -> Result<(), String> {
         let file = directory.open(&segment_name(first)).map_err(|error| error.to_string())?;
         let mut reader =
             SegmentReader::new(file).map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
@@ -63,13 +65,16 @@ impl Log {
             return Err(format!("the header {header:?} does not go on after {} entries", self.tree.size()));
         }
         loop {
+            if next == Some(self.tree.size()) {
+                return Ok(());
+            }
             let offset = reader.offset();
             match reader.next_entry() {
                 Ok(entry) => {
                     let body = entry.read().map_err(|error| format!("at {offset}: {error}"))?;
                     self.entry(&body, entry.body, entry.side).map_err(|problem| format!("at {offset}: {problem}"))?;
                 }
-                Err(SegmentEnd::Whole) => return Ok(()),
+                Err(SegmentEnd::Whole) if next.is_none() => return Ok(()),
                 Err(end) => return Err(format!("at {offset}: {end:?}")),
             }
         }

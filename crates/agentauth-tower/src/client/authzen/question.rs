@@ -11,6 +11,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue}
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use tower_service::Service;
+use tracing::Instrument as _;
 
 use super::{AuthzenEngine, MAX_QUESTIONS};
 use crate::client::introspection::content_type;
@@ -57,6 +58,7 @@ where
             poll_fn(|context| client.poll_ready(context)).await?;
             client.call(request).await
         };
+        let exchange = exchange.instrument(tracing::debug_span!("agentauth.authorize", pdp = %self.identifier));
         let answer = tokio::time::timeout(self.timeout, exchange)
             .await
             .map_err(|_| unanswered(format_args!("`{endpoint}` did not answer within {:?}", self.timeout)))?

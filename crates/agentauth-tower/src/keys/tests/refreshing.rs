@@ -110,8 +110,12 @@ async fn an_issuer_may_be_down_at_the_start() {
     assert!(keys.current().is_none() && keys.refresh(None).is_none());
     tokio::time::sleep(Duration::from_millis(7500)).await;
     assert_eq!(web.requests().len(), 4, "at 0, 1, 3 and 7 s");
+    let so_far = keys.refreshes();
+    assert_eq!((so_far.succeeded, so_far.failed, so_far.confirmed), (0, 4, None));
     web.put(JWKS, Answer::json(jwks(&[issuers.public_jwk()])));
     tokio::time::sleep(Duration::from_secs(8)).await;
+    let so_far = keys.refreshes();
+    assert_eq!((so_far.succeeded, so_far.failed, so_far.confirmed.is_some()), (1, 4, true));
     assert_eq!((keys.generation(), web.requests().len()), (Some(1), 1));
     // What was refused for want of keys is tried again at once.
     keys.refresh(None).unwrap().await;

@@ -1,0 +1,174 @@
+use std::ops::ControlFlow;
+
+use memchr::memmem::Finder;
+use serde::Deserialize;
+
+use super::path::Path;
+use super::{Proof, ProofError, ProveError};
+use crate::checkpoint::Head;
+use crate::disk::Directory;
+use crate::format::{Body, Checkpoint, EntryKind, append_frame, segment_name};
+use crate::read::{Entry, SegmentEnd, SegmentReader};
+use crate::tree::{Hash, leaf_hash};
+use crate::verify::segments::Segments;
+
+/// Numbers of entries with the same evaluation id that are named: a decision and its outcome, and whatever else.
+const MAX_ALSO: usize = 8;
+
+/// Which entry is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Which<'w> {
+    /// The entry with this number.
+    Number(u64),
+    /// The first record with this evaluation id: the decision.
+    Evaluation(&'w str),
+}
+
+/// A proof, and what else there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Proved {
+    /// The proof.
+    pub proof: Proof,
+    /// The numbers of other entries with the same evaluation id, such as the outcome; the first few.
+    pub also: Vec<u64>,
+}
+
+/// Proves that an entry is in the log, by the latest signed checkpoint. Reads the log twice.
+///
+/// The signature is not checked: that is what whoever is given the proof does.
+///
+/// # Errors
+/// [`ProveError`].
+pub fn prove(directory: &dyn Directory, which: Which<'_>, with_personal: bool) -> Result<Proved, ProveError> {
+    let Found { number, frame, note: (note, head), also } = find(directory, which, with_personal)?;
+    let mut path = Path::new(number, head.size);
+    let mut leaf = None;
+    each(directory, |body, entry| {
+        let hash = match (body.kind, body.payload.try_into()) {
+            (EntryKind::Retired, Ok(hash)) => Hash(hash),
+            _ => leaf_hash(entry.body),
+        };
+        if body.number == number {
+            leaf = Some(hash);
+        } else {
+            path.push(body.number, hash);
+        }
+        Ok(if body.number + 1 < head.size { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    let proof = Proof::new(frame, number, path.hashes(), note);
+    let leads = proof.lead(leaf.ok_or(ProveError::Absent)?, &head);
+    leads.map_err(|_: ProofError| ProveError::Changed)?;
+    Ok(Proved { proof, also })
+}
+
+struct Found {
+    number: u64,
+    frame: Vec<u8>,
+    note: (String, Head),
+    also: Vec<u64>,
+}
+
+fn find(directory: &dyn Directory, which: Which<'_>, with_personal: bool) -> Result<Found, ProveError> {
+    let id = Finder::new(match which {
+        Which::Evaluation(id) => id,
+        Which::Number(_) => "",
+    });
+    let (mut found, mut note, mut also) = (None, None, Vec::new());
+    each(directory, |body, entry| {
+        let is_meant = match which {
+            Which::Number(number) => body.number == number,
+            Which::Evaluation(meant) => {
+                body.kind == EntryKind::Record
+                    && id.find(body.payload).is_some()
+                    && evaluation_id(body.payload).is_some_and(|id| id == meant)
+            }
+        };
+        if is_meant && found.is_none() {
+            found = Some((body.number, framed(body, entry, with_personal)?));
+        } else if is_meant && also.len() < MAX_ALSO {
+            also.push(body.number);
+        }
+        if let Some(signed) = signed(body) {
+            note = Some(signed);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let (number, frame) = found.ok_or(ProveError::Absent)?;
+    let note = note.filter(|(_, head)| head.size > number).ok_or(ProveError::Unsigned(number))?;
+    Ok(Found { number, frame, note, also })
+}
+
+fn framed(body: &Body<'_>, entry: &Entry<'_>, with_personal: bool) -> Result<Vec<u8>, ProveError> {
+    if body.kind == EntryKind::Retired {
+        return Err(ProveError::Retired(body.number));
+    }
+    let side = if with_personal { entry.side } else { &[] };
+    if !side.is_empty() && side.iter().all(|&byte| byte == 0) {
+        return Err(ProveError::Erased(body.number));
+    }
+    let mut frame = Vec::new();
+    append_frame(&mut frame, entry.body, side);
+    Ok(frame)
+}
+
+fn evaluation_id(record: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        evaluation_id: String,
+    }
+    serde_json::from_slice(record).ok().map(|named: Named| named.evaluation_id)
+}
+
+/// The checkpoint that an entry is, if it is a signed one.
+fn signed(body: &Body<'_>) -> Option<(String, Head)> {
+    if body.kind != EntryKind::Checkpoint {
+        return None;
+    }
+    let Checkpoint { note } = serde_json::from_slice(body.payload).ok()?;
+    let head = Head::read(&note).ok()?;
+    (note.contains("\n\n") && head.size == body.number).then_some((note, head))
+}
+
+/// Shows each entry to `visit`, in order, until that has seen enough.
+fn each(
+    directory: &dyn Directory,
+    mut visit: impl FnMut(&Body<'_>, &Entry<'_>) -> Result<ControlFlow<()>, ProveError>,
+) -> Result<(), ProveError> {
+    let firsts = Segments::of(directory)?.firsts;
+    let mut number = 0;
+    for (index, &first) in firsts.iter().enumerate() {
+        // What stands behind the last entry that the next segment knows of is none.
+        let until = firsts.get(index + 1).copied().unwrap_or(u64::MAX);
+        let damaged = |offset| ProveError::Damaged { segment: segment_name(first), offset };
+        let reader = SegmentReader::new(directory.open_to_read(&segment_name(first))?)?;
+        let mut reader = match reader {
+            Ok(reader) => reader,
+            Err(_) if until == u64::MAX => return Ok(()),
+            Err(_) => return Err(damaged(0)),
+        };
+        if reader.header().first != first || first != number {
+            return Err(damaged(0));
+        }
+        while number < until {
+            let offset = reader.offset();
+            let entry = match reader.next_entry() {
+                Ok(entry) => entry,
+                Err(SegmentEnd::Failed(error)) => return Err(error.into()),
+                // The end of the log, torn or not.
+                Err(_) if until == u64::MAX => return Ok(()),
+                Err(_) => return Err(damaged(offset)),
+            };
+            let body = entry.read().map_err(|_| damaged(offset))?;
+            if body.number != number {
+                return Err(damaged(offset));
+            }
+            if visit(&body, &entry)?.is_break() {
+                return Ok(());
+            }
+            number += 1;
+        }
+    }
+    Ok(())
+}
