@@ -294,6 +294,37 @@ fn run(seed: u64, steps: &[Step]) {
     assert!(of_kind(&entries, EntryKind::Gap).all(|gap| serde_json::from_value::<Gap>(gap).unwrap().dropped > 0));
 }
 
+/// What a failed write has lost is still shown by the system, and a process that comes after does not know of the failure.
+#[test]
+fn what_the_system_shows_and_the_disk_does_not_have_is_written_again() {
+    for seed in 0..60 {
+        let no_way = Faults { sync: 1000, cut: 1000, create: 1000, ..Faults::default() };
+        let (some, kill) = (Step::Append(9, 1), Step::Kill);
+        run(seed, &[some.clone(), Step::Fail(no_way), some.clone(), kill.clone(), Step::Mend, kill, some, Step::Crash]);
+    }
+}
+
+/// So it is with the name of a segment.
+#[test]
+fn a_segment_that_only_the_system_knows_of_is_given_its_name_for_good() {
+    for seed in 0..60 {
+        let broken = Faults { sync: 1000, ..Faults::default() };
+        let nameless = Faults { directory_sync: 1000, ..Faults::default() };
+        let (some, kill) = (Step::Append(9, 1), Step::Kill);
+        let steps = [
+            some.clone(),
+            Step::Fail(broken),
+            some.clone(),
+            Step::Fail(nameless),
+            some.clone(),
+            Step::Mend,
+            kill,
+            some,
+        ];
+        run(seed, &[&steps[..], &[Step::Crash]].concat());
+    }
+}
+
 #[test]
 fn what_is_acknowledged_survives_whatever_the_disk_does() {
     let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
