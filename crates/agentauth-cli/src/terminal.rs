@@ -14,10 +14,12 @@ use crate::text::shown;
 pub enum Exit {
     /// Done; the token, if one was judged, is good. Status 0.
     Good,
-    /// The token is refused, or not well-formed. Status 1.
+    /// The token is refused, or not well-formed; what was looked for is not there. Status 1.
     Refused,
     /// The command line, a file or a fetch is the problem; no token was judged. Status 2.
     Problem,
+    /// A log is whole but for its last bytes, which are no entry. Status 3.
+    Torn,
 }
 
 impl From<Exit> for ExitCode {
@@ -26,6 +28,7 @@ impl From<Exit> for ExitCode {
             Exit::Good => 0,
             Exit::Refused => 1,
             Exit::Problem => 2,
+            Exit::Torn => 3,
         })
     }
 }
@@ -40,6 +43,32 @@ pub struct Terminal<'t> {
     clock: Box<dyn Clock + 't>,
     /// Someone would have to type the token.
     is_typed: bool,
+    /// Someone sees how far a command is.
+    is_watched: bool,
+    /// Nobody reads the output any more.
+    is_closed: bool,
+}
+
+/// How far a command is, where someone sees it.
+#[derive(Debug)]
+pub(crate) struct Bar(Option<indicatif::ProgressBar>);
+
+impl Bar {
+    /// Shows that `done` bytes of `all` are done.
+    pub(crate) fn show(&self, done: u64, all: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(all);
+            bar.set_position(done);
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 impl<'t> Terminal<'t> {
@@ -58,6 +87,8 @@ impl<'t> Terminal<'t> {
             error_look: Look::PLAIN,
             clock: Box::new(clock),
             is_typed: false,
+            is_watched: false,
+            is_closed: false,
         }
     }
 
@@ -73,6 +104,8 @@ impl<'t> Terminal<'t> {
             errors: Box::new(io::stderr().lock()),
             clock: Box::new(SystemClock),
             is_typed: io::stdin().is_terminal(),
+            is_watched: io::stderr().is_terminal(),
+            is_closed: false,
         }
     }
 
@@ -102,9 +135,25 @@ impl<'t> Terminal<'t> {
     pub(crate) fn write(&mut self, output: &[u8]) -> Result<(), CliError> {
         match self.output.write_all(output).and_then(|()| self.output.flush()) {
             // Whoever was reading has seen enough.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(())
+            }
+            Err(error) => Err(CliError::Output(error)),
+            Ok(()) => Ok(()),
         }
+    }
+
+    /// A bar on standard error, which is taken away at the end; none if that is no terminal.
+    pub(crate) fn bar(&self) -> Bar {
+        let template = "{bar:30} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+        let style = indicatif::ProgressStyle::with_template(template).map(|style| style.progress_chars("=> "));
+        Bar(style.ok().filter(|_| self.is_watched).map(|style| indicatif::ProgressBar::new(0).with_style(style)))
+    }
+
+    /// Whether whoever was reading the output has gone: there is nobody left to write for.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Says something beside the output.

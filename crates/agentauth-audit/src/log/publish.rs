@@ -111,7 +111,7 @@ impl Publisher {
             }
         }
         if is_last {
-            // Nothing of the directory is touched from here on: another may open the log while anchors take their time.
+            // Nothing of the directory is written from here on: another may open the log while anchors take their time.
             self.lock = None;
         }
         self.anchor(size, note);

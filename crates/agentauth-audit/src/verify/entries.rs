@@ -101,7 +101,7 @@ impl Walk<'_, '_> {
         let recovered: Recovered = read(body)?;
         // Of a write that has failed, any part may be there.
         self.leftover.take_if(|left| match &recovered.sha256 {
-            Some(sha256) => *sha256 == left.sha256,
+            Some(sha256) => left.bytes == recovered.bytes && *sha256 == left.sha256,
             None => left.bytes <= recovered.bytes,
         });
         if let Some(kept_in) = &recovered.kept_in {

@@ -15,6 +15,7 @@
 
 mod anchors;
 mod entries;
+mod entry;
 mod erased;
 mod fault;
 mod proof;

@@ -15,6 +15,7 @@ mod checkpoint;
 mod erase;
 mod faults;
 mod kill;
+mod independent;
 mod log;
 #[cfg(feature = "object-store")]
 mod object_store;

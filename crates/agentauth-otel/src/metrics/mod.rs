@@ -6,12 +6,14 @@ mod stores;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod waiting;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentauth_audit::AuditLog;
 use agentauth_core::audit::{Append, AuditSink, Record};
 use agentauth_core::state::ReplayStore;
 use opentelemetry::InstrumentationScope;
@@ -117,7 +119,15 @@ impl Metrics {
         MetricsBuilder::default()
     }
 
-    /// Reads `log` at each export, for `agentauth.audit.*`. Of several logs, the sum; the chain is good if all are.
+    /// Reads the health of `log` at each export, for `agentauth.audit.*`. Of several logs, the sum; the chain is good if all are.
+    ///
+    /// These metrics then hold a clone of it: a log is closed when the last clone is gone, or by [`AuditLog::close`].
+    pub fn observe(&self, log: &AuditLog) {
+        let log = log.clone();
+        self.observe_log(move || log.health().into());
+    }
+
+    /// As [`Metrics::observe`], of another kind of log.
     ///
     /// `log` is called on the exporter's thread, and dropped with the last clone of these metrics. It should not wait.
     pub fn observe_log(&self, log: impl Fn() -> LogReading + Send + Sync + 'static) {

@@ -70,7 +70,11 @@ impl Gate {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let is_ours = |host: &HeaderValue| host.to_str().is_ok_and(|host| self.is_our_name(host));
         if !hosts.next().is_some_and(is_ours) || hosts.next().is_some() || request.uri().authority().is_some() {
-            return Err((StatusCode::MISDIRECTED_REQUEST, "view_host", "this server is not the one that was asked for"));
+            return Err((
+                StatusCode::MISDIRECTED_REQUEST,
+                "view_host",
+                "this server is not the one that was asked for",
+            ));
         }
         if request.method() != Method::GET {
             return Err((StatusCode::METHOD_NOT_ALLOWED, "view_method", "here one can only read"));
@@ -80,7 +84,11 @@ impl Gate {
             return Err((StatusCode::FORBIDDEN, "view_site", "another site has asked for this"));
         }
         if request.uri().path().starts_with("/api/") && !self.has_token(request.headers()) {
-            return Err((StatusCode::UNAUTHORIZED, "view_token", "open the URL that `agentauth audit view` has printed"));
+            return Err((
+                StatusCode::UNAUTHORIZED,
+                "view_token",
+                "open the URL that `agentauth audit view` has printed",
+            ));
         }
         Ok(())
     }

@@ -158,7 +158,8 @@ mod tests {
             decided(n, &format!("p{n}"), &["c"], "allow");
         }
         let graph = Graph::of(&index, &Filter::default());
-        let node = |n: usize| (graph.nodes[n].column, graph.nodes[n].name, graph.nodes[n].allowed, graph.nodes[n].denied);
+        let node =
+            |n: usize| (graph.nodes[n].column, graph.nodes[n].name, graph.nodes[n].allowed, graph.nodes[n].denied);
         assert_eq!(node(0), (0, Some("i#alice"), 1, 1));
         assert_eq!((graph.nodes[MAX_NODES - 1].others, node(MAX_NODES - 1).1), (39 - (MAX_NODES - 1), None));
         assert_eq!((node(MAX_NODES), node(MAX_NODES + 1)), ((1, Some("c"), 38, 0), (1, Some("a"), 1, 1)));

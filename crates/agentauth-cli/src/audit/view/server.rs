@@ -109,10 +109,7 @@ pub(super) fn refusal(status: StatusCode, code: &'static str, message: &str) -> 
 }
 
 /// Answers from the index, on a thread on which one may wait.
-async fn answer<T: Serialize>(
-    shown: Arc<Shown>,
-    what: impl FnOnce(&Shown) -> Option<T> + Send + 'static,
-) -> Response {
+async fn answer<T: Serialize>(shown: Arc<Shown>, what: impl FnOnce(&Shown) -> Option<T> + Send + 'static) -> Response {
     let written = tokio::task::spawn_blocking(move || what(&shown).map(|answer| serde_json::to_vec(&answer))).await;
     match written {
         Ok(Some(Ok(json))) => ([(http::header::CONTENT_TYPE, "application/json")], json).into_response(),
