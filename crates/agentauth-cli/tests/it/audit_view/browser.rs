@@ -86,7 +86,11 @@ fn a_hundred_thousand_records_are_looked_at_in_a_real_browser() {
     let opened = &seen["opened"];
     let count = |value: &Value| value.as_array().unwrap().len();
     assert!(count(&opened["chain"]) >= 3, "principal, agents and action: {opened:#}");
-    assert_eq!(opened["depth"].as_u64().unwrap(), count(&opened["chain"]) as u64, "each below the one before: {opened:#}");
+    assert_eq!(
+        opened["depth"].as_u64().unwrap(),
+        count(&opened["chain"]) as u64,
+        "each below the one before: {opened:#}"
+    );
     assert_eq!(seen["cleared"], "", "the form says what the filters are");
     assert!(count(&opened["reasons"]) >= 1, "{opened:#}");
     assert!(opened["raw"].as_str().unwrap().contains("\"policy_version\": \"2027-01-12.3\""), "{opened:#}");
@@ -94,7 +98,10 @@ fn a_hundred_thousand_records_are_looked_at_in_a_real_browser() {
         assert!(opened["sections"].as_array().unwrap().iter().any(|title| title == section), "{section}: {opened:#}");
     }
     assert!(seen["integrity"].as_str().unwrap().contains("Whole, unsigned"), "{}", seen["integrity"]);
-    assert!(seen["integrity"].as_str().unwrap().contains(ORIGIN) && seen["integrity"].as_str().unwrap().contains("3 records were not kept"));
+    assert!(
+        seen["integrity"].as_str().unwrap().contains(ORIGIN)
+            && seen["integrity"].as_str().unwrap().contains("3 records were not kept")
+    );
 
     keyboard(&seen["keyboard"]);
 
@@ -104,9 +111,11 @@ fn a_hundred_thousand_records_are_looked_at_in_a_real_browser() {
         assert!(contrast["least"].as_f64().unwrap() >= 4.5 && number(contrast, "texts") > 20, "{place}: {contrast:#}");
     }
     for (place, violations) in seen["axe"].as_object().unwrap() {
-        let serious = violations.as_array().unwrap().iter().filter(|violation| {
-            violation["impact"] == "serious" || violation["impact"] == "critical"
-        });
+        let serious = violations
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|violation| violation["impact"] == "serious" || violation["impact"] == "critical");
         assert_eq!(serious.count(), 0, "{place}: {violations:#}");
     }
     assert_eq!(seen["narrow_overflow"], 0);
@@ -132,7 +141,12 @@ fn keyboard(said: &Value) {
     assert_eq!(said["after_skip"], "list");
     assert_ne!(said["time_before"], said["time_after"]);
     assert!(said["zoomed"].as_str().unwrap().contains("since="), "{said:#}");
-    let graph: Vec<_> = said["graph"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().split(' ').next().unwrap()).collect();
+    let graph: Vec<_> = said["graph"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().split(' ').next().unwrap())
+        .collect();
     assert_eq!(graph, ["principal", "agent", "agent", "agent"], "{said:#}");
     assert_eq!(said["last"]["index"], said["last"]["of"]);
     assert_eq!(said["last"]["isInSight"], true, "{said:#}");

@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use agentauth_audit::checkpoint::Head;
-use agentauth_audit::format::{
-    Body, EntryKind, SALT_BYTES, SegmentHeader, append_frame, commitment, segment_name,
-};
+use agentauth_audit::format::{Body, EntryKind, SALT_BYTES, SegmentHeader, append_frame, commitment, segment_name};
 use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
 use serde_json::{Value, json};
 
@@ -173,12 +171,21 @@ pub(crate) fn busy(directory: &Path, decisions: u64, per_segment: u64) {
     const CHAINS: [&[&str]; 5] = [
         &["spiffe://court.example/agent/lawyer", "spiffe://court.example/agent/orchestrator"],
         &["spiffe://court.example/agent/clerk"],
-        &["spiffe://court.example/agent/researcher", "spiffe://court.example/agent/lawyer", "spiffe://court.example/agent/orchestrator"],
+        &[
+            "spiffe://court.example/agent/researcher",
+            "spiffe://court.example/agent/lawyer",
+            "spiffe://court.example/agent/orchestrator",
+        ],
         &["spiffe://court.example/agent/translator", "spiffe://court.example/agent/orchestrator"],
         &["spiffe://partner.example/agent/courier", "spiffe://court.example/agent/clerk"],
     ];
-    const ACTIONS: [(&str, &str); 5] =
-        [("motions:file", "case"), ("records:read", "case"), ("exhibits:attach", "exhibit"), ("fees:pay", "account"), ("hearings:list", "court")];
+    const ACTIONS: [(&str, &str); 5] = [
+        ("motions:file", "case"),
+        ("records:read", "case"),
+        ("exhibits:attach", "exhibit"),
+        ("fees:pay", "account"),
+        ("hearings:list", "court"),
+    ];
     const DENIALS: [(&str, &str, &str); 6] = [
         ("policy_not_permitted", "", "no policy permits the action"),
         ("argument_outside_limit", "fee-limit", "the fee is more than 500"),
@@ -215,7 +222,8 @@ pub(crate) fn busy(directory: &Path, decisions: u64, per_segment: u64) {
             text: if is_denied { denial.2 } else { "clerks and lawyers may act on open cases" },
             shown: json!({"fee": 20 + random(900), "title": "Motion to dismiss"}),
         };
-        let outcome = (!is_denied && random(200) > 0).then_some(if random(60) == 0 { "handler_failed" } else { "completed" });
+        let outcome =
+            (!is_denied && random(200) > 0).then_some(if random(60) == 0 { "handler_failed" } else { "completed" });
         decision.append(&mut log, outcome);
         if n % 5_000 == 4_999 {
             log.checkpoint();

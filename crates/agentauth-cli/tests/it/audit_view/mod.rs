@@ -184,7 +184,10 @@ fn whoever_has_no_token_or_comes_another_way_is_refused() {
         has_headers(&answer);
     }
     assert_eq!(viewing.send(&state(&format!("{host}{bearer}"))).status, 200);
-    assert_eq!(viewing.send(&state(&format!("Host: localhost:{port}\r\n{bearer}Sec-Fetch-Site: same-origin\r\n"))).status, 200);
+    assert_eq!(
+        viewing.send(&state(&format!("Host: localhost:{port}\r\n{bearer}Sec-Fetch-Site: same-origin\r\n"))).status,
+        200
+    );
 }
 
 fn has_headers(answer: &Answer) {
@@ -251,7 +254,11 @@ fn records_are_counted_filtered_listed_and_opened() {
     assert_eq!((&state["records"], &state["progress"]["origin"]), (&json!(40 + 29), &json!(log::ORIGIN)), "{state}");
     let counts = |query: &str| {
         let summary = viewing.json(&format!("/api/summary?{query}"));
-        (summary["matches"].as_u64().unwrap(), summary["allowed"].as_u64().unwrap(), summary["denied"].as_u64().unwrap())
+        (
+            summary["matches"].as_u64().unwrap(),
+            summary["allowed"].as_u64().unwrap(),
+            summary["denied"].as_u64().unwrap(),
+        )
     };
     assert_eq!(counts(""), (40, 30, 10));
     assert_eq!(counts("kind=all"), (69, 59, 10));
@@ -269,22 +276,29 @@ fn records_are_counted_filtered_listed_and_opened() {
 
     let summary = viewing.json("/api/summary");
     assert_eq!(summary["reasons"]["list"], json!([["policy_forbidden", 5], ["token_expired", 5]]));
-    let bars = |kind: &str| summary["timeline"][kind].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    let bars =
+        |kind: &str| summary["timeline"][kind].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
     assert_eq!((bars("allowed"), bars("denied")), (30, 10));
     assert_eq!(summary["timeline"]["width"], 30_000_000);
 
     let list = viewing.json("/api/records?limit=3&offset=1&verdict=allow");
-    let numbers: Vec<u64> = list["records"].as_array().unwrap().iter().map(|record| record["number"].as_u64().unwrap()).collect();
+    let numbers: Vec<u64> =
+        list["records"].as_array().unwrap().iter().map(|record| record["number"].as_u64().unwrap()).collect();
     assert_eq!((list["matches"].as_u64(), numbers.len()), (Some(30), 3));
     assert!(numbers.is_sorted_by(|a, b| a > b), "{numbers:?}");
     let before = numbers[0] - 1;
-    assert_eq!(viewing.json(&format!("/api/records?limit=1&verdict=allow&upto={before}"))["records"][0]["number"], numbers[1]);
+    assert_eq!(
+        viewing.json(&format!("/api/records?limit=1&verdict=allow&upto={before}"))["records"][0]["number"],
+        numbers[1]
+    );
     assert_eq!(viewing.json("/api/records?limit=99999")["records"].as_array().unwrap().len(), 40);
     assert_eq!(viewing.json("/api/records?kind=decision&text=e1")["records"][0]["outcome"], "completed");
     assert_eq!(viewing.json("/api/records?kind=decision&text=e2")["records"][0]["outcome"], "");
 
     let graph = viewing.json("/api/graph");
-    let node = |n: usize| (graph["nodes"][n]["column"].as_u64().unwrap(), graph["nodes"][n]["name"].as_str().unwrap().to_owned());
+    let node = |n: usize| {
+        (graph["nodes"][n]["column"].as_u64().unwrap(), graph["nodes"][n]["name"].as_str().unwrap().to_owned())
+    };
     assert_eq!(node(0), (0, "https://sts.example#alice".into()));
     assert_eq!(node(1), (1, "spiffe://court.example/agent/orchestrator".into()));
     assert_eq!(node(2), (2, "spiffe://court.example/agent/lawyer".into()));
@@ -313,7 +327,10 @@ fn what_comes_is_followed_and_what_is_erased_is_gone() {
     log.append(EntryKind::Erased, &json!({"entries": [first], "reason": "request 7"}), None);
     log.flush();
     assert_eq!(viewing.read()["records"], 2);
-    assert_eq!(viewing.json("/api/summary")["principals"]["list"], json!([["(erased)", 1], ["https://sts.example#alice", 1]]));
+    assert_eq!(
+        viewing.json("/api/summary")["principals"]["list"],
+        json!([["(erased)", 1], ["https://sts.example#alice", 1]])
+    );
     assert_eq!(viewing.read()["events"][0]["payload"]["reason"], "request 7");
 }
 
