@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{HERE, Program, start};
+use crate::support::{HERE, Program, recorded_code, start};
 use world::{DOMAIN, PAUSE, Spire};
 
 const LAWYER: &str = "/agent/lawyer";
