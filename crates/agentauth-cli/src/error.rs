@@ -175,6 +175,9 @@ pub enum CliError {
     /// A directory without a segment of an audit log.
     #[error("{0} holds no audit log: name the directory that a server writes its log to")]
     NoAuditLog(String),
+    /// A directory with more than one log, where one is shown.
+    #[error("several logs are there, and the page shows one: name one of {0}")]
+    SeveralLogs(String),
     /// Arguments that no server would take.
     #[error("--arguments: {0}")]
     Arguments(#[from] ArgumentsError),

@@ -294,9 +294,9 @@ impl<'r> View<'r> {
     /// On whose behalf: `<issuer>#<subject>`, or `<issuer>#<tenant>#<subject>`; of a token that was issued, the subject alone.
     /// Absent where there is none, or it is erased.
     #[must_use]
-    pub fn principal(&self) -> Option<Cow<'_, str>> {
-        let written = self.written_principal().map(|one| Cow::Owned(one.text()));
-        written.or_else(|| self.personal.subject.as_deref().map(Cow::Borrowed))
+    pub fn principal(&self) -> Option<String> {
+        let written = self.written_principal().map(WrittenPrincipal::text);
+        written.or_else(|| self.personal.subject.as_deref().map(Into::into))
     }
 
     /// The keyed hash of it, which stays when it is erased.

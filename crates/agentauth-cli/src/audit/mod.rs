@@ -156,7 +156,8 @@ Status: 0 if something was counted, 1 if there is nothing, 2 if the log cannot b
     /// As JSON lines, the records are as they were written: what `agentauth policy replay` reads. As OCSF, they are
     /// events of version 1.8.0 of that schema: Authentication (3002), Authorize Session (3003) for tokens that were
     /// issued, User Access Management (3005) for revocations, API Activity (6003) for all else; the chain of delegation
-    /// stands under `unmapped`, for which the schema has no place. What is personal is written too, unless it is erased.
+    /// stands under `unmapped`, for which the schema has no place. Of what is personal, JSON lines have all that is not
+    /// erased; events have the names of principals and approvers, and no arguments.
     #[command(
         verbatim_doc_comment,
         after_help = "\

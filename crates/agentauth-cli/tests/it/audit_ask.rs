@@ -103,7 +103,8 @@ pub(crate) fn write(made: &Made, folder: &Folder, name: &str) {
 /// Asks the log at `name`, a minute after it began; all of it for a snapshot.
 fn ask(folder: &Folder, command: &str, name: &str, more: &[&str]) -> (Exit, String, String) {
     let path = folder.path(name);
-    let arguments = ["agentauth", "audit", command, path.to_str().unwrap()].iter().chain(more).map(Into::into);
+    let arguments =
+        ["agentauth", "audit", command, path.to_str().unwrap()].into_iter().chain(more.iter().copied()).map(Into::into);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let clock = ManualClock::at(Timestamp::from_secs(NOW).plus(Duration::from_secs(60)));
     let exit = run(arguments, &mut Terminal::new(std::io::empty(), &mut out, &mut err, clock));

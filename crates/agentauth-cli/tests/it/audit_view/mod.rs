@@ -136,12 +136,18 @@ fn only_loopback_is_listened_at_and_only_a_log_is_shown() {
         assert_eq!(refused.status, 2, "{address}");
         assert!(refused.err.contains("can be reached from other machines"), "{}", refused.err);
     }
-    let refused = folder.run(&["audit", "view", "."], "");
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    let refused = folder.run(&["audit", "view", "empty"], "");
     assert!(refused.status == 2 && refused.err.contains("holds no audit log"), "{}", refused.err);
     let refused = folder.run(&["audit", "view", "log", "--key", "none"], "");
     assert!(refused.status == 2 && refused.err.contains("--key"), "{}", refused.err);
-    let refused = folder.run(&["audit", "view", "log", "--anchor", "nowhere"], "");
-    assert!(refused.status == 2 && refused.err.contains("--anchor"), "{}", refused.err);
+    let refused = folder.run(&["audit", "view", "log", "--anchors", "nowhere"], "");
+    assert!(refused.status == 2 && refused.err.contains("--anchors"), "{}", refused.err);
+    std::fs::create_dir(folder.path("other")).unwrap();
+    let other = folder.path("other");
+    Log::new(&other).flush();
+    let refused = folder.run(&["audit", "view", "."], "");
+    assert!(refused.status == 2 && refused.err.contains("name one of `./log`, `./other`"), "{}", refused.err);
 }
 
 #[test]
