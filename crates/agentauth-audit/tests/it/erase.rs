@@ -99,6 +99,9 @@ fn a_principal_is_found_in_each_role_and_no_other_is_taken_for_it() {
         (format!(r#"{{"principal":{{"issuer":"{ISSUER}","subject":"alice2"}}}}"#), false),
         (format!(r#"{{"by":"{ISSUER}#alice#2"}}"#), false),
         (r#"{"principal":{"subject":"alice"}}"#.into(), false),
+        // The server of these records is the issuer: so are the tokens that it has issued.
+        (r#"{"subject":"alice"}"#.into(), true),
+        (r#"{"subject":"bob"}"#.into(), false),
     ] {
         let directory = Disk::new(4).mount();
         Fixture::new(&directory).personal(side.as_bytes());

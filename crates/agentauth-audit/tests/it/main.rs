@@ -14,8 +14,8 @@ mod anchor;
 mod checkpoint;
 mod erase;
 mod faults;
-mod kill;
 mod independent;
+mod kill;
 mod log;
 #[cfg(feature = "object-store")]
 mod object_store;
