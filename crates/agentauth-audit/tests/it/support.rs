@@ -5,4 +5,4 @@ pub(crate) mod fixture;
 pub(crate) mod trees;
 pub(crate) mod whole;
 
-pub(crate) use trees::{ORIGIN, key};
+pub(crate) use trees::{Folder, ORIGIN, key};
