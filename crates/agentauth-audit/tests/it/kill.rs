@@ -14,7 +14,7 @@ use agentauth_core::audit::AuditSink as _;
 use serde_json::Value;
 
 use crate::log::support::{allowed, wait};
-use crate::support::trees::Folder;
+use crate::support::Folder;
 use crate::support::whole::{Entry, assert_whole};
 
 /// Where the child writes. Absent in the parent.
