@@ -42,7 +42,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         match found(parts)? {
             (Some(caller), _) => Ok(caller),
-            (None, auth) => Err(no_credentials(auth).await),
+            (None, auth) => Err(no_credentials(auth, &parts.headers).await),
         }
     }
 }

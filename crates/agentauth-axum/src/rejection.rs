@@ -2,12 +2,12 @@ use std::fmt;
 
 use agentauth_core::identity::svid::SvidError;
 use agentauth_core::policy::ArgumentsError;
-use agentauth_core::{Evidence, OutboundError, ScopeError};
+use agentauth_core::{Evidence, OutboundError, ScopeError, TraceContext};
 use agentauth_tower::refuse;
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
 
 /// A refusal, as a handler's error: it answers with the status, challenge and body that the refusal asks for.
 #[derive(Debug)]
@@ -139,8 +139,8 @@ fn json(status: StatusCode, body: &'static str) -> Response {
 }
 
 /// The refusal of a request that shows nothing, recorded like every other.
-pub(crate) async fn no_credentials(auth: &agentauth_core::AgentAuth) -> Rejection {
-    match auth.authenticate(Evidence::none()).await {
+pub(crate) async fn no_credentials(auth: &agentauth_core::AgentAuth, headers: &HeaderMap) -> Rejection {
+    match auth.authenticate(Evidence::none().with_trace(TraceContext::from_headers(headers))).await {
         Err(rejection) => rejection.into(),
         Ok(_) => Rejection::server("a request without evidence was verified"),
     }

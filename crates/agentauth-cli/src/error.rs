@@ -1,6 +1,8 @@
 use std::io;
 
+use agentauth_audit::checkpoint::CheckpointError;
 use agentauth_audit::erase::EraseError;
+use agentauth_audit::read::ReadError;
 use agentauth_core::identity::svid::BundleError;
 use agentauth_core::jose::KeyError;
 use agentauth_core::policy::ArgumentsError;
@@ -76,6 +78,9 @@ pub enum CliError {
     /// The cryptographic library failed.
     #[error("no key could be made: the random source or the cryptographic library of this machine fails")]
     Generate,
+    /// No key for checkpoints can be made or read.
+    #[error("no key for checkpoints: {0}")]
+    CheckpointKey(#[source] CheckpointError),
     /// A file holds no private key that can be read.
     #[error(
         "{0} holds no key that can be read: give a private key in PKCS#8 form (PEM or DER, not encrypted), a JWK or a \
@@ -138,6 +143,9 @@ pub enum CliError {
     /// A Workload API says that asking it again cannot help.
     #[error("--socket: {0}")]
     WorkloadApi(#[from] WorkloadApiError),
+    /// An audit log cannot be read.
+    #[error("{0}")]
+    Log(#[from] ReadError),
     /// The policies cannot be read at all.
     #[error("{0}; name the directory that holds the policies (*.cedar) and their schema (*.cedarschema)")]
     Policies(String),
@@ -167,6 +175,9 @@ pub enum CliError {
     /// A directory without a segment of an audit log.
     #[error("{0} holds no audit log: name the directory that a server writes its log to")]
     NoAuditLog(String),
+    /// A directory with more than one log, where one is shown.
+    #[error("several logs are there, and the page shows one: name one of {0}")]
+    SeveralLogs(String),
     /// Arguments that no server would take.
     #[error("--arguments: {0}")]
     Arguments(#[from] ArgumentsError),

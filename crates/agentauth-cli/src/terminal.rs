@@ -14,7 +14,7 @@ use crate::text::shown;
 pub enum Exit {
     /// Done; the token, if one was judged, is good. Status 0.
     Good,
-    /// The token is refused, or not well-formed. Status 1.
+    /// The token is refused, or not well-formed; what was looked for is not there. Status 1.
     Refused,
     /// The command line, a file or a fetch is the problem; no token was judged. Status 2.
     Problem,
@@ -45,6 +45,8 @@ pub struct Terminal<'t> {
     is_typed: bool,
     /// Someone sees how far a command is.
     is_watched: bool,
+    /// Nobody reads the output any more.
+    is_closed: bool,
 }
 
 /// How far a command is, where someone sees it.
@@ -86,6 +88,7 @@ impl<'t> Terminal<'t> {
             clock: Box::new(clock),
             is_typed: false,
             is_watched: false,
+            is_closed: false,
         }
     }
 
@@ -102,6 +105,7 @@ impl<'t> Terminal<'t> {
             clock: Box::new(SystemClock),
             is_typed: io::stdin().is_terminal(),
             is_watched: io::stderr().is_terminal(),
+            is_closed: false,
         }
     }
 
@@ -131,8 +135,12 @@ impl<'t> Terminal<'t> {
     pub(crate) fn write(&mut self, output: &[u8]) -> Result<(), CliError> {
         match self.output.write_all(output).and_then(|()| self.output.flush()) {
             // Whoever was reading has seen enough.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(())
+            }
+            Err(error) => Err(CliError::Output(error)),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -141,6 +149,11 @@ impl<'t> Terminal<'t> {
         let template = "{bar:30} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
         let style = indicatif::ProgressStyle::with_template(template).map(|style| style.progress_chars("=> "));
         Bar(style.ok().filter(|_| self.is_watched).map(|style| indicatif::ProgressBar::new(0).with_style(style)))
+    }
+
+    /// Whether whoever was reading the output has gone: there is nobody left to write for.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Says something beside the output.

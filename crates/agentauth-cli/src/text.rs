@@ -28,8 +28,8 @@ pub(crate) fn pretty_json(value: &impl Serialize) -> String {
     escape(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-/// Outside of strings JSON is ASCII, so that whatever is not stands in a string and can be escaped there.
-fn escape(json: &str) -> String {
+/// JSON, of printable ASCII. Outside of strings JSON is ASCII, so that whatever is not stands in a string and can be escaped there.
+pub(crate) fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if c == '\n' || c == ' ' || c.is_ascii_graphic() {
@@ -71,6 +71,19 @@ pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// With a comma between thousands.
+pub(crate) fn number<N: Copy + ToString>(count: N) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len().saturating_mul(2));
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && digits.len().saturating_sub(at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +108,14 @@ mod tests {
             (1000 + 86_400 * 400 + 7200, "in 400 d 2 h"),
         ] {
             assert_eq!(relative(then, 1000), expected);
+        }
+    }
+
+    #[test]
+    fn thousands_are_told_apart() {
+        for (count, text) in [(0_u64, "0"), (999, "999"), (1204, "1,204"), (12_345, "12,345"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(number(count), text);
         }
     }
 }

@@ -151,6 +151,12 @@ impl Evidence {
         self
     }
 
+    /// The trace that the request says it is a part of.
+    #[must_use]
+    pub const fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
+    }
+
     /// And the ancestors of the token, in the header `name`, in place of those that were found before.
     #[cfg(feature = "unstable-chain")]
     pub(crate) fn with_ancestors_from(mut self, headers: &HeaderMap, name: &HeaderName) -> Self {

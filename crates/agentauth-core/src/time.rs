@@ -29,8 +29,9 @@ impl Timestamp {
         Self { micros: secs * MICROS }
     }
 
-    /// The moment that `text` names, if it is one as [`Timestamp`] shows itself.
-    pub(crate) fn from_rfc3339(text: &str) -> Option<Self> {
+    /// The moment that `text` names, if it is one as [`Timestamp`] shows itself (RFC 3339), not before 1970.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         let micros = u64::try_from(moment.unix_timestamp_nanos().checked_div(1000)?).ok()?;
         (micros <= LAST_SECOND * MICROS).then_some(Self { micros })

@@ -4,11 +4,12 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use agentauth_core::audit::AuditSink;
 use agentauth_core::jose::{Algorithm, SigningKey, TokenType};
-use agentauth_core::policy::Effect;
-use agentauth_core::policy::{PolicyError, Reason, ReasonKind, WouldFlip};
+use agentauth_core::policy::{ApprovalTerms, Effect, PolicyError, Reason, ReasonKind, WouldFlip};
+use agentauth_core::state::MemoryApprovalStore;
 use agentauth_core::{
     Action, AgentAuth, AuthzRequest, Caller, Decision, Evidence, ManualClock, PolicyEngine, Rejection, Timestamp,
     TrustedIssuer,
@@ -23,28 +24,31 @@ const TOOLS: &str = "https://tools.example";
 
 pub(crate) struct Court {
     key: SigningKey,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) auth: AgentAuth,
 }
 
 impl Court {
     /// A court whose records go to `sinks`.
     pub(crate) fn new(sinks: impl IntoIterator<Item = Arc<dyn AuditSink>>) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
         let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
         let mut builder = AgentAuth::builder(TOOLS)
             .issuer(TrustedIssuer::rfc8693(STS, key.public_key_set().unwrap()))
             .policy(Bench)
-            .clock(Arc::new(ManualClock::at(Timestamp::from_secs(NOW))));
+            .approvals(MemoryApprovalStore::new())
+            .clock(clock.clone());
         for sink in sinks {
             builder = builder.audit(sink);
         }
-        Self { key, auth: builder.build().unwrap() }
+        Self { key, clock, auth: builder.build().unwrap() }
     }
 
     /// A token of the lawyer, for alice, with the scopes of every action of [`Bench`].
     pub(crate) fn token(&self, change: impl FnOnce(&mut Value)) -> String {
         let mut claims = json!({
             "iss": STS, "sub": "alice-secret", "aud": TOOLS, "client_id": LAWYER, "jti": "jti-secret", "iat": NOW, "exp": NOW + 300,
-            "scope": "permit forbid err flip", "act": {"sub": LAWYER},
+            "scope": "permit forbid err flip ask", "act": {"sub": LAWYER},
         });
         change(&mut claims);
         self.key.sign(TokenType::AccessToken, claims.to_string().as_bytes()).unwrap()
@@ -85,6 +89,7 @@ impl PolicyEngine for Bench {
         let permitted = || Decision::allow(Reason::new(ReasonKind::Permitted, "it is permitted"));
         Ok(match request.action() {
             "permit" => permitted(),
+            "ask" => permitted().needing_approval(ApprovalTerms::within(Duration::from_secs(3600))),
             "flip" => permitted().with_flip(WouldFlip::new("stricter", Effect::Deny)),
             "err" => permitted().with_error(Some("fees"), "it is too late"),
             _ => Decision::deny(Reason::new(ReasonKind::Forbidden, "it is forbidden")),

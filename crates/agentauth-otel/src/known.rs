@@ -53,3 +53,18 @@ impl Known {
         kept.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_no_room_beyond_the_limit_whoever_comes_at_once() {
+        let known = Known::first(2);
+        // As two that have both seen the last place free.
+        let labels = ["a", "b", "c", "b"].map(|name| known.learn(name).to_string());
+        assert_eq!(labels, ["a", "b", "_other", "b"]);
+        assert_eq!(["c", "a"].map(|name| known.label(name).to_string()), ["_other", "a"]);
+        assert_eq!(Known::first(2).label(&"a".repeat(MAX_LABEL_BYTES + 1)).as_str(), OTHER);
+    }
+}

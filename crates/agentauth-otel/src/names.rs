@@ -192,7 +192,7 @@ metrics! {
     DECISION_DURATION = Histogram "agentauth.decision.duration" "s" [EFFECT]
         "How long a decision took, without the wait for its record.";
     OUTCOMES = Counter "agentauth.outcomes" "{outcome}" [ACTION_CLASS, RESULT]
-        "Permitted actions that succeeded, failed, were abandoned, or came too late.";
+        "Permitted actions: succeeded, failed, abandoned, expired, or never run.";
     POLICY_ERRORS = Counter "agentauth.policy.errors" "{error}" [POLICY]
         "Policies that could not be evaluated.";
     POLICY_RELOADS = Counter "agentauth.policy.reloads" "{reload}" [RESULT]
@@ -207,6 +207,8 @@ metrics! {
         "Through how many agents the authority of a verified caller has passed.";
     APPROVALS = Counter "agentauth.approvals" "{approval}" [RESULT]
         "What humans answered when an action needed their approval.";
+    APPROVALS_WAIT = Histogram "agentauth.approvals.wait.duration" "s" [RESULT]
+        "How long a human took to answer, of what was asked for and answered in this process.";
     BUDGET_DENIED = Counter "agentauth.budget.denied" "{decision}" [LIMIT]
         "Actions that were refused since a limit of rate, concurrency or budget was reached.";
     AUDIT_RECORDS = Counter "agentauth.audit.records" "{record}" [KIND]
@@ -221,6 +223,10 @@ metrics! {
         "Records that no anchor outside of the log knows yet.";
     AUDIT_CHAIN_OK = Gauge "agentauth.audit.chain_ok" "" []
         "1 while the log can be written, 0 once it has stopped.";
+    AUDIT_DISK_WRITES = Counter "agentauth.audit.disk.writes" "{write}" []
+        "Writes to the disk, each of a group of records, with its `fdatasync`.";
+    AUDIT_DISK_TIME = Counter "agentauth.audit.disk.time" "s" []
+        "How long they took, together.";
     REPLAY_CHECKS = Counter "agentauth.replay.checks" "{check}" [RESULT]
         "Proofs that were looked up, so that none is used twice.";
     REVOCATION_STALENESS = Gauge "agentauth.revocation.staleness" "s" []

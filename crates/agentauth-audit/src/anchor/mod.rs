@@ -72,7 +72,7 @@ impl AnchorError {
 ///
 /// # Errors
 /// [`AnchorError::Refused`].
-pub(crate) fn check_growth(known: &Head, next: &Head) -> Result<(), AnchorError> {
+pub fn check_growth(known: &Head, next: &Head) -> Result<(), AnchorError> {
     let (knows, has) = (known.size, next.size);
     if has < knows {
         let why = format!(

@@ -9,7 +9,6 @@ mod walk;
 use std::io;
 
 pub use erasure::{Erasure, ErasureReport, MAX_REASON_BYTES};
-#[expect(unused_imports, reason = "the writer calls it at rotation")]
 pub(crate) use retention::Retirement;
 pub use retention::{Retention, Retired, retire};
 

@@ -109,7 +109,8 @@ pub struct Checkpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Recovered {
-    /// How many bytes were taken off the end.
+    /// How many bytes were taken off the end; or, after a write that failed, how many may be left of it at the end of the
+    /// segment before.
     pub bytes: u64,
     /// Their SHA-256 in hexadecimal. Absent if they could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,7 +118,7 @@ pub struct Recovered {
     /// The file in the log's directory in which they are kept. Absent if they could not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_in: Option<String>,
-    /// `crash`, or the failure of the write, in a word.
+    /// `crash`; or the failure of the write: `disk_full`, `write_failed`, `sync_failed`, `file_gone`, `file_changed`.
     pub after: String,
 }
 

@@ -15,6 +15,13 @@
 //!
 //! The body is a leaf of the tree (RFC 6962 §2.1), as it is written; its side is not, but the body commits to it: SHA-256 of the side,
 //! or zeros where there is none. So what is personal can be erased, and all hashes stay as they were.
+//!
+//! All entries of one write have one time, and those of the next have another. So a reader knows what a crash can have torn: the pages
+//! of the last write may be on the disk in any order, but what a later write follows was there.
+//!
+//! After a write has failed, the log goes on in a new segment, whose first entry is a [`Recovered`]. What the segment before has after
+//! the entry that the new one's [`SegmentHeader::first`] follows is what the failed write has left: no entries, and at most
+//! [`Recovered::bytes`] bytes.
 
 mod body;
 mod entry;

@@ -11,6 +11,7 @@ use super::{AuditLog, OpenError, WriteClasses, open};
 use crate::anchor::AnchorSink;
 use crate::checkpoint::CheckpointKey;
 use crate::disk::{Directory, RealDirectory};
+use crate::erase::Retention;
 
 /// How long a segment gets by default: one is read at each opening, in a fraction of a second.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -54,6 +55,7 @@ pub struct AuditLogBuilder {
     pub(super) limits: Limits,
     pub(super) rhythm: Rhythm,
     pub(super) reserve_bytes: u64,
+    pub(super) retention: Option<Retention>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
 }
@@ -80,6 +82,7 @@ impl AuditLogBuilder {
                 segment_bytes: SEGMENT_BYTES,
             },
             reserve_bytes: RESERVE_BYTES,
+            retention: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
@@ -110,7 +113,8 @@ impl AuditLogBuilder {
     }
 
     /// Opens the log although an anchor knows of entries that are not here. That it was done, and how many entries are
-    /// gone, is recorded. For one start, by an operator who knows why: not for a configuration.
+    /// gone, is recorded. For one start, by an operator who knows why: not for a configuration. The anchor goes on knowing
+    /// better, so the log needs another one.
     pub fn acknowledge_loss(mut self) -> Self {
         self.acknowledges_loss = true;
         self
@@ -165,6 +169,13 @@ impl AuditLogBuilder {
     /// be able to say so.
     pub fn reserve(mut self, bytes: u64) -> Self {
         self.reserve_bytes = bytes;
+        self
+    }
+
+    /// How much of the log keeps its content; all of it by default. Looked at whenever a segment is begun, and nothing is given up
+    /// that no signed checkpoint covers: without a key, everything stays.
+    pub fn retain(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
         self
     }
 

@@ -23,11 +23,19 @@ pub enum WriteClass {
 /// no action. Whoever acts upon an authentication alone, without a decision, makes it durable.
 #[derive(Debug, Clone, Default)]
 pub struct WriteClasses {
-    /// What differs from the default.
+    /// In place of the default.
+    all: Option<WriteClass>,
+    /// What differs from that.
     set: Vec<(RecordKind, Effect, WriteClass)>,
 }
 
 impl WriteClasses {
+    /// `class` for all records.
+    #[must_use]
+    pub const fn all(class: WriteClass) -> Self {
+        Self { all: Some(class), set: Vec::new() }
+    }
+
     /// These, but with `class` for records of this kind and effect.
     #[must_use]
     pub fn with(mut self, kind: RecordKind, effect: Effect, class: WriteClass) -> Self {
@@ -40,7 +48,7 @@ impl WriteClasses {
     #[must_use]
     pub fn class(&self, kind: RecordKind, effect: Effect) -> WriteClass {
         let set = self.set.iter().find(|(of, when, _)| (*of, *when) == (kind, effect));
-        set.map_or_else(|| by_default(kind, effect), |(_, _, class)| *class)
+        set.map(|(_, _, class)| *class).or(self.all).unwrap_or_else(|| by_default(kind, effect))
     }
 
     pub(super) fn of(&self, record: &Record) -> WriteClass {

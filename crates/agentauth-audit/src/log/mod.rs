@@ -2,17 +2,20 @@
 
 mod builder;
 mod classes;
+mod due;
 mod error;
 mod gaps;
 mod health;
 mod open;
 mod publish;
 mod queue;
+mod recover;
 mod reserve;
 mod rollback;
 pub(crate) mod scan;
 mod tape;
 mod trouble;
+mod watch;
 mod writer;
 
 use std::fmt;
@@ -122,7 +125,10 @@ impl AuditSink for AuditLog {
         let class = self.0.classes.of(&record);
         let item = match self.0.item(&record) {
             Ok(item) => item,
-            Err(error) => return Append::done(if class == WriteClass::BestEffort { Ok(()) } else { Err(error) }),
+            Err(error) => {
+                self.0.queue.lose(&record.evaluation_id);
+                return Append::done(if class == WriteClass::BestEffort { Ok(()) } else { Err(error) });
+            }
         };
         match class {
             WriteClass::Durable => {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use aws_lc_rs::digest;
 
 use super::builder::AuditLogBuilder;
-use super::publish::{Lock, Outbox, Publisher};
+use super::publish::{CHECKPOINT_FILE, Lock, Outbox, Publisher};
 use super::queue::Queue;
 use super::reserve::Reserve;
 use super::rollback::Known;
@@ -17,10 +17,13 @@ use super::trouble::Trouble;
 use super::writer::{Parts, Writer};
 use super::{AuditLog, OpenError};
 use crate::checkpoint::{CheckpointError, CheckpointKey};
-use crate::disk::Directory;
+use crate::disk::{Directory, LogFile};
 use crate::format::{EntryKind, Opened, Recovered, segment_name, segment_of};
 use crate::read::SegmentReader;
 use crate::tree::Hash;
+
+/// Copied at once.
+const COPY_CHUNK: usize = 256 * 1024;
 
 /// A part of the log that a crash has torn.
 #[derive(Debug)]
@@ -88,13 +91,16 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
     let mut tape = Tape::new(Arc::clone(&directory), builder.clock, chain, origin, end.at);
     let is_new = name.is_none();
     if let Some(name) = name {
-        let mut file = directory.open(&name)?;
-        if !end.torn.is_empty() {
-            let torn = Torn { number: entries, bytes: end.torn };
-            recovered.push(set_aside(&*directory, &names, &torn)?);
-            file.cut(end.length)?;
-            file.sync()?;
+        let is_torn = !end.torn.is_empty();
+        if is_torn {
+            recovered.push(set_aside(&*directory, &names, &Torn { number: entries, bytes: end.torn })?);
         }
+        let file = match end.last {
+            Some(EntryKind::Closed) if known.written + 2 == entries && !is_torn => directory.open(&name)?,
+            _ => copy(&*directory, &name, end.length)?,
+        };
+        // A name may be seen, and not be on the disk, too.
+        directory.sync()?;
         tape.go_on(name, file)?;
     }
 
@@ -114,6 +120,11 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
     }
     let written = if is_new { tape.start_segment() } else { tape.commit() };
     written.map_err(|failure| failure.error)?;
+    if acknowledged.is_some() && names.iter().any(|name| name == CHECKPOINT_FILE) {
+        // It speaks of what is gone, and would do so at the next opening.
+        directory.remove(CHECKPOINT_FILE)?;
+        directory.sync()?;
+    }
 
     let queue = Arc::new(Queue::new(builder.limits));
     queue.counters.is_writing.store(true, Relaxed);
@@ -123,6 +134,7 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
         queue.counters.failed(Trouble::AnchorFailed);
     }
     let outbox = Arc::new(Outbox::default());
+    let has_anchors = !builder.anchors.is_empty();
     let publisher = Publisher {
         directory,
         anchors: builder.anchors,
@@ -138,6 +150,8 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
         outbox,
         key: builder.key,
         rhythm: builder.rhythm,
+        retention: builder.retention,
+        has_anchors,
         ending: Arc::clone(&ending),
         lock,
     };
@@ -171,6 +185,30 @@ fn damaged(error: ScanError, name: &str) -> OpenError {
         ScanError::Io(error) => error.into(),
         ScanError::Damaged(offset) => OpenError::Damaged { segment: name.into(), offset },
     }
+}
+
+/// Puts a copy of the first `length` bytes of a segment in its place, unless it is known that all of it is on the disk.
+///
+/// Where a write has failed, the system may show what it has lost, and writes it no more: entries behind it would be lost
+/// with it when the power fails. A segment that ends with the checkpoint of an orderly end, which the file `checkpoint`
+/// has too, was on the disk.
+fn copy(directory: &dyn Directory, name: &str, length: u64) -> io::Result<Box<dyn LogFile>> {
+    let unfinished = format!("{name}{UNFINISHED}");
+    let (from, mut to) = (directory.open(name)?, directory.create(&unfinished)?);
+    let (mut buffer, mut done) = (vec![0; COPY_CHUNK], 0);
+    while done < length {
+        let most = usize::try_from(length - done).unwrap_or(COPY_CHUNK).min(COPY_CHUNK);
+        let room = buffer.get_mut(..most).unwrap_or_default();
+        let read = from.read_at(room, done)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        to.append(room.get(..read).unwrap_or_default())?;
+        done += read as u64;
+    }
+    to.sync()?;
+    directory.rename(&unfinished, name)?;
+    Ok(to)
 }
 
 /// Keeps what is torn in a file of its own, on the disk before it is taken out of the log.
@@ -213,7 +251,7 @@ fn origin(
         (None, Some(asked)) if is_name(&asked) => Ok(asked),
         (None, Some(_)) => Err(OpenError::Name(CheckpointError::Name)),
         (None, None) => {
-            let of_key = key.and_then(|key| key.verifier_key().split('+').next()).filter(|name| is_name(name));
+            let of_key = key.map(CheckpointKey::name);
             Ok(of_key.map_or_else(|| format!("agentauth/{chain}"), Into::into))
         }
     }

@@ -10,6 +10,7 @@ use super::tape::UNFINISHED;
 use super::trouble::Trouble;
 use crate::anchor::{AnchorSink, SegmentProofs};
 use crate::disk::Directory;
+use crate::erase::Retirement;
 
 /// The latest checkpoint, for tools that read C2SP notes; what counts is in the log.
 pub(super) const CHECKPOINT_FILE: &str = "checkpoint";
@@ -26,11 +27,25 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Slot {
+    retirement: Option<Retirement>,
     checkpoint: Option<(u64, String)>,
     is_closed: bool,
 }
 
+#[derive(Debug)]
+enum Work {
+    Retire(Retirement),
+    /// A checkpoint, and whether it is the last.
+    Publish(u64, String, bool),
+}
+
 impl Outbox {
+    /// Old segments are to be written anew.
+    pub(super) fn retire(&self, retirement: Retirement) {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).retirement = Some(retirement);
+        self.changed.notify_one();
+    }
+
     pub(super) fn put(&self, size: u64, note: String, is_last: bool) {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         (slot.checkpoint, slot.is_closed) = (Some((size, note)), is_last);
@@ -44,12 +59,15 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// The latest, once there is one; whether it is the last; none if there will be no more.
-    fn next(&self) -> Option<(u64, String, bool)> {
+    /// What is to be done next, once there is something; none if there will be nothing more.
+    fn next(&self) -> Option<Work> {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
+            if let Some(retirement) = slot.retirement.take() {
+                return Some(Work::Retire(retirement));
+            }
             if let Some((size, note)) = slot.checkpoint.take() {
-                return Some((size, note, slot.is_closed));
+                return Some(Work::Publish(size, note, slot.is_closed));
             }
             if slot.is_closed {
                 return None;
@@ -71,22 +89,32 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn run(mut self) {
-        let counters = Arc::clone(&self.queue);
-        let counters = &counters.counters;
-        while let Some((size, note, is_last)) = self.outbox.next() {
-            match self.replace_file(&note) {
-                Ok(()) => counters.mended(&[Trouble::CheckpointFileFailed]),
-                Err(error) => {
-                    tracing::warn!(target: "agentauth::audit", %error, "the file `checkpoint` could not be written");
-                    counters.failed(Trouble::CheckpointFileFailed);
+        while let Some(work) = self.outbox.next() {
+            match work {
+                Work::Retire(retirement) => {
+                    if let Err(error) = retirement.carry_out(&*self.directory) {
+                        tracing::warn!(target: "agentauth::audit", code = error.code(), %error,
+                            "old segments are not given up yet; it is tried again with the next segment");
+                    }
                 }
+                Work::Publish(size, note, is_last) => self.publish(size, &note, is_last),
             }
-            if is_last {
-                // Nothing of the directory is touched from here on: another may open the log while anchors take their time.
-                self.lock = None;
-            }
-            self.anchor(size, &note);
         }
+    }
+
+    fn publish(&mut self, size: u64, note: &str, is_last: bool) {
+        match self.replace_file(note) {
+            Ok(()) => self.queue.counters.mended(&[Trouble::CheckpointFileFailed]),
+            Err(error) => {
+                tracing::warn!(target: "agentauth::audit", %error, "the file `checkpoint` could not be written");
+                self.queue.counters.failed(Trouble::CheckpointFileFailed);
+            }
+        }
+        if is_last {
+            // Nothing of the directory is written from here on: another may open the log while anchors take their time.
+            self.lock = None;
+        }
+        self.anchor(size, note);
     }
 
     fn replace_file(&self, note: &str) -> io::Result<()> {
@@ -101,9 +129,11 @@ impl Publisher {
 
     fn anchor(&self, size: u64, note: &str) {
         let counters = &self.queue.counters;
+        // Read from the segments, which stay where they are even when another has opened the log since.
+        let proofs = SegmentProofs::new(&*self.directory);
         let mut failed = false;
         for anchor in &self.anchors {
-            match anchor.anchor(note, &SegmentProofs::new(&*self.directory)) {
+            match anchor.anchor(note, &proofs) {
                 Ok(()) => drop(counters.anchored.fetch_max(size, Relaxed)),
                 Err(error) => {
                     failed = true;

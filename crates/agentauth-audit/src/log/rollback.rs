@@ -19,6 +19,8 @@ const MAX_NOTE_BYTES: u64 = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     heads: Vec<(String, Head, Seen)>,
+    /// How far the file `checkpoint` is: it is written once that is on the disk.
+    pub(super) written: u64,
     /// How far the farthest anchor is.
     pub(super) anchored: u64,
     /// Whether an anchor could not be asked.
@@ -45,7 +47,7 @@ impl Known {
         if names.iter().any(|name| name == CHECKPOINT_FILE) {
             let file = read_file(directory, CHECKPOINT_FILE, MAX_NOTE_BYTES);
             let note = file.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            known.add(&format!("the file `{CHECKPOINT_FILE}`"), note.as_slice(), origin);
+            known.written = known.add(&format!("the file `{CHECKPOINT_FILE}`"), note.as_slice(), origin);
         }
         for anchor in anchors {
             match anchor.anchored(origin) {

@@ -102,9 +102,7 @@ fn torn_tail(file: &dyn LogFile, offset: u64, error: FrameError, at: &Position) 
 /// one write, and have its one time. A frame of another time shows that a later write was begun, that is, that the
 /// bad place had been on the disk.
 pub(crate) fn is_torn(tail: &[u8], next: u64, previous: Hash) -> bool {
-    // The link shows that the head is whole: what is lost of a page is lost to its end.
-    let bad = head_of(tail).filter(|head| head.number == next && head.previous == previous);
-    let mut time = bad.map(|head| head.micros);
+    let mut time = time_of_damaged(tail, previous);
     let mut at = 1;
     while let Some(rest) = tail.get(at..).filter(|rest| rest.len() >= FRAME_HEAD_BYTES + HEAD_BYTES) {
         let frame = head_of(rest).filter(|head| is_soon(head, next));
@@ -115,6 +113,17 @@ pub(crate) fn is_torn(tail: &[u8], next: u64, previous: Hash) -> bool {
         }
     }
     true
+}
+
+/// The time in a frame that is damaged, if it is there.
+///
+/// What a crash loses are whole sectors. Where both the checksum before the time and the link after it are there, the time between
+/// them is: they are closer to each other than a sector is long. Of the link, some bytes may be what is damaged.
+fn time_of_damaged(frame: &[u8], link: Hash) -> Option<u64> {
+    let (micros, rest) = frame.get(FRAME_HEAD_BYTES + 9..)?.split_first_chunk::<8>()?;
+    let same = rest.iter().zip(link.0).filter(|(here, should)| **here == *should).count();
+    let has_checksum = frame.get(8..12)?.iter().any(|byte| *byte != 0);
+    (has_checksum && same >= 24).then(|| u64::from_le_bytes(*micros))
 }
 
 /// The head of the body in the frame that `bytes` begin with, if they look like one: cheap, and so done at each byte.

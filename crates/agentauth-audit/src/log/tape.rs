@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::trouble::Trouble;
 use crate::checkpoint::Head;
 use crate::disk::{Directory, FileIdentity, LogFile};
+use crate::erase::{EraseError, Retention, Retirement};
 use crate::format::{Body, EntryKind, SegmentHeader, append_frame, segment_name};
 use crate::tree::{Frontier, Hash, leaf_hash};
 
@@ -80,6 +81,11 @@ impl Tape {
         Ok(())
     }
 
+    /// Which segments' content is due to be given up.
+    pub(super) fn due(&self, retention: &Retention, proven: u64) -> Result<Option<Retirement>, EraseError> {
+        Retirement::due(&*self.directory, retention, proven, self.clock.now())
+    }
+
     /// How many entries are on the disk.
     pub(super) const fn size(&self) -> u64 {
         self.at.tree.size()
@@ -120,7 +126,7 @@ impl Tape {
 
     /// The head of all entries, with those that were added.
     pub(super) fn head(&self) -> Head {
-        Head { origin: self.origin.clone(), size: self.next.tree.size(), root: self.next.tree.root() }
+        Head::new(&self.origin, &self.next.tree)
     }
 
     /// Writes what was added to the segment, waits for the disk, and sees that the segment is still there.

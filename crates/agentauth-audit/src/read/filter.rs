@@ -171,7 +171,8 @@ impl Condition {
             Part::Agent => view.agent().is_some_and(|agent| is(&agent)),
             Part::Chain => view.agent().is_some_and(|agent| is(&agent)) || view.chain().any(|hop| is(&hop.agent)),
             Part::Principal => {
-                view.written_principal().is_some_and(|one| is(&one.subject) || is(&one.text()))
+                view.written_principal().is_some_and(|one| is(&one.subject))
+                    || view.principal().is_some_and(|one| is(&one))
                     || view.principal_hash().is_some_and(is)
             }
             Part::Action => view.action().is_some_and(is),

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use agentauth_core::policy::Effect;
 use serde::Deserialize;
@@ -36,8 +37,25 @@ pub struct ReasonView<'r> {
 pub struct Hop<'r> {
     /// Its SPIFFE ID, or `<issuer>#<name>`.
     pub agent: Cow<'r, str>,
-    /// The thumbprint of its key, if it has proven one.
+    /// The thumbprint of its key, if it is known.
     pub key: Option<Cow<'r, str>>,
+    /// How its name is known: `token`, `mutual_tls` and so on.
+    pub proof: Option<Cow<'r, str>>,
+    /// The scopes that it held, if they are known one by one.
+    pub authority: Option<Cow<'r, str>>,
+}
+
+/// A text that is not copied, also where it may be absent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+struct Text<'r>(#[serde(borrow)] Cow<'r, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -57,19 +75,19 @@ struct Fields<'r> {
     #[serde(borrow, default)]
     reasons: Vec<ReasonView<'r>>,
     #[serde(borrow, default)]
-    authentication_id: Option<Cow<'r, str>>,
+    authentication_id: Option<Text<'r>>,
     #[serde(borrow, default)]
     delegation: Option<Delegation<'r>>,
     #[serde(borrow, default)]
-    transaction: Option<Cow<'r, str>>,
+    transaction: Option<Text<'r>>,
     #[serde(borrow, default)]
-    trace: Option<Cow<'r, str>>,
+    trace: Option<Text<'r>>,
     #[serde(borrow, default)]
-    replica: Option<Cow<'r, str>>,
+    replica: Option<Text<'r>>,
     #[serde(default)]
     took_micros: Option<u64>,
     #[serde(borrow, default)]
-    peer: Option<Cow<'r, str>>,
+    peer: Option<Text<'r>>,
     #[serde(borrow, default)]
     client: Option<Client<'r>>,
     #[serde(borrow, default)]
@@ -77,9 +95,11 @@ struct Fields<'r> {
     #[serde(borrow, default)]
     question: Option<Question<'r>>,
     #[serde(borrow, default)]
-    policy_version: Option<Cow<'r, str>>,
+    policy_version: Option<Text<'r>>,
     #[serde(borrow, default)]
     approval: Option<Approval<'r>>,
+    #[serde(borrow, default)]
+    issued: Option<Issued<'r>>,
     #[serde(borrow, default)]
     revocation: Option<Revocation<'r>>,
 }
@@ -96,15 +116,15 @@ struct Delegation<'r> {
     #[serde(borrow)]
     agent: WrittenAgent<'r>,
     #[serde(borrow, default)]
-    principal_hash: Option<Cow<'r, str>>,
+    principal_hash: Option<Text<'r>>,
     #[serde(borrow)]
     mode: Cow<'r, str>,
     #[serde(borrow, default)]
     chain: Vec<Link<'r>>,
     #[serde(borrow, default)]
-    issuer: Option<Cow<'r, str>>,
+    issuer: Option<Text<'r>>,
     #[serde(borrow, default)]
-    token: Option<Cow<'r, str>>,
+    token: Option<Text<'r>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -112,7 +132,11 @@ struct Link<'r> {
     #[serde(borrow)]
     agent: WrittenAgent<'r>,
     #[serde(borrow, default)]
-    key: Option<Cow<'r, str>>,
+    key: Option<Text<'r>>,
+    #[serde(borrow, default)]
+    proof: Option<Text<'r>>,
+    #[serde(borrow, default)]
+    authority: Option<Text<'r>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -128,7 +152,7 @@ struct Action<'r> {
     #[serde(borrow, default)]
     resource: Option<Resource<'r>>,
     #[serde(borrow, default)]
-    arguments: Option<Cow<'r, str>>,
+    arguments: Option<Text<'r>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -144,7 +168,7 @@ struct Question<'r> {
     #[serde(borrow)]
     agent: WrittenAgent<'r>,
     #[serde(borrow, default)]
-    principal_hash: Option<Cow<'r, str>>,
+    principal_hash: Option<Text<'r>>,
     #[serde(borrow)]
     mode: Cow<'r, str>,
 }
@@ -156,11 +180,17 @@ struct Approval<'r> {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+struct Issued<'r> {
+    #[serde(borrow, default)]
+    subject_hash: Option<Text<'r>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 struct Revocation<'r> {
     #[serde(borrow, default)]
     agent: Option<WrittenAgent<'r>>,
     #[serde(borrow, default)]
-    principal_hash: Option<Cow<'r, str>>,
+    principal_hash: Option<Text<'r>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -171,6 +201,8 @@ struct Personal<'r> {
     question_principal: Option<WrittenPrincipal<'r>>,
     #[serde(borrow, default)]
     revoked_principal: Option<WrittenPrincipal<'r>>,
+    #[serde(borrow, default)]
+    subject: Option<Text<'r>>,
 }
 
 impl<'r> View<'r> {
@@ -249,7 +281,8 @@ impl<'r> View<'r> {
         let acting = || delegation.as_ref().map(|delegation| &delegation.agent);
         let revoked = || revocation.as_ref().and_then(|revocation| revocation.agent.as_ref());
         let agent = asked.or_else(acting).or_else(revoked).map(WrittenAgent::text);
-        agent.or_else(|| client.as_ref().map(|client| &client.id).or(peer.as_ref()).map(|id| Cow::Borrowed(&**id)))
+        let id = client.as_ref().map(|client| &*client.id).or(peer.as_deref());
+        agent.or(id.map(Cow::Borrowed))
     }
 
     /// Whom the connection proved, or a trusted proxy passed on.
@@ -258,27 +291,27 @@ impl<'r> View<'r> {
         self.body.peer.as_deref()
     }
 
-    /// On whose behalf: `<issuer>#<subject>`, or `<issuer>#<tenant>#<subject>`. Absent where there is none, or it is erased.
+    /// On whose behalf: `<issuer>#<subject>`, or `<issuer>#<tenant>#<subject>`; of a token that was issued, the subject alone.
+    /// Absent where there is none, or it is erased.
     #[must_use]
     pub fn principal(&self) -> Option<String> {
-        self.written_principal().map(WrittenPrincipal::text)
+        let written = self.written_principal().map(WrittenPrincipal::text);
+        written.or_else(|| self.personal.subject.as_deref().map(Into::into))
     }
 
     /// The keyed hash of it, which stays when it is erased.
     #[must_use]
     pub fn principal_hash(&self) -> Option<&str> {
-        let Fields { question, delegation, revocation, .. } = &self.body;
-        let hash = match (question, delegation, revocation) {
-            (Some(question), ..) => &question.principal_hash,
-            (_, Some(delegation), _) => &delegation.principal_hash,
-            (.., Some(revocation)) => &revocation.principal_hash,
-            _ => return None,
-        };
-        hash.as_deref()
+        let Fields { question, delegation, revocation, issued, .. } = &self.body;
+        let asked = question.as_ref().and_then(|question| question.principal_hash.as_deref());
+        let acting = || delegation.as_ref().and_then(|delegation| delegation.principal_hash.as_deref());
+        let revoked = || revocation.as_ref().and_then(|revocation| revocation.principal_hash.as_deref());
+        let issued = || issued.as_ref().and_then(|issued| issued.subject_hash.as_deref());
+        asked.or_else(acting).or_else(revoked).or_else(issued)
     }
 
     pub(super) fn written_principal(&self) -> Option<&WrittenPrincipal<'r>> {
-        let Personal { principal, question_principal, revoked_principal } = &self.personal;
+        let Personal { principal, question_principal, revoked_principal, .. } = &self.personal;
         question_principal.as_ref().or(principal.as_ref()).or(revoked_principal.as_ref())
     }
 
@@ -293,7 +326,12 @@ impl<'r> View<'r> {
     /// The actors that the authority has passed through, the current one first.
     pub fn chain(&self) -> impl Iterator<Item = Hop<'_>> {
         let chain = self.body.delegation.as_ref().map(|delegation| &*delegation.chain).unwrap_or_default();
-        chain.iter().map(|link| Hop { agent: link.agent.text(), key: link.key.as_deref().map(Cow::Borrowed) })
+        chain.iter().map(|link| Hop {
+            agent: link.agent.text(),
+            key: link.key.as_deref().map(Cow::Borrowed),
+            proof: link.proof.as_deref().map(Cow::Borrowed),
+            authority: link.authority.as_deref().map(Cow::Borrowed),
+        })
     }
 
     /// Who vouches for the delegation.

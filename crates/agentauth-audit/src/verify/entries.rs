@@ -96,12 +96,12 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A writer has found bytes at the end that are no entry.
+    /// A writer has found bytes at the end that are no entry, or has left them there: then it says only how many they are at most.
     fn recovered(&mut self, body: &Body<'_>) -> Checked {
         let recovered: Recovered = read(body)?;
         // Of a write that has failed, any part may be there.
         self.leftover.take_if(|left| match &recovered.sha256 {
-            Some(sha256) => *sha256 == left.sha256,
+            Some(sha256) => left.bytes == recovered.bytes && *sha256 == left.sha256,
             None => left.bytes <= recovered.bytes,
         });
         if let Some(kept_in) = &recovered.kept_in {

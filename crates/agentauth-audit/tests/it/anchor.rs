@@ -6,7 +6,7 @@ use std::io::Write as _;
 use agentauth_audit::anchor::{AnchorError, AnchorSink, FileAnchor};
 use agentauth_audit::checkpoint::CheckpointKey;
 
-use crate::support::{Folder, NoProofs, ORIGIN, allow, head, key};
+use crate::support::trees::{Folder, NoProofs, ORIGIN, allow, head, key};
 
 fn code<T>(result: Result<T, AnchorError>) -> &'static str {
     result.map_or_else(|error| error.code(), |_| "ok")

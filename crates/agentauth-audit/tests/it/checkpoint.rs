@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::{Folder, ORIGIN, allow, head, key};
+use crate::support::trees::{Folder, ORIGIN, allow, head, key};
 
 /// The example of Go's package note (golang.org/x/mod/sumdb/note).
 const GO_PRIVATE: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";

@@ -9,9 +9,13 @@
     clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
+#![allow(dead_code, reason = "fixtures")]
 mod anchor;
 mod checkpoint;
 mod erase;
+mod faults;
+mod independent;
+mod kill;
 mod log;
 #[cfg(feature = "object-store")]
 mod object_store;

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::anchor::remembers_and_goes_only_forward;
-use crate::support::{Folder, NoProofs, ORIGIN, head, key};
+use crate::support::trees::{Folder, NoProofs, ORIGIN, head, key};
 
 /// How the server behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use agentauth_audit::format::segment_name;
 use agentauth_audit::tree::Hash;
 use tlog_tiles::{HashReader, prove_tree, stored_hashes_for_record_hash};
 
-use crate::support::{Folder, write_log};
+use crate::support::trees::{Folder, write_log};
 
 const SIZE: u64 = 34;
 

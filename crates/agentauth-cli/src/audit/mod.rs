@@ -1,14 +1,18 @@
 //! `agentauth audit`: what happened, and is the record whole?
 
+mod asked;
 pub(crate) mod check_proof;
 pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod keygen;
+mod line;
+mod ocsf;
 pub(crate) mod prove;
 pub(crate) mod query;
 mod source;
 pub(crate) mod stats;
+mod story;
 pub(crate) mod tail;
 pub(crate) mod verify;
 pub(crate) mod view;
@@ -69,21 +73,100 @@ Status: 0 if the record is in the log, 1 if that is not proven, 2 if the proof o
     CheckProof(check_proof::CheckProofArgs),
 
     /// Make a key that signs checkpoints.
+    ///
+    /// The private key goes to a new file that only you can read (mode 0600): a line as Go's sumdb/note writes it. Keep it
+    /// where those who can write to the log's files cannot read it. The verifier key goes to standard output: give it to
+    /// whoever verifies the log (C2SP signed-note).
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit keygen example.com/tool-server --out log.key > log.vkey
+  agentauth audit verify audit --key log.vkey
+
+Status: 0 if the key was made, 2 if not."
+    )]
     Keygen(keygen::KeygenArgs),
 
     /// Show the latest records, and follow those that come.
+    ///
+    /// A log can be looked at while it is written: nothing is locked, and an entry that is half written is not there yet.
+    /// Only the end of a log is read, however long it is. Of several logs in one directory, all are shown, by time.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit tail audit
+  agentauth audit tail audit -n 100 --verdict deny --since 2h
+  agentauth audit tail audit --follow --kind decision --json | jq .content.code
+
+Status: 0 if something was shown, 1 if there is nothing of it, 2 if the log cannot be read, or not all of it."
+    )]
     Tail(tail::TailArgs),
 
-    /// Find records.
+    /// Find records: by agent, principal, action, verdict, reason or time.
+    ///
+    /// The whole log is searched, and no index is trusted: a million records take a second or two. Outcomes name
+    /// no agent; they have the evaluation id of their decision.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit query audit --verdict deny --since 3d
+  agentauth audit query audit --agent spiffe://court.example/agent/lawyer --for alice --action 'motions:*'
+  agentauth audit query audit --code policy_not_permitted --newest-first --limit 20
+  agentauth audit query audit --kind revocation --since 2027-01-01 --count
+
+Status: 0 if something was found, 1 if nothing was, 2 if the log cannot be read, or not all of it."
+    )]
     Query(query::QueryArgs),
 
     /// Explain one decision from its records.
+    ///
+    /// Who acted for whom, through which agents, and how each was proven; what was asked, what the policies said, how it
+    /// ended, and whether a checkpoint covers the record. A caller that was refused was told the id.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit explain audit 4b1c0f0e9d6a4c0e8f3a2b1d5e7f9a0c
+  agentauth audit explain audit 4b1c0f0e9d6a4c0e8f3a2b1d5e7f9a0c --json | jq .outcome.content.code
+
+Status: 0 if it is on record, 1 if it is not, 2 if the log cannot be read, or not all of it."
+    )]
     Explain(explain::ExplainArgs),
 
     /// Count what was allowed and denied, and why.
+    ///
+    /// Decisions by agent, action and time, denials by their code, outcomes by how they ended. Of more than 1000 names of one
+    /// kind, the rest are counted as `_other`.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit stats audit --since 3d
+  agentauth audit stats audit --agent 'spiffe://court.example/*' --every 1d --json
+
+Status: 0 if something was counted, 1 if there is nothing, 2 if the log cannot be read, or not all of it."
+    )]
     Stats(stats::StatsArgs),
 
     /// Write records for other systems.
+    ///
+    /// As JSON lines, the records are as they were written: what `agentauth policy replay` reads. As OCSF, they are
+    /// events of version 1.8.0 of that schema: Authentication (3002), Authorize Session (3003) for tokens that were
+    /// issued, User Access Management (3005) for revocations, API Activity (6003) for all else; the chain of delegation
+    /// stands under `unmapped`, for which the schema has no place. Of what is personal, JSON lines have all that is not
+    /// erased; events have the names of principals and approvers, and no arguments.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit export audit --format jsonl --kind decision > decisions.jsonl
+  agentauth audit export audit --format ocsf --since 2027-01-01 --until 2027-02-01 | gzip > january.ocsf.gz
+
+Status: 0 if something was written, 1 if there is nothing, 2 if the log cannot be read, or not all of it."
+    )]
     Export(export::ExportArgs),
 
     /// Look at a log in the browser.

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &GenerateArgs, terminal: &mut Terminal<'_>) -> Result<Ex
 }
 
 /// Writes a file that was not there before, and that only its owner may read.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let failed = |source| CliError::KeyFile { place: quoted(path), source };
     let mut file = create(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => CliError::KeyFileExists(quoted(path)),

@@ -98,7 +98,7 @@ Status: 0 if it is permitted, 1 if it is denied, 2 if the policies could not be 
         verbatim_doc_comment,
         after_help = "\
 Examples:
-  agentauth policy replay --log audit.jsonl --candidate policies
+  agentauth policy replay --log audit --candidate policies
   agentauth policy replay --log audit.jsonl --candidate policies --entities orders.json --json
 
 Status: 0 if nothing would change, 1 if something would, 2 if the record or the policies cannot be read."

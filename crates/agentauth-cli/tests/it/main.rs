@@ -8,7 +8,11 @@
     clippy::string_slice,
     reason = "a test says what it expects by failing"
 )]
+mod audit_ask;
 mod audit_erase;
+mod audit_keygen;
+mod audit_ocsf;
+mod audit_view;
 mod audit_verify;
 mod delegation;
 /// A small log.
@@ -18,6 +22,10 @@ mod fixture;
 mod help;
 mod inspect;
 mod keys;
+/// Logs made by hand.
+#[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]
+#[path = "../../../agentauth-audit/tests/it/read/made.rs"]
+mod made;
 /// A Workload API whose every answer a test decides.
 #[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]
 #[path = "../../../agentauth-spiffe/tests/it/mock/mod.rs"]

@@ -1,9 +1,12 @@
 //! What other policies would change in a record.
 
+use agentauth_audit::format::EntryKind;
 use agentauth_core::policy::Arguments;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
+use crate::audit_ask::write;
+use crate::made::Made;
 use crate::support::{Folder, NOW};
 
 const SCHEMA: &str = r#"
@@ -132,6 +135,30 @@ fn what_would_change_is_shown_with_its_ground() {
     let json = folder.run(&[&REPLAY[..], &["--json"]].concat(), "").json();
     assert_eq!((&json["decisions"], &json["now_denied"], &json["now_allowed"]), (&json!(9), &json!(3), &json!(2)));
     assert_eq!((&json["same"], &json["other_conditions"], &json["undetermined"]), (&json!(1), &json!(2), &json!(1)));
+}
+
+#[test]
+fn a_log_is_read_as_its_lines_are() {
+    let folder = trying(&POLICIES.replace("<= 500", "<= 300"));
+    let mut made = Made::new();
+    made.own(EntryKind::Opened, 0, &json!({"sdk": "0.1.0", "process": 7}));
+    for (number, record) in records().iter().enumerate() {
+        if number == 5 {
+            made.rotate();
+        }
+        made.record(number as u64, record);
+    }
+    write(&made, &folder, "audit");
+    let arguments = ["policy", "replay", "--log", "audit", "--candidate", "next"];
+    let (lines, log) = (folder.run(&REPLAY, ""), folder.run(&arguments, ""));
+    assert_eq!((log.status, log.transcript()), (1, lines.transcript()));
+
+    // What cannot be read is no ground to say that nothing would change.
+    made.directory.change("00000000000000000000.log", |bytes| *bytes.last_mut().unwrap() ^= 1);
+    write(&made, &folder, "audit");
+    let run = folder.run(&arguments, "");
+    assert_eq!((run.status, run.out.as_str()), (2, ""));
+    assert!(run.err.contains("agentauth audit verify"), "{}", run.err);
 }
 
 #[test]

@@ -93,6 +93,13 @@ impl Caller {
         self.inner.evidence.trace.as_ref()
     }
 
+    /// The same trace for a request that is sent on for this caller ([`TraceContext::next`]). Without random bytes there is none: no
+    /// request depends on it.
+    #[must_use]
+    pub fn onward_trace(&self) -> Option<TraceContext> {
+        self.trace()?.next(&*self.inner.auth.inner.random).ok()
+    }
+
     /// The id under which this caller's verification stands in the record.
     #[must_use]
     pub fn evaluation_id(&self) -> &str {
@@ -295,10 +302,12 @@ impl Caller {
             arguments: &action.arguments,
             now,
         };
-        match self.inner.auth.inner.policy.decide(&request).await {
+        let decision = match self.inner.auth.inner.policy.decide(&request).await {
             Ok(decision) => decision,
             Err(error) => Decision::failed(&error),
-        }
+        };
+        // A rejection is logged, and told on: engines may name whom they like, and it does not.
+        decision.masking(self.principal())
     }
 
     /// Refuses for `refusal`, or else if something has been taken back.

@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use agentauth_core::Mode;
 use agentauth_core::audit::{Record, RecordKind};
 use agentauth_core::binding::Binding;
 use agentauth_core::policy::Effect;
-use agentauth_core::{Mode, Timestamp};
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use opentelemetry::{KeyValue, StringValue};
 
 use super::observe::Observers;
+use super::waiting::Waiting;
 use super::{MAX_POLICIES, MAX_REASONS};
 use crate::known::Known;
 use crate::names::{self, Metric, NONE, OTHER, label};
@@ -21,6 +22,9 @@ const DECISION_BOUNDS: [f64; 12] =
 
 /// Bounds of [`names::AUDIT_WRITE_DURATION`], in seconds: from a fast disk to one that hangs.
 const WRITE_BOUNDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0, 5.0];
+
+/// Bounds of [`names::APPROVALS_WAIT`], in seconds: from somebody who sits there to a week.
+const APPROVAL_BOUNDS: [f64; 8] = [10.0, 60.0, 300.0, 1800.0, 7200.0, 28_800.0, 86_400.0, 604_800.0];
 
 /// Bounds of [`names::DELEGATION_DEPTH`].
 const DEPTH_BOUNDS: [f64; 7] = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
@@ -40,6 +44,8 @@ pub(super) struct Counts {
     shadow_flips: Counter<u64>,
     delegation_depth: Histogram<u64>,
     approvals: Counter<u64>,
+    approvals_wait: Histogram<f64>,
+    waiting: Waiting,
     budget_denied: Counter<u64>,
     audit_records: Counter<u64>,
     pub(super) write_duration: Histogram<f64>,
@@ -76,6 +82,8 @@ impl Counts {
                 .with_boundaries(DEPTH_BOUNDS.to_vec())
                 .build(),
             approvals: counter(names::APPROVALS),
+            approvals_wait: seconds(names::APPROVALS_WAIT, &APPROVAL_BOUNDS),
+            waiting: Waiting::default(),
             budget_denied: counter(names::BUDGET_DENIED),
             audit_records: counter(names::AUDIT_RECORDS),
             write_duration: seconds(names::AUDIT_WRITE_DURATION, &WRITE_BOUNDS),
@@ -92,9 +100,7 @@ impl Counts {
                 let result = KeyValue::new(label::RESULT, self.reasons.label(record.code));
                 self.outcomes.add(1, &[self.action_class(record), result]);
             }
-            RecordKind::Approval => {
-                self.approvals.add(1, &[KeyValue::new(label::RESULT, self.reasons.label(record.code))]);
-            }
+            RecordKind::Approval => self.approved(record),
             RecordKind::PolicyReload => self.reloaded(record),
             _ => {}
         }
@@ -133,6 +139,9 @@ impl Counts {
                 KeyValue::new(label::MODE, mode),
             ],
         );
+        if let ("approval_required", Some(approval)) = (record.code, &record.approval) {
+            self.waiting.asked(&approval.id, record.time);
+        }
         if let Some(limit) = limit(record.code) {
             self.budget_denied.add(1, &[KeyValue::new(label::LIMIT, limit)]);
         }
@@ -147,8 +156,19 @@ impl Counts {
         if let Some(version) = &record.policy_version {
             self.observers.answered(version);
         }
-        if let Some(seconds) = duration(record) {
-            self.decision_duration.record(seconds, &[KeyValue::new(label::EFFECT, effect(record.effect))]);
+        if let Some(took) = record.took_micros {
+            self.decision_duration.record(seconds(took), &[KeyValue::new(label::EFFECT, effect(record.effect))]);
+        }
+    }
+
+    fn approved(&self, record: &Record) {
+        let result = [KeyValue::new(label::RESULT, self.reasons.label(record.code))];
+        self.approvals.add(1, &result);
+        // Who may not approve has answered nothing.
+        let is_answer = matches!(record.code, "approved" | "denied");
+        let approval = record.approval.as_ref().filter(|_| is_answer);
+        if let Some(waited) = approval.and_then(|approval| self.waiting.answered(&approval.id, record.time)) {
+            self.approvals_wait.record(waited.as_secs_f64(), &result);
         }
     }
 
@@ -157,7 +177,7 @@ impl Counts {
         let after = record.policy_reload.as_ref().and_then(|reload| reload.after.as_ref());
         if let (Effect::Allow, Some(after)) = (record.effect, after) {
             self.observers.answered(after);
-            self.observers.reloaded(seconds_of(record.time));
+            self.observers.reloaded(seconds(record.time.micros()));
         }
     }
 
@@ -168,14 +188,12 @@ impl Counts {
     }
 }
 
-/// In seconds, if the record says so.
-fn duration(_record: &Record) -> Option<f64> {
-    None
-}
-
-#[allow(clippy::cast_precision_loss, reason = "microseconds since 1970 are exact in a double for 285 years")]
-fn seconds_of(time: Timestamp) -> f64 {
-    time.micros() as f64 / 1e6
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "microseconds are exact in a double for 285 years, as those since 1970 are"
+)]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }
 
 pub(crate) const fn effect(effect: Effect) -> &'static str {

@@ -6,12 +6,14 @@ mod stores;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod waiting;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agentauth_audit::AuditLog;
 use agentauth_core::audit::{Append, AuditSink, Record};
 use agentauth_core::state::ReplayStore;
 use opentelemetry::InstrumentationScope;
@@ -44,7 +46,7 @@ pub const MAX_REASONS: usize = 1024;
 /// words. Whatever else somebody makes up is `_other`; so there are as many series for 10,000 invented names as for one. No
 /// label holds an agent, a principal, a token's id, a resource or an argument.
 ///
-/// Made from the process's global meter provider, so set that first, by [`otlp`](crate::otlp) for instance: what is made before is
+/// Made from the process's global meter provider, so set that first, by `otlp` for instance: what is made before is
 /// never exported.
 ///
 /// ```
@@ -117,7 +119,15 @@ impl Metrics {
         MetricsBuilder::default()
     }
 
-    /// Reads `log` at each export, for `agentauth.audit.*`. Of several logs, the sum; the chain is good if all are.
+    /// Reads the health of `log` at each export, for `agentauth.audit.*`. Of several logs, the sum; the chain is good if all are.
+    ///
+    /// These metrics then hold a clone of it: a log is closed when the last clone is gone, or by [`AuditLog::close`].
+    pub fn observe(&self, log: &AuditLog) {
+        let log = log.clone();
+        self.observe_log(move || log.health().into());
+    }
+
+    /// As [`Metrics::observe`], of another kind of log.
     ///
     /// `log` is called on the exporter's thread, and dropped with the last clone of these metrics. It should not wait.
     pub fn observe_log(&self, log: impl Fn() -> LogReading + Send + Sync + 'static) {

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use agentauth_audit::Health;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
@@ -19,6 +20,10 @@ pub struct LogReading {
     pub dropped: u64,
     /// Records that no anchor knows yet.
     pub unanchored: u64,
+    /// Writes to the disk.
+    pub disk_writes: u64,
+    /// How long they took, together.
+    pub disk_time: Duration,
     /// Whether it can be written.
     pub is_good: bool,
 }
@@ -27,7 +32,20 @@ impl LogReading {
     /// A log that can be written, and that nothing waits for.
     #[must_use]
     pub const fn good() -> Self {
-        Self { queue_depth: 0, dropped: 0, unanchored: 0, is_good: true }
+        Self { queue_depth: 0, dropped: 0, unanchored: 0, disk_writes: 0, disk_time: Duration::ZERO, is_good: true }
+    }
+}
+
+impl From<Health> for LogReading {
+    fn from(health: Health) -> Self {
+        Self {
+            queue_depth: health.queue_depth,
+            dropped: health.dropped,
+            unanchored: health.unanchored,
+            disk_writes: health.writes,
+            disk_time: health.write_time,
+            is_good: health.is_writing && !health.is_stalled,
+        }
     }
 }
 
@@ -103,6 +121,8 @@ impl Observers {
             queue_depth: one.queue_depth.saturating_add(other.queue_depth),
             dropped: one.dropped.saturating_add(other.dropped),
             unanchored: one.unanchored.saturating_add(other.unanchored),
+            disk_writes: one.disk_writes.saturating_add(other.disk_writes),
+            disk_time: one.disk_time.saturating_add(other.disk_time),
             is_good: one.is_good && other.is_good,
         })
     }
@@ -158,6 +178,8 @@ pub(super) fn register(meter: &Meter, observers: &Arc<Observers>) {
     observe_log!(u64_observable_counter, names::AUDIT_DROPPED, |log: LogReading| log.dropped);
     observe_log!(u64_observable_gauge, names::AUDIT_UNANCHORED, |log: LogReading| log.unanchored);
     observe_log!(u64_observable_gauge, names::AUDIT_CHAIN_OK, |log: LogReading| u64::from(log.is_good));
+    observe_log!(u64_observable_counter, names::AUDIT_DISK_WRITES, |log: LogReading| log.disk_writes);
+    observe_log!(f64_observable_counter, names::AUDIT_DISK_TIME, |log: LogReading| log.disk_time.as_secs_f64());
     observe!(u64_observable_counter, names::JWKS_REFRESH, |observers, to| if let Some(keys) = observers.keys() {
         to.observe(keys.succeeded, &[KeyValue::new(label::RESULT, "success")]);
         to.observe(keys.failed, &[KeyValue::new(label::RESULT, "failure")]);

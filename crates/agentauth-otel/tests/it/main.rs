@@ -11,6 +11,7 @@
 mod collector;
 #[cfg(feature = "otlp")]
 #[path = "../../src/court.rs"]
+#[allow(dead_code, reason = "the tests of units use more of it")]
 mod court;
 mod names;
 #[cfg(feature = "otlp")]

@@ -33,6 +33,8 @@ mod id_jag;
 mod introspection;
 mod status;
 mod token_endpoint;
+#[cfg(feature = "witness")]
+mod witness;
 
 use std::fmt;
 use std::future::Future;
@@ -59,6 +61,8 @@ pub use exchange::HttpExchanger;
 pub use id_jag::IdJagExchanger;
 pub use introspection::HttpIntrospector;
 pub use status::HttpStatusLists;
+#[cfg(feature = "witness")]
+pub use witness::{HttpWitness, WitnessError};
 
 use connect::{Bounded, refusal};
 use guard::Guard;

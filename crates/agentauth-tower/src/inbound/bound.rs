@@ -56,7 +56,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        let gate = Gate::of_route(request.extensions(), Caller::require_binding);
+        let gate = Gate::of_route(&request, Caller::require_binding);
         ResponseFuture::behind(gate, inner, request)
     }
 }

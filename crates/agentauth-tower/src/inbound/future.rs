@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use agentauth_core::binding::dpop::DPOP_NONCE;
-use agentauth_core::{AgentAuth, Authentication, Caller, Evidence, Recorded};
-use http::{Extensions, HeaderValue, Request, Response};
+use agentauth_core::{AgentAuth, Authentication, Caller, Evidence, Recorded, TraceContext};
+use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -25,10 +25,11 @@ pub(super) enum Gate {
 
 impl Gate {
     /// The gate of a route whose callers must pass `check`.
-    pub(super) fn of_route(extensions: &Extensions, check: impl FnOnce(&Caller) -> Recorded<()>) -> Self {
-        match (extensions.get::<Caller>(), extensions.get::<AgentAuth>()) {
+    pub(super) fn of_route<B>(request: &Request<B>, check: impl FnOnce(&Caller) -> Recorded<()>) -> Self {
+        let nobody = || Evidence::none().with_trace(TraceContext::from_headers(request.headers()));
+        match (request.extensions().get::<Caller>(), request.extensions().get::<AgentAuth>()) {
             (Some(caller), _) => Self::Route { check: check(caller) },
-            (None, Some(auth)) => Self::Nobody { refusal: auth.authenticate(Evidence::none()) },
+            (None, Some(auth)) => Self::Nobody { refusal: auth.authenticate(nobody()) },
             (None, None) => Self::Misconfigured,
         }
     }

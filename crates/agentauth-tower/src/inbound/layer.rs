@@ -135,7 +135,8 @@ where
         let evidence = match &self.proxy {
             Some(proxy) => {
                 let connection = Connection::of(request.extensions(), (self.sent_from)(request.extensions()));
-                proxy.add_to(evidence, request.headers(), &connection, &self.auth)
+                let trace = evidence.trace().cloned();
+                proxy.add_to(evidence, request.headers(), &connection, &self.auth).with_trace(trace)
             }
             None => evidence,
         };

@@ -60,7 +60,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        let gate = Gate::of_route(request.extensions(), |caller| caller.require_scopes(&self.needed));
+        let gate = Gate::of_route(&request, |caller| caller.require_scopes(&self.needed));
         ResponseFuture::behind(gate, inner, request)
     }
 }

@@ -98,8 +98,12 @@ impl<S, R> DelegationService<S, R> {
         let shared = Arc::clone(&self.shared);
         let caller = shared.caller_of(&request);
         Box::pin(async move {
-            let token = shared.delegate(caller?.as_ref()).await?;
+            let caller = caller?;
+            let token = shared.delegate(caller.as_ref()).await?;
             request.extensions_mut().remove::<Caller>();
+            if let Some(trace) = caller.as_ref().and_then(Caller::onward_trace) {
+                trace.write_to(request.headers_mut());
+            }
             token.authorize(&mut request)?;
             let uri = request.uri().clone();
             let again = if token.binding() == Binding::Dpop { copy(&request) } else { None };

@@ -8,6 +8,10 @@
     clippy::string_slice,
     reason = "a test says what it expects by failing"
 )]
+#[cfg(feature = "witness")]
+#[allow(dead_code, reason = "fixtures of the log's own tests")]
+#[path = "../../../agentauth-audit/tests/it/support/trees.rs"]
+mod audit_log;
 #[cfg(feature = "client")]
 mod authzen;
 #[cfg(feature = "client")]
@@ -30,3 +34,6 @@ mod scopes;
 mod status;
 mod support;
 mod token_endpoints;
+mod trace;
+#[cfg(feature = "witness")]
+mod witness;

@@ -130,6 +130,10 @@ impl Disk {
         after
     }
 
+    pub(crate) fn remove_file(&self, name: &str) {
+        self.state().names.remove(name).unwrap();
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.state().names.contains_key(name)
     }

@@ -3,4 +3,9 @@
 mod disk;
 pub(crate) mod support;
 
+mod checkpoints;
+mod failing;
+mod opening;
+mod rollback;
+mod waiting;
 mod writing;

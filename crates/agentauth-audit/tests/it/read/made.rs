@@ -12,11 +12,11 @@ use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
 use serde_json::{Value, json};
 
 /// 2027-01-15T08:00:00Z.
-pub(super) const START: u64 = 1_800_000_000_000_000;
+pub(crate) const START: u64 = 1_800_000_000_000_000;
 
 /// A directory in memory.
 #[derive(Clone, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
@@ -27,19 +27,19 @@ impl fmt::Debug for Memory {
 }
 
 impl Memory {
-    pub(super) fn change<R>(&self, name: &str, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    pub(crate) fn change<R>(&self, name: &str, change: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         change(self.files.lock().unwrap().entry(name.into()).or_default())
     }
 
-    pub(super) fn take(&self, name: &str) {
+    pub(crate) fn take(&self, name: &str) {
         self.files.lock().unwrap().remove(name).unwrap();
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.files.lock().unwrap().keys().cloned().collect()
     }
 
-    pub(super) fn log(&self) -> Log {
+    pub(crate) fn log(&self) -> Log {
         Log::of("court", self.clone()).unwrap()
     }
 }
@@ -112,33 +112,33 @@ impl LogFile for File {
 
 /// A writer by hand.
 #[derive(Debug, Default)]
-pub(super) struct Made {
-    pub(super) directory: Memory,
+pub(crate) struct Made {
+    pub(crate) directory: Memory,
     tree: Frontier,
     previous: Hash,
     segment: String,
 }
 
 impl Made {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut made = Self::default();
         made.rotate();
         made
     }
 
-    pub(super) fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         self.tree.size()
     }
 
     /// Begins a segment, and gives its name.
-    pub(super) fn rotate(&mut self) -> String {
+    pub(crate) fn rotate(&mut self) -> String {
         let header = SegmentHeader::new(&"c".repeat(32), "court.example/log", self.previous, &self.tree);
         self.segment = segment_name(self.next());
         self.directory.change(&self.segment, |bytes| *bytes = header.to_bytes());
         self.segment.clone()
     }
 
-    pub(super) fn entry(&mut self, kind: EntryKind, micros: u64, payload: &[u8], side: &[u8]) -> u64 {
+    pub(crate) fn entry(&mut self, kind: EntryKind, micros: u64, payload: &[u8], side: &[u8]) -> u64 {
         let (number, previous) = (self.next(), self.previous);
         let mut body = Vec::new();
         Body { kind, number, micros, previous, commitment: commitment(side), payload }.write(&mut body);
@@ -149,7 +149,7 @@ impl Made {
     }
 
     /// A record whose `personal` stands aside, written down at `micros` after the start.
-    pub(super) fn record(&mut self, micros: u64, record: &Value) -> u64 {
+    pub(crate) fn record(&mut self, micros: u64, record: &Value) -> u64 {
         let mut record = record.clone();
         let personal = record.as_object_mut().and_then(|record| record.remove("personal"));
         let side = personal.map(|personal| [vec![7; SALT_BYTES], personal.to_string().into()].concat());
@@ -157,13 +157,13 @@ impl Made {
         self.entry(EntryKind::Record, START + micros, line.as_bytes(), &side.unwrap_or_default())
     }
 
-    pub(super) fn own(&mut self, kind: EntryKind, micros: u64, payload: &Value) -> u64 {
+    pub(crate) fn own(&mut self, kind: EntryKind, micros: u64, payload: &Value) -> u64 {
         self.entry(kind, START + micros, payload.to_string().as_bytes(), &[])
     }
 }
 
 /// A decision, the `number`th.
-pub(super) fn decision(number: u64, agent: &str, subject: &str, action: &str, code: &str) -> Value {
+pub(crate) fn decision(number: u64, agent: &str, subject: &str, action: &str, code: &str) -> Value {
     let is_allowed = code == "permitted";
     json!({
         "version": 2, "kind": "decision", "evaluation_id": format!("{number:032x}"), "time": "2027-01-15T08:00:00Z",
@@ -184,4 +184,4 @@ pub(super) fn decision(number: u64, agent: &str, subject: &str, action: &str, co
     })
 }
 
-pub(super) const LAWYER: &str = "spiffe://court.example/agent/lawyer";
+pub(crate) const LAWYER: &str = "spiffe://court.example/agent/lawyer";

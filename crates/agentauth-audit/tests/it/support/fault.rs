@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use agentauth_audit::disk::{Directory, LogFile};
+use agentauth_audit::disk::{Directory, FileIdentity, LogFile};
 
 /// What a disk writes at once, or does not.
 const PAGE: usize = 4096;
@@ -104,6 +104,13 @@ impl Disk {
     /// The power fails and comes back. No fault is left.
     pub(crate) fn crash(&self) {
         self.state().crash();
+    }
+
+    /// The process is killed: what it has opened is closed, and the disk goes on as it is.
+    pub(crate) fn kill(&self) {
+        let mut state = self.state();
+        state.life += 1;
+        state.is_locked = false;
     }
 
     /// The disk as it is for whoever reads it now, apart from this one, and without faults.
@@ -347,6 +354,13 @@ impl Directory for Mounted {
         Ok(())
     }
 
+    fn identity(&self, name: &str) -> io::Result<Option<FileIdentity>> {
+        let mut state = self.disk.state();
+        let rate = state.faults.read;
+        state.ask(self.life, rate)?;
+        Ok(state.names.get(name).map(|&file| identity(file)))
+    }
+
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         let rate = state.faults.directory_sync;
@@ -379,6 +393,10 @@ impl Drop for Locked {
     }
 }
 
+fn identity(file: usize) -> FileIdentity {
+    FileIdentity { device: 1, number: file as u64 }
+}
+
 #[derive(Debug)]
 struct Handle {
     disk: Disk,
@@ -392,6 +410,13 @@ impl LogFile for Handle {
         let rate = state.faults.read;
         state.ask(self.life, rate)?;
         Ok(state.files[self.file].cache.len() as u64)
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        let mut state = self.disk.state();
+        let rate = state.faults.read;
+        state.ask(self.life, rate)?;
+        Ok(identity(self.file))
     }
 
     /// Fewer bytes than are asked for, now and then.

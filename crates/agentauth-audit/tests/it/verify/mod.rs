@@ -1,6 +1,6 @@
 //! Is the log what was written? And what a proof proves.
 
-mod build;
+pub(crate) mod build;
 mod damage;
 mod every_byte;
 mod own;

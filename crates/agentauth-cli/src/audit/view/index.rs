@@ -254,7 +254,8 @@ fn agents(record: &View<'_>) -> Vec<String> {
 
 /// On whose behalf. Of one that is erased, the hash that is left.
 fn principal(record: &View<'_>) -> Option<String> {
-    record.principal().or_else(|| record.principal_hash().map(|hash| format!("{hash} (erased)")))
+    let name = record.principal().map(|name| name.to_string());
+    name.or_else(|| record.principal_hash().map(|hash| format!("{hash} (erased)")))
 }
 
 /// The reason that has decided: of a refusal the last, which stands behind those that would have permitted it.

@@ -12,13 +12,12 @@ use agentauth_core::{Clock as _, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::CliError;
-use crate::input::quoted;
 
 /// Verifies a log, once at a time.
 #[derive(Debug)]
 pub(super) struct Integrity {
     directory: RealDirectory,
-    keys: Vec<String>,
+    key: Option<CheckpointVerifier>,
     anchors: Vec<PathBuf>,
     state: Mutex<State>,
 }
@@ -40,25 +39,27 @@ pub(super) struct State {
 
 impl Integrity {
     /// # Errors
-    /// [`CliError::Setting`] for a key that is none, or an anchor that is not there.
-    pub(super) fn new(directory: RealDirectory, keys: &[String], anchors: &[PathBuf]) -> Result<Self, CliError> {
-        let state = State { has_key: !keys.is_empty(), has_anchor: !anchors.is_empty(), ..State::default() };
-        let integrity = Self { directory, keys: keys.to_vec(), anchors: anchors.to_vec(), state: Mutex::new(state) };
+    /// [`CliError::Setting`] for an anchor that is not there.
+    pub(super) fn new(
+        directory: RealDirectory,
+        key: Option<CheckpointVerifier>,
+        anchors: &[PathBuf],
+    ) -> Result<Self, CliError> {
+        let state = State { has_key: key.is_some(), has_anchor: !anchors.is_empty(), ..State::default() };
+        let integrity = Self { directory, key, anchors: anchors.to_vec(), state: Mutex::new(state) };
         integrity.verifier()?;
         Ok(integrity)
     }
 
     fn verifier(&self) -> Result<Verifier<'_>, CliError> {
-        let setting = |option, problem| CliError::Setting { option, problem };
         let mut verifier = Verifier::new();
-        if !self.keys.is_empty() {
-            let keys = CheckpointVerifier::new(&self.keys).map_err(|error| setting("key", error.to_string()))?;
-            verifier = verifier.key(keys);
+        if let Some(key) = &self.key {
+            verifier = verifier.key(key.clone());
         }
         for path in &self.anchors {
             let anchor = FileAnchor::existing(path);
-            verifier =
-                verifier.anchor(anchor.map_err(|error| setting("anchor", format!("{}: {error}", quoted(path))))?);
+            let anchor = anchor.map_err(|error| CliError::Setting { option: "anchors", problem: error.to_string() })?;
+            verifier = verifier.anchor(anchor);
         }
         Ok(verifier)
     }

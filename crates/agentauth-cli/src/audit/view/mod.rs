@@ -17,7 +17,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use agentauth_audit::disk::RealDirectory;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
@@ -26,25 +25,26 @@ use self::integrity::Integrity;
 use self::listener::Bounded;
 use self::server::Shown;
 use self::source::Source;
+use super::source::{key, logs, open, unreadable};
 use crate::input::quoted;
 use crate::{CliError, Exit, Terminal};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ViewArgs {
-    /// The directory of the log.
+    /// The directory of the log, or one with one log below it.
     dir: PathBuf,
 
     /// Where the page is served: an address of this machine that others cannot reach, and a port; 0 is any that is free.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// The verifier key of the log's checkpoints, as `agentauth audit keygen` writes it. May be repeated.
-    #[arg(long, value_name = "VKEY")]
-    key: Vec<String>,
+    /// Whose checkpoints are believed: a verifier key, or a file with some, one a line.
+    #[arg(long, value_name = "VKEY|FILE")]
+    key: Option<String>,
 
-    /// A file in which the log's checkpoints are anchored. May be repeated.
+    /// A file that remembers checkpoints of the log, on another mount or from another machine. May be repeated.
     #[arg(long, value_name = "FILE")]
-    anchor: Vec<PathBuf>,
+    anchors: Vec<PathBuf>,
 }
 
 pub(crate) fn run(args: &ViewArgs, terminal: &mut Terminal<'_>) -> Result<Exit, CliError> {
@@ -56,12 +56,18 @@ pub(crate) fn run(args: &ViewArgs, terminal: &mut Terminal<'_>) -> Result<Exit, 
             args.listen.ip()
         )));
     }
-    let unreadable = |source| CliError::Unreadable { place: quoted(&args.dir), source };
-    let directory = RealDirectory::existing(&args.dir).map_err(unreadable)?;
-    let integrity = Integrity::new(directory.clone(), &args.key, &args.anchor)?;
+    let key = args.key.as_deref().map(key).transpose()?;
+    let several = logs(&args.dir)?;
+    if several.len() > 1 {
+        let names: Vec<String> = several.iter().map(|dir| quoted(dir)).collect();
+        return Err(CliError::SeveralLogs(names.join(", ")));
+    }
+    let dir = several.first().unwrap_or(&args.dir);
+    let directory = open(dir)?;
+    let integrity = Integrity::new(directory.clone(), key, &args.anchors)?;
     let source = Source::new(directory);
-    if source.segments().map_err(unreadable)?.is_empty() {
-        return Err(CliError::NoAuditLog(quoted(&args.dir)));
+    if source.segments().map_err(unreadable(dir))?.is_empty() {
+        return Err(CliError::NoAuditLog(quoted(dir)));
     }
     let runtime = Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on(async {
@@ -70,8 +76,8 @@ pub(crate) fn run(args: &ViewArgs, terminal: &mut Terminal<'_>) -> Result<Exit, 
         let address = listener.local_addr().map_err(|error| setting(error.to_string()))?;
         let gate = Gate::new(address)?;
         terminal.write(format!("{}\n", gate.url()).as_bytes())?;
-        terminal.remark(&format!("{} is shown to whoever has this URL, until Ctrl-C ends it", quoted(&args.dir)));
-        let shown = Arc::new(Shown::new(source, args.dir.display().to_string(), integrity));
+        terminal.remark(&format!("{} is shown to whoever has this URL, until Ctrl-C ends it", quoted(dir)));
+        let shown = Arc::new(Shown::new(source, dir.display().to_string(), integrity));
         shown.integrity.begin();
         // Most of it is read before the page asks; what comes later is read when it asks.
         let reading = Arc::clone(&shown);

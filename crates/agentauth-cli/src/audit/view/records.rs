@@ -135,6 +135,7 @@ struct Ids<'r> {
 /// Where a record is, and where what belongs to it may be.
 #[derive(Debug)]
 pub(super) struct Found {
+    number: u64,
     place: Place,
     is_late: bool,
 }
@@ -142,19 +143,20 @@ pub(super) struct Found {
 impl Found {
     /// The record that is this entry.
     pub(super) fn by_number(index: &Index, number: u64) -> Option<Self> {
-        index.row(number).map(|row| Self { place: row.place, is_late: row.is_late })
+        index.row(number).map(|row| Self { number: row.number, place: row.place, is_late: row.is_late })
     }
 
     /// The record of this event: the decision, before its outcome.
     pub(super) fn by_evaluation(index: &Index, id: &str) -> Option<Self> {
-        index.of_evaluation(id).next().map(|row| Self { place: row.place, is_late: row.is_late })
+        index.of_evaluation(id).next().map(|row| Self { number: row.number, place: row.place, is_late: row.is_late })
     }
 }
 
 impl Opened {
     /// Reads it from the log. Nothing, if it is not there any more. `index` is asked for what belongs to it.
     pub(super) fn read(source: &Source, found: &Found, index: impl Fn(&str) -> Vec<Place>) -> Option<Self> {
-        let record = Whole::read(source, found.place)?;
+        // Once a segment's content has been given up, something else may stand there.
+        let record = Whole::read(source, found.place).filter(|record| record.number == found.number)?;
         let ids: Ids<'_> = serde_json::from_str(&record.record).ok()?;
         let all = |id: &str| -> Vec<Whole> {
             let places = index(id).into_iter().take(MAX_RELATED);

@@ -1,5 +1,6 @@
 //! The log on the disk: what is new in it, and single entries.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use agentauth_audit::disk::{Directory, RealDirectory};
@@ -17,6 +18,8 @@ pub(super) struct Source(RealDirectory);
 #[derive(Debug)]
 pub(super) struct Follower {
     segments: Vec<u64>,
+    /// In bytes.
+    lengths: BTreeMap<u64, u64>,
     current: Option<(u64, SegmentReader)>,
     progress: Progress,
 }
@@ -72,7 +75,7 @@ pub(super) fn personal(side: &[u8]) -> (&[u8], bool) {
 
 impl Follower {
     pub(super) fn new() -> Self {
-        Self { segments: Vec::new(), current: None, progress: Progress::default() }
+        Self { segments: Vec::new(), lengths: BTreeMap::new(), current: None, progress: Progress::default() }
     }
 
     pub(super) const fn progress(&self) -> &Progress {
@@ -177,12 +180,17 @@ impl Follower {
     }
 
     fn measure(&mut self, source: &Source) {
-        let length = |segment: &u64| source.0.open(&segment_name(*segment)).and_then(|file| file.length()).unwrap_or(0);
-        let at = self.current.as_ref().map(|(segment, _)| *segment);
-        let lengths = || self.segments.iter().map(|segment| (*segment, length(segment)));
-        self.progress.total_bytes = lengths().map(|(_, length)| length).sum();
-        let before: u64 = lengths().filter(|(segment, _)| at.is_some_and(|at| *segment < at)).map(|(_, n)| n).sum();
-        self.progress.read_bytes = before + self.current.as_ref().map_or(0, |(_, reader)| reader.offset());
+        // Only the last one grows.
+        let last = self.segments.last().copied().unwrap_or_default();
+        for &segment in &self.segments {
+            if segment == last || !self.lengths.contains_key(&segment) {
+                let length = source.0.open(&segment_name(segment)).and_then(|file| file.length());
+                self.lengths.insert(segment, length.unwrap_or(0));
+            }
+        }
+        self.progress.total_bytes = self.lengths.values().sum();
+        let (at, offset) = self.current.as_ref().map_or((0, 0), |(segment, reader)| (*segment, reader.offset()));
+        self.progress.read_bytes = self.lengths.range(..at).map(|(_, length)| length).sum::<u64>() + offset;
     }
 }
 

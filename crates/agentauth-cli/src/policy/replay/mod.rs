@@ -21,8 +21,8 @@ const MAX_REMARKS: usize = 5;
 /// Which record, and which policies.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The record: a file of JSON lines, as the audit sink writes it.
-    #[arg(long, value_name = "FILE")]
+    /// The record: the directory of an audit log, or a file of JSON lines.
+    #[arg(long, value_name = "LOG")]
     log: PathBuf,
 
     /// The directory with the policies to try on it.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::change::{Change, Outcome};
 use crate::look::{Look, Mark};
-use crate::text::{counted, shown};
+use crate::text::{counted, number, shown};
 
 /// Changes that are shown unless all are asked for: what a person looks through.
 const FIRST: usize = 20;
@@ -186,30 +186,5 @@ impl Changed {
         let _ = writeln!(out, "{} {what}: {}{on}{ground}{times}", look.mark(mark), shown(&self.action));
         let (agent, principal) = (shown(&self.agent), shown(&self.principal));
         let _ = writeln!(out, "  {agent} for {principal}, evaluation {}", shown(&self.evaluation_id));
-    }
-}
-
-/// With a comma between thousands.
-fn number(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len().saturating_mul(2));
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && digits.len().saturating_sub(at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_told_apart() {
-        for (count, text) in [(0, "0"), (999, "999"), (1204, "1,204"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
-            assert_eq!(number(count), text);
-        }
     }
 }

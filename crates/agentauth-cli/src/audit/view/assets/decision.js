@@ -30,11 +30,15 @@ const principalOf = (record) => {
   return { name: principalName(personal ?? of?.principal), hash: of?.principal_hash };
 };
 
-const authority = (value) => {
-  if (!value) return null;
-  if (typeof value === 'string') return seen(value);
-  return make('details', {}, make('summary', {}, value.scopes ? seen(value.scopes) : 'authority'), json(value));
+const PROOFS = {
+  token: 'by the issuer’s word, in the token',
+  offline_link: 'by a link that the one before it signed',
+  mutual_tls: 'by mutual TLS',
+  forwarded: 'by the word of a trusted proxy',
+  forwarded_certificate: 'by a certificate that a trusted proxy passed on',
 };
+
+const proofOf = (proof) => PROOFS[proof] ?? spoken(proof);
 
 /** From the principal down to the action, each below the one that let it act. */
 const tree = (record, isAllowed) => {
@@ -46,14 +50,14 @@ const tree = (record, isAllowed) => {
     : null;
   const below = chain.reduceRight((inner, link, at) => {
     const isCurrent = at === chain.length - 1;
-    const proof = [link.proof && `proven by ${typeof link.proof === 'string' ? spoken(link.proof) : seen(JSON.stringify(link.proof))}`, link.key && `key ${seen(link.key)}`].filter(Boolean).join(' · ');
+    const proof = [link.proof && `known ${proofOf(link.proof)}`, link.key && `key ${seen(link.key)}`].filter(Boolean).join(' · ');
     return make(
       'li',
       { class: 'agent' },
       make('div', {}, make('b', { title: seen(agentName(link.agent)) }, shortAgent(agentName(link.agent))), make('span', { class: 'note' }, isCurrent ? 'acts' : 'passed it on')),
       make('div', { class: 'dim' }, seen(agentName(link.agent))),
       proof && make('div', { class: 'dim' }, proof),
-      link.authority && make('div', { class: 'dim' }, 'may still: ', authority(link.authority)),
+      link.authority && make('div', { class: 'dim' }, `may: ${seen(link.authority)}`),
       inner && make('ul', {}, inner),
     );
   }, leaf);
@@ -101,6 +105,9 @@ const outcome = (record, related) => {
   );
 };
 
+/** What only some kinds of records have. */
+const PARTS = [['approval', 'The approval'], ['issued', 'What was issued'], ['revocation', 'What was revoked'], ['policy_reload', 'Which policies came into force']];
+
 const headline = (record, isAllowed) => {
   const who = shortAgent(agentName(chainOf(record)[0]?.agent) || record.peer || record.client?.id || '');
   const principal = principalOf(record).name;
@@ -130,9 +137,10 @@ const drawn = (opened) => {
     title,
     opened.is_late ? make('p', { class: 'warning' }, 'The policy allowed it, but this record was written too late, and the action was refused.') : '',
     opened.is_erased ? make('p', { class: 'warning' }, 'What was personal in this record has been erased. Its hash still stands.') : '',
+    record.truncated ? make('p', { class: 'warning' }, 'Parts of this record were too long, and were left out.') : '',
     section(
       'Why',
-      make('p', {}, make('span', { class: 'code' }, seen(record.code)), record.policy_version ? make('span', { class: 'dim' }, ` by policies of version ${seen(record.policy_version)}`) : null),
+      make('p', {}, make('span', { class: isAllowed ? 'code plain-code' : 'code' }, seen(record.code)), record.policy_version ? make('span', { class: 'dim' }, ` by policies of version ${seen(record.policy_version)}`) : null),
       why.length ? make('ul', { class: 'reasons' }, ...why) : null,
       record.obligations?.length ? section('On condition of', json(record.obligations)) : null,
       record.policy_errors?.length ? section('Policies that failed', json(record.policy_errors)) : null,
@@ -169,11 +177,12 @@ const drawn = (opened) => {
           ]),
         )
       : '',
+    ...PARTS.filter(([name]) => record[name]).map(([name, words]) => section(words, json(record[name]))),
     section(
       'How the caller was verified',
       authentication
-        ? facts([['Answer', spoken(authentication.code)], ['Peer', authentication.peer], ['Proof', authentication.peer_proof && spoken(authentication.peer_proof)], ['Entry', String(opened.authentication.number)]])
-        : facts([['Peer', record.peer], ['Proof', record.peer_proof && spoken(record.peer_proof)], ['Client', record.client?.id], ['On record', record.authentication_id ? `no entry of evaluation ${record.authentication_id} is held` : 'nothing apart']]),
+        ? facts([['Answer', spoken(authentication.code)], ['Peer', authentication.peer], ['Known', authentication.peer_proof && proofOf(authentication.peer_proof)], ['Entry', String(opened.authentication.number)]])
+        : facts([['Peer', record.peer], ['Known', record.peer_proof && proofOf(record.peer_proof)], ['Client', record.client?.id], ['On record', record.authentication_id ? `no entry of evaluation ${record.authentication_id} is held` : 'nothing apart']]),
     ),
     section('In the log', facts([['Evaluation', code(record.evaluation_id)], ['Entry', String(opened.number)], ['Leaf hash', code(opened.leaf)]])),
     make('details', { class: 'raw' }, make('summary', {}, 'The record, as it is written'), make('pre', { tabindex: '0' }, seen(pretty(opened.record)))),

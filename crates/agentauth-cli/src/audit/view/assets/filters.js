@@ -17,9 +17,13 @@ const form = () => by('filters');
 
 const show = () => {
   for (const name of NAMES) {
-    const control = form().elements[name];
-    if (control.value !== (values[name] ?? '')) control.value = values[name] ?? '';
-    if (control.classList) control.classList.toggle('active', Boolean(values[name]));
+    const [control, wanted] = [form().elements[name], values[name] ?? ''];
+    if (control instanceof RadioNodeList) {
+      for (const radio of control) radio.checked = radio.value === wanted;
+      continue;
+    }
+    if (control.value !== wanted) control.value = wanted;
+    control.classList.toggle('active', Boolean(wanted));
   }
   by('clear').disabled = Object.keys(values).length === 0;
   by('all-time').hidden = !('since' in values);

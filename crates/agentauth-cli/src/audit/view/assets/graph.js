@@ -4,11 +4,12 @@ import { by, draw, make } from './dom.js';
 import { toggle, value } from './filters.js';
 import { count, counted, seen, shortAgent, shortPrincipal } from './words.js';
 
-const NODE = 26;
-const STEP = 34;
-const MOST_WIDE = 180;
-const LEAST_WIDE = 96;
-const BETWEEN = 44;
+const NODE = 37;
+const STEP = 46;
+const MOST_STEP = 64;
+const MOST_WIDE = 170;
+const LEAST_WIDE = 84;
+const BETWEEN = 27;
 
 let graph = { nodes: [], edges: [] };
 /** Where the keyboard is, by its place among the nodes. */
@@ -40,8 +41,8 @@ const placed = () => {
   return columns;
 };
 
-const fits = (text, width) => {
-  const most = Math.floor((width - 16) / 6.4);
+const fits = (text, width, letter) => {
+  const most = Math.floor((width - 14) / letter);
   return text.length <= most ? text : `${text.slice(0, Math.max(most - 1, 1))}…`;
 };
 
@@ -96,11 +97,13 @@ const paint = () => {
   cursor = Math.min(cursor, graph.nodes.length - 1);
   const wide = Math.min(Math.max((box.clientWidth - (columns.length - 1) * BETWEEN) / columns.length, LEAST_WIDE), MOST_WIDE);
   const gap = columns.length > 1 ? Math.max((box.clientWidth - wide * columns.length) / (columns.length - 1), BETWEEN) : 0;
-  const tall = Math.max(...columns.map((column) => column.length)) * STEP;
+  const longest = Math.max(...columns.map((column) => column.length));
+  const step = Math.min(Math.max(box.clientHeight / longest, STEP), MOST_STEP);
+  const tall = longest * step;
   const spots = new Map();
   columns.forEach((column, c) => {
-    const top = (tall - column.length * STEP) / 2 + (STEP - NODE) / 2;
-    column.forEach((entry, place) => spots.set(entry.at, [c * (wide + gap), top + place * STEP]));
+    const top = (tall - column.length * step) / 2 + (step - NODE) / 2;
+    column.forEach((entry, place) => spots.set(entry.at, [c * (wide + gap), top + place * step]));
   });
   const most = Math.max(...graph.edges.map((edge) => edge.allowed + edge.denied), 1);
   const thick = (n) => 1 + 7 * Math.sqrt(n / most);
@@ -129,7 +132,6 @@ const paint = () => {
       role: 'button',
       tabindex: at === cursor ? '0' : '-1',
       'aria-pressed': String(isChosen),
-      'aria-label': `${kind} ${name}: ${counts}`,
       'data-at': at,
       click: () => {
         cursor = at;
@@ -142,10 +144,11 @@ const paint = () => {
     });
     const denied = (node.denied / Math.max(node.allowed + node.denied, 1)) * wide;
     group.append(
-      draw('title', {}, `${name}: ${counts}`),
-      draw('rect', { class: 'box', width: wide, height: NODE, rx: 4 }),
+      draw('title', {}, `${kind} ${name}: ${counts}`),
+      draw('rect', { class: 'box', width: wide, height: NODE, rx: 5 }),
       draw('rect', { class: 'share', x: 0, y: NODE - 3, width: denied, height: 3, rx: 1.5 }),
-      draw('text', { x: 8, y: 17 }, fits(label(node), wide)),
+      draw('text', { x: 7, y: 15 }, fits(label(node), wide, 6.7)),
+      draw('text', { class: 'n', x: 7, y: 29 }, count(node.allowed + node.denied)),
     );
     return group;
   });

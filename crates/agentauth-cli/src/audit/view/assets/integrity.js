@@ -37,7 +37,7 @@ const verdict = () => {
   const torn = report.torn && `The last ${bytes(report.torn.bytes)} of ${seen(report.torn.segment)} are no entry: a write that is under way, or that a crash has cut off.`;
   const vouched = [entries(anchored) && `${counted(entries(anchored), 'entry is', 'entries are')} anchored: they can neither be cut off nor rewritten.`, entries(signed) && `${counted(entries(signed), 'entry is', 'entries are')} signed, and not anchored: they could be cut off, but not rewritten without the key.`];
   if (!checked.has_key && !checked.has_anchor) {
-    return [torn ? 'warn' : 'unknown', torn ? 'Whole, end torn' : 'Whole, unsigned', ['Every frame, link and tree head is as it was written, by what the files say themselves. Whoever can write them could have written others: give --key and --anchor to know better.', torn]];
+    return [torn ? 'warn' : 'unknown', torn ? 'Whole, end torn' : 'Whole, unsigned', ['Every frame, link and tree head is as it was written, by what the files say themselves. Whoever can write them could have written others: give --key and --anchors to know better.', torn]];
   }
   const suffix = loose && `${counted(loose, 'entry', 'entries')} at the end ${loose === 1 ? 'is' : 'are'} neither signed nor anchored yet: whoever can write the files can change them.`;
   return [torn ? 'warn' : 'good', torn ? 'Verified, end torn' : loose ? `Verified, ${count(loose)} unanchored` : 'Verified', [...vouched, suffix, torn]];

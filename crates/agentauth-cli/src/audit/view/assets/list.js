@@ -58,7 +58,7 @@ const why = (record) => {
   const isAllowed = record.effect === 'allow' && !record.is_late;
   if (!isAllowed) return [make('span', { class: 'code' }, seen(record.code)), dim(` ${seen(record.why)}`)];
   if (record.kind !== 'decision') return [dim(seen(record.why || record.code))];
-  return [record.outcome ? dim(`ended: ${spoken(record.outcome)}`) : dim('outcome unknown'), dim(record.why ? ` · ${seen(record.why)}` : '')];
+  return [record.outcome ? dim(spoken(record.outcome)) : make('span', { class: 'open' }, 'outcome unknown'), dim(record.why ? ` · ${seen(record.why)}` : '')];
 };
 
 const row = (place, height) => {
@@ -148,7 +148,7 @@ export const start = (open) => {
 };
 
 /** Shows the records up to that entry which the filters mean. */
-export const show = async (last, held) => {
+export const show = async (last, held, days) => {
   asking.abort();
   asking = new AbortController();
   upto = last ?? '';
@@ -158,6 +158,7 @@ export const show = async (last, held) => {
   cursor = 0;
   list().scrollTop = 0;
   list().setAttribute('aria-rowcount', length + 1);
+  list().classList.toggle('days', days);
   const beyond = answer.matches > answer.reachable ? ` (the newest ${count(answer.reachable)} are listed: choose a time for those before)` : '';
   by('count').textContent = `${count(answer.matches)} of ${count(held)}${beyond}`;
   paint();

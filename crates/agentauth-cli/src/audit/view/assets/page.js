@@ -7,7 +7,7 @@ import * as list from './list.js';
 import * as graph from './graph.js';
 import * as decision from './decision.js';
 import * as integrity from './integrity.js';
-import { bytes, count, counted, seen, spoken } from './words.js';
+import { bytes, count, counted, date, seen, spoken } from './words.js';
 
 /** How often it is asked what is new, and while the log is being read. In milliseconds. */
 const CALM = 3000;
@@ -48,13 +48,16 @@ const reasons = (summary) => {
   by('reasons').replaceChildren(...(all.length ? shown.map(bar) : [make('li', { class: 'none' }, 'Nothing was denied.')]), ...(more ? [more] : []));
 };
 
+/** Otherwise the day need not stand in each row. */
+const areManyDays = () => state !== null && state.oldest !== null && date(state.oldest) !== date(state.newest);
+
 const refresh = async () => {
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
   const asked = filters.query(last === null ? {} : { upto: last });
   try {
-    const [summary, , edges] = await Promise.all([ask('/api/summary', asked, signal), list.show(last, state?.held ?? 0), ask('/api/graph', asked, signal)]);
+    const [summary, , edges] = await Promise.all([ask('/api/summary', asked, signal), list.show(last, state?.held ?? 0, areManyDays()), ask('/api/graph', asked, signal)]);
     timeline.show(summary);
     reasons(summary);
     filters.offer(summary);

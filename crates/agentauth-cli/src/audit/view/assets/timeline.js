@@ -8,8 +8,14 @@ const HEIGHT = 132;
 const AXIS = 18;
 const TOP = 6;
 
+/** A few bars need not fill all the room. In pixels. */
+const MOST_WIDE = 36;
+
 /** Less is not seen, and one denial among thousands must be. In pixels. */
 const LEAST = 2;
+
+/** Between the times that are written below the bars, in microseconds. */
+const ROUND = [1e-3, 1e-2, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000].map((seconds) => seconds * 1e6);
 
 let timeline = null;
 let cursor = 0;
@@ -45,7 +51,7 @@ const paint = () => {
   const above = room - below;
   const scale = Math.min(most ? above / most : Infinity, mostDenied ? below / mostDenied : Infinity);
   const line = TOP + above;
-  const step = width / total;
+  const step = Math.min(width / total, MOST_WIDE);
   const gap = step > 4 ? 1 : 0;
   const [first, last] = selected();
   box.append(draw('rect', { class: 'chosen', x: first * step, y: 0, width: (last - first + 1) * step, height: HEIGHT - AXIS }));
@@ -59,12 +65,13 @@ const paint = () => {
     bar('deny', timeline.denied[at], at, false);
   }
   box.append(draw('line', { class: 'axis', x1: 0, x2: width, y1: line, y2: line }));
-  const every = Math.ceil(90 / step);
-  for (let at = 0; at < total; at += every) {
-    const x = at * step;
-    if (x + 60 > width && at) break;
+  const least = (80 / step) * timeline.width;
+  const every = ROUND.find((round) => round >= least) ?? least;
+  for (let time = Math.ceil(timeline.start / every) * every; time < starts(total); time += every) {
+    const x = ((time - timeline.start) / timeline.width) * step;
+    if (x + 56 > width) break;
     box.append(draw('line', { class: 'axis', x1: x + 0.5, x2: x + 0.5, y1: HEIGHT - AXIS, y2: HEIGHT - AXIS + 4 }));
-    box.append(draw('text', { x: x + 4, y: HEIGHT - 4 }, tick(starts(at), timeline.width)));
+    box.append(draw('text', { x: x + 4, y: HEIGHT - 4 }, tick(time, every)));
   }
 };
 
@@ -99,7 +106,8 @@ const onKey = (event) => {
 
 const at = (event) => {
   const box = svg().getBoundingClientRect();
-  return Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * bars()), 0), bars() - 1);
+  const step = Math.min(box.width / bars(), MOST_WIDE);
+  return Math.min(Math.max(Math.floor((event.clientX - box.left) / step), 0), bars() - 1);
 };
 
 export const start = () => {

@@ -16,8 +16,10 @@ export const seen = (text) =>
 
 /** A SPIFFE ID by its path, a name without its issuer: where there is no room. The whole stands in the title. */
 export const shortAgent = (name) => {
-  const spiffe = /^spiffe:\/\/[^/]+\/(.+)$/.exec(name);
-  return seen(spiffe ? spiffe[1] : bare(name));
+  const spiffe = /^spiffe:\/\/[^/]+\/(?:agents?\/)?(.+)$/.exec(name);
+  if (!spiffe) return seen(bare(name));
+  const kubernetes = /^ns\/([^/]+)\/sa\/([^/]+)$/.exec(spiffe[1]);
+  return seen(kubernetes ? `${kubernetes[1]}/${kubernetes[2]}` : spiffe[1]);
 };
 
 export const shortPrincipal = (name) => {
