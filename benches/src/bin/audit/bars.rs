@@ -44,7 +44,8 @@ pub(crate) fn table(out: &mut impl Write, bars: &[Bar]) -> io::Result<()> {
     writeln!(out, "\n{:20}  {:>8}  should be", "bar", "is")?;
     for Bar { bar, is, at_least, at_most } in bars {
         let is_missed = at_least.is_some_and(|least| is < &least) || at_most.is_some_and(|most| is > &most);
-        let should = at_least.map(|least| format!("at least {least}")).or(at_most.map(|most| format!("at most {most}")));
+        let should =
+            at_least.map(|least| format!("at least {least}")).or(at_most.map(|most| format!("at most {most}")));
         let missed = if is_missed { "  missed" } else { "" };
         writeln!(out, "{bar:20}  {is:>8.2}  {}{missed}", should.unwrap_or_default())?;
     }
@@ -57,10 +58,8 @@ mod tests {
 
     #[test]
     fn what_is_missed_is_said_so() {
-        let rows = [
-            Row::beside("durable/64", &[20.0], &[14.0], String::new()),
-            Row::alone("frame", 2.5, String::new()),
-        ];
+        let rows =
+            [Row::beside("durable/64", &[20.0], &[14.0], String::new()), Row::alone("frame", 2.5, String::new())];
         let mut out = Vec::new();
         table(&mut out, &bars(&rows)).unwrap();
         json(&mut out, &bars(&rows)).unwrap();

@@ -24,7 +24,11 @@ pub(crate) fn row(made: &Made, rounds: u32) -> Result<Row, Box<dyn Error>> {
         oldest_times.push(asked(made, &oldest, 1)?);
     }
     let (latest, oldest) = (median(latest_times.into_iter()), median(oldest_times.into_iter()));
-    let note = format!("latest denials of one agent {:.1} ms, the oldest record by its id {:.0} ms", latest / 1e3, oldest / 1e3);
+    let note = format!(
+        "latest denials of one agent {:.1} ms, the oldest record by its id {:.0} ms",
+        latest / 1e3,
+        oldest / 1e3
+    );
     Ok(Row::alone(&name, latest.max(oldest), note))
 }
 

@@ -81,7 +81,10 @@ mod tests {
         json(&mut out, &[row]).unwrap();
         table(&mut out, &[Row::alone("frame", 1.5, "a note".into())], 3).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with(r#"{"case":"durable/1","us":22.0,"floor_us":11.0,"ratio":0.5,"over_us":11.0"#), "{text}");
+        assert!(
+            text.starts_with(r#"{"case":"durable/1","us":22.0,"floor_us":11.0,"ratio":0.5,"over_us":11.0"#),
+            "{text}"
+        );
         assert!(text.ends_with("frame          1.50           -       -          -  a note\n"), "{text}");
     }
 }

@@ -32,6 +32,8 @@ pub(super) fn rewrite(
 ) -> Result<(), EraseError> {
     let name = segment.name();
     let unfinished = format!("{name}{UNFINISHED}");
+    // Of an earlier attempt.
+    let _ = directory.remove(&unfinished);
     let written = write(directory, segment, &unfinished, change).and_then(|()| {
         directory.rename(&unfinished, &name)?;
         Ok(directory.sync()?)

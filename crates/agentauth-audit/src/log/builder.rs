@@ -113,7 +113,8 @@ impl AuditLogBuilder {
     }
 
     /// Opens the log although an anchor knows of entries that are not here. That it was done, and how many entries are
-    /// gone, is recorded. For one start, by an operator who knows why: not for a configuration.
+    /// gone, is recorded. For one start, by an operator who knows why: not for a configuration. The anchor goes on knowing
+    /// better, so the log needs another one.
     pub fn acknowledge_loss(mut self) -> Self {
         self.acknowledges_loss = true;
         self

@@ -2,17 +2,20 @@
 
 mod builder;
 mod classes;
+mod due;
 mod error;
 mod gaps;
 mod health;
 mod open;
 mod publish;
 mod queue;
+mod recover;
 mod reserve;
 mod rollback;
 pub(crate) mod scan;
 mod tape;
 mod trouble;
+mod watch;
 mod writer;
 
 use std::fmt;

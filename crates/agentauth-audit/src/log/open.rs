@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use aws_lc_rs::digest;
 
 use super::builder::AuditLogBuilder;
-use super::publish::{Lock, Outbox, Publisher};
+use super::publish::{CHECKPOINT_FILE, Lock, Outbox, Publisher};
 use super::queue::Queue;
 use super::reserve::Reserve;
 use super::rollback::Known;
@@ -120,6 +120,11 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
     }
     let written = if is_new { tape.start_segment() } else { tape.commit() };
     written.map_err(|failure| failure.error)?;
+    if acknowledged.is_some() && names.iter().any(|name| name == CHECKPOINT_FILE) {
+        // It speaks of what is gone, and would do so at the next opening.
+        directory.remove(CHECKPOINT_FILE)?;
+        directory.sync()?;
+    }
 
     let queue = Arc::new(Queue::new(builder.limits));
     queue.counters.is_writing.store(true, Relaxed);

@@ -29,19 +29,19 @@ pub(super) struct Item {
 }
 
 impl Item {
-    const fn bytes(&self) -> usize {
+    pub(super) const fn bytes(&self) -> usize {
         self.payload.len() + self.side.len()
     }
 }
 
 /// Who waits for an item.
 #[derive(Debug)]
-struct Waiter {
-    since: Instant,
+pub(super) struct Waiter {
+    pub(super) since: Instant,
     /// Absent if nobody waits, or nobody any more.
-    done: Option<Acknowledgement>,
+    pub(super) done: Option<Acknowledgement>,
     /// Whether they were told that it is late.
-    is_late: bool,
+    pub(super) is_late: bool,
 }
 
 /// What is bounded.
@@ -58,26 +58,26 @@ pub(super) struct Queue {
     /// There is something to write.
     work: Condvar,
     /// There is something that may become late.
-    watch: Condvar,
-    limits: Limits,
+    pub(super) watch: Condvar,
+    pub(super) limits: Limits,
     pub(super) counters: Counters,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    items: VecDeque<(Item, Waiter)>,
-    bytes: usize,
+pub(super) struct State {
+    pub(super) items: VecDeque<(Item, Waiter)>,
+    pub(super) bytes: usize,
     /// Who waits for the group that is being written, in its order.
-    writing: Vec<Waiter>,
+    pub(super) writing: Vec<Waiter>,
     /// Since when the writer has been busy with one thing.
-    busy: Option<Instant>,
-    gaps: Gaps,
+    pub(super) busy: Option<Instant>,
+    pub(super) gaps: Gaps,
     /// After a write has failed: what is said to those who come, and until when.
-    failed: Option<(AuditError, Instant)>,
-    is_stalled: bool,
-    is_closed: bool,
+    pub(super) failed: Option<(AuditError, Instant)>,
+    pub(super) is_stalled: bool,
+    pub(super) is_closed: bool,
     /// Whether the watch sleeps without an end.
-    watch_sleeps: bool,
+    pub(super) watch_sleeps: bool,
 }
 
 /// What the writer has to do.
@@ -93,7 +93,7 @@ impl Queue {
         Self { state, work: Condvar::new(), watch: Condvar::new(), limits, counters }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // What a panic elsewhere leaves behind is whole: nothing here panics half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -245,39 +245,10 @@ impl Queue {
         // Acknowledgements that are dropped say that the log is closed.
         drop((items, writing));
     }
-
-    /// Tells those who have waited for too long, and marks the log as stalled, until the queue ends.
-    pub(super) fn watch(&self) {
-        let mut late: Vec<Acknowledgement> = Vec::new();
-        let mut state = self.lock();
-        loop {
-            if state.is_closed && state.items.is_empty() && state.writing.is_empty() && state.busy.is_none() {
-                return;
-            }
-            let now = Instant::now();
-            match state.next_late(self.limits.max_wait) {
-                Some(when) if when <= now => {
-                    state.give_up(now, self.limits.max_wait, &mut late, &self.counters);
-                    drop(state);
-                    for done in late.drain(..) {
-                        let _ = done.give(Err(AuditError::Late));
-                    }
-                    state = self.lock();
-                }
-                Some(when) => {
-                    (state, _) = self.watch.wait_timeout(state, when - now).unwrap_or_else(PoisonError::into_inner);
-                }
-                None => {
-                    state.watch_sleeps = true;
-                    state = self.watch.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    state.watch_sleeps = false;
-                }
-            }
-        }
-    }
 }
 
-fn count(counters: &Counters, gaps: &mut Gaps, why: Why, item: &Item) {
+/// Counts a record that is not kept.
+pub(super) fn count(counters: &Counters, gaps: &mut Gaps, why: Why, item: &Item) {
     if item.kind == EntryKind::Record {
         counters.dropped.fetch_add(1, Relaxed);
         gaps.add(why, &item.evaluation_id);
@@ -301,39 +272,5 @@ impl State {
         let is_full = self.items.len() >= limits.records || self.bytes + bytes > limits.bytes;
         // One that is larger than the whole queue has it for itself.
         (is_full && !self.items.is_empty()).then_some((AuditError::Full, Some(Why::QueueFull)))
-    }
-
-    /// When the next one is late, or the writer has been busy for as long.
-    fn next_late(&self, max_wait: Duration) -> Option<Instant> {
-        let queued = self.items.iter().map(|(_, waiter)| waiter);
-        let waited_for = |waiter: &&Waiter| waiter.done.is_some();
-        // Each is in the order in which they came.
-        let oldest = [queued.clone().find(waited_for), self.writing.iter().find(waited_for)];
-        let oldest = oldest.into_iter().flatten().map(|waiter| waiter.since);
-        oldest.chain(self.busy.filter(|_| !self.is_stalled)).min().map(|since| since + max_wait)
-    }
-
-    fn give_up(&mut self, now: Instant, max_wait: Duration, late: &mut Vec<Acknowledgement>, counters: &Counters) {
-        self.is_stalled = true;
-        counters.is_stalled.store(true, Relaxed);
-        let is_late = |waiter: &Waiter| waiter.done.is_some() && waiter.since + max_wait <= now;
-        // These may still be written.
-        for waiter in self.writing.iter_mut().filter(|waiter| is_late(waiter)) {
-            waiter.is_late = true;
-            late.extend(waiter.done.take());
-        }
-        // These are not.
-        let (gaps, bytes) = (&mut self.gaps, &mut self.bytes);
-        self.items.retain_mut(|(item, waiter)| {
-            let stays = !is_late(waiter);
-            if !stays {
-                *bytes -= item.bytes();
-                count(counters, gaps, Why::Stalled, item);
-                late.extend(waiter.done.take());
-            }
-            stays
-        });
-        counters.queue_depth.store(self.items.len() as u64, Relaxed);
-        counters.late.fetch_add(late.len() as u64, Relaxed);
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use agentauth_core::audit::AuditError;
 
+use super::due::Uncovered;
 use super::gaps::Gaps;
 use super::publish::{Lock, Outbox};
 use super::queue::{Item, Queue};
@@ -14,7 +15,7 @@ use super::tape::{Failure, Tape};
 use super::trouble::Trouble;
 use crate::checkpoint::CheckpointKey;
 use crate::erase::Retention;
-use crate::format::{Checkpoint, Closed, EntryKind, Recovered, Refused};
+use crate::format::{Checkpoint, Closed, EntryKind, Refused};
 
 /// When there is a checkpoint, when a new segment, and how soon after a failure it is tried again.
 #[derive(Debug, Clone, Copy)]
@@ -31,38 +32,33 @@ pub(super) type Ending = Arc<Mutex<Result<(), AuditError>>>;
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: Arc<Queue>,
-    tape: Tape,
-    reserve: Reserve,
-    outbox: Arc<Outbox>,
-    key: Option<CheckpointKey>,
-    rhythm: Rhythm,
-    retention: Option<Retention>,
-    has_anchors: bool,
-    ending: Ending,
+    pub(super) queue: Arc<Queue>,
+    pub(super) tape: Tape,
+    pub(super) reserve: Reserve,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) key: Option<CheckpointKey>,
+    pub(super) rhythm: Rhythm,
+    pub(super) retention: Option<Retention>,
+    pub(super) has_anchors: bool,
+    pub(super) ending: Ending,
     /// Held until the last entry is written.
     _lock: Lock,
-    group: Vec<Item>,
+    pub(super) group: Vec<Item>,
     /// Entries that are there although their actions were refused, and of which the log does not say so yet.
-    refused: Vec<u64>,
+    pub(super) refused: Vec<u64>,
     /// What has failed, and how many bytes of it may be there; the next segment says so.
-    broken: Option<(Trouble, u64)>,
+    pub(super) broken: Option<(Trouble, u64)>,
     /// Whether the reserve was given up, and there is no room for a new one.
-    is_full: bool,
+    pub(super) is_full: bool,
     /// When it may be tried again to go on after a failure.
-    next_try: Instant,
-    /// Records since the last checkpoint, and since when there are entries that it does not cover.
-    uncovered: u64,
-    uncovered_since: Option<Instant>,
-    last_checkpoint: Instant,
-    /// Until then, the key that has failed is not asked again.
-    sign_after: Instant,
-    records: u64,
+    pub(super) next_try: Instant,
+    pub(super) uncovered: Uncovered,
+    pub(super) records: u64,
     /// How many entries the latest signed checkpoint covers.
-    signed: u64,
-    is_ending: bool,
+    pub(super) signed: u64,
+    pub(super) is_ending: bool,
     /// What is said to those who come while nothing can be written.
-    error: AuditError,
+    pub(super) error: AuditError,
 }
 
 /// What a [`Writer`] is made of.
@@ -83,7 +79,6 @@ pub(super) struct Parts {
 impl Writer {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { queue, tape, reserve, outbox, key, rhythm, retention, has_anchors, ending, lock } = parts;
-        let now = Instant::now();
         Self {
             queue,
             tape,
@@ -99,12 +94,8 @@ impl Writer {
             refused: Vec::new(),
             broken: None,
             is_full: false,
-            next_try: now,
-            uncovered: 0,
-            // The entry that says that it was opened.
-            uncovered_since: Some(now),
-            last_checkpoint: now,
-            sign_after: now,
+            next_try: Instant::now(),
+            uncovered: Uncovered::since_opening(),
             records: 0,
             signed: 0,
             is_ending: false,
@@ -134,7 +125,7 @@ impl Writer {
 
     /// Writes a group, the gaps before it, and a checkpoint if it is time.
     fn write(&mut self, group: &[Item], gaps: Gaps) {
-        let is_due = |this: &Self| this.checkpoint_is_due(group.len() as u64);
+        let is_due = |this: &Self| this.uncovered.is_due(&this.rhythm, group.len() as u64);
         if group.is_empty() && gaps.is_empty() && !is_due(self) {
             return;
         }
@@ -173,7 +164,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, records: usize) -> Result<(), Failure> {
+    pub(super) fn commit(&mut self, records: usize) -> Result<(), Failure> {
         let start = Instant::now();
         self.tape.commit()?;
         self.queue.counters.wrote(start.elapsed(), records);
@@ -181,88 +172,16 @@ impl Writer {
         Ok(())
     }
 
-    fn has_written(&mut self, records: u64, checkpoint: Option<(u64, String)>) {
+    pub(super) fn has_written(&mut self, records: u64, checkpoint: Option<(u64, String)>) {
         self.records += records;
-        self.uncovered += records;
-        let now = Instant::now();
-        self.uncovered_since.get_or_insert(now);
+        self.uncovered.add(records);
         self.queue.counters.entries.store(self.tape.size(), Relaxed);
         if let Some((size, note)) = checkpoint {
-            (self.uncovered, self.uncovered_since, self.last_checkpoint) = (0, None, now);
+            self.uncovered.cover();
             self.queue.counters.checkpoint_size.store(size, Relaxed);
             self.signed = if self.key.is_some() { size } else { 0 };
             self.outbox.put(size, note, self.is_ending);
         }
-    }
-
-    /// A write has failed: its group is refused.
-    fn fail(&mut self, failure: &Failure, group: &[Item], gaps: Gaps) {
-        self.break_off(failure);
-        self.queue.failed(group, gaps, &self.error, self.next_try);
-        if failure.trouble == Trouble::DiskFull && !self.is_full {
-            self.is_full = true;
-            self.reserve.give_up();
-            // In the room that this has made, the log says that it has stopped.
-            let _ = self.go_on();
-        }
-    }
-
-    /// The segment is not written to any more.
-    fn break_off(&mut self, failure: &Failure) {
-        let Failure { trouble, error, bytes } = failure;
-        tracing::error!(target: "agentauth::audit", %error, code = trouble.word(),
-            "the audit log cannot be written: what must be recorded is refused until it can");
-        self.queue.counters.failed(*trouble);
-        // Several failures in a row leave only one segment behind that was written to.
-        let before = self.broken.map_or(0, |(_, bytes)| bytes);
-        self.broken = Some((*trouble, before.max(*bytes)));
-        self.error = AuditError::Write(error.to_string().into());
-    }
-
-    /// Before a write: sees that the log can be written, or tries to go on after a failure.
-    fn look_after(&mut self, at_once: bool) -> Result<(), AuditError> {
-        if self.broken.is_none() && !self.is_full {
-            match self.tape.look() {
-                Ok(()) => return Ok(()),
-                Err(failure) => self.break_off(&failure),
-            }
-        }
-        let now = Instant::now();
-        if now < self.next_try && !at_once {
-            return Err(self.error.clone());
-        }
-        self.next_try = now + self.rhythm.retry;
-        // The end is told in what room there is.
-        if self.is_full && !self.is_ending {
-            self.reserve.make().map_err(|error| AuditError::Write(error.to_string().into()))?;
-            self.is_full = false;
-        }
-        self.go_on()
-    }
-
-    /// Goes on in a new segment, if the last one has failed.
-    fn go_on(&mut self) -> Result<(), AuditError> {
-        let Some((trouble, bytes)) = self.broken else { return Ok(()) };
-        self.tape.begin();
-        let after = trouble.word().into();
-        self.tape.add_own(EntryKind::Recovered, &Recovered { bytes, sha256: None, kept_in: None, after });
-        if !self.refused.is_empty() {
-            self.tape.add_own(EntryKind::Refused, &Refused { entries: self.refused.clone() });
-        }
-        let gaps = self.queue.take_gaps();
-        for gap in gaps.entries() {
-            self.tape.add_own(EntryKind::Gap, &gap);
-        }
-        if let Err(failure) = self.tape.start_segment() {
-            self.queue.counters.failed(failure.trouble);
-            self.queue.put_back(gaps);
-            self.is_full |= failure.trouble == Trouble::DiskFull;
-            return Err(AuditError::Write(failure.error.to_string().into()));
-        }
-        self.broken = None;
-        self.refused.clear();
-        self.has_written(0, None);
-        Ok(())
     }
 
     fn rotate_if_long(&mut self) {
@@ -270,7 +189,7 @@ impl Writer {
             return;
         }
         self.tape.begin();
-        let is_covered = self.uncovered_since.is_none();
+        let is_covered = self.uncovered.is_empty();
         if let Some(checkpoint) = if is_covered { None } else { self.add_checkpoint() } {
             match self.commit(0) {
                 Ok(()) => self.has_written(0, Some(checkpoint)),
@@ -333,18 +252,8 @@ impl Writer {
 
     /// When the writer has something to do without being asked.
     fn next_wake(&self) -> Instant {
-        let covered = self.uncovered_since.map(|since| since + self.rhythm.time);
-        let heartbeat = self.last_checkpoint + self.rhythm.heartbeat;
-        let due = covered.map_or(heartbeat, |covered| covered.min(heartbeat)).max(self.sign_after);
+        let due = self.uncovered.due(&self.rhythm);
         if self.broken.is_some() || self.is_full { due.max(self.next_try) } else { due }
-    }
-
-    /// Whether it is time, if there are `more` records than were written.
-    fn checkpoint_is_due(&self, more: u64) -> bool {
-        let now = Instant::now();
-        let is_time = self.uncovered_since.is_some_and(|since| since + self.rhythm.time <= now)
-            || self.last_checkpoint + self.rhythm.heartbeat <= now;
-        now >= self.sign_after && (is_time || self.uncovered + more >= self.rhythm.records)
     }
 
     /// Adds a checkpoint of all entries so far to the write. A key that fails adds nothing: an unsigned one would
@@ -356,7 +265,7 @@ impl Writer {
             Err(error) => {
                 tracing::error!(target: "agentauth::audit", %error, code = error.code(), "a checkpoint could not be signed");
                 self.queue.counters.failed(Trouble::SignerFailed);
-                self.sign_after = Instant::now() + self.rhythm.retry;
+                self.uncovered.wait(&self.rhythm);
                 return None;
             }
         };

@@ -44,3 +44,20 @@ impl Erasures {
         MAX_PLACES
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::FaultKind;
+    use super::*;
+
+    #[test]
+    fn more_places_than_are_remembered_are_told() {
+        let (mut erasures, place) = (Erasures::default(), Place { segment: 0, offset: 0 });
+        for number in 0..MAX_PLACES as u64 {
+            assert!(erasures.found(number, place));
+        }
+        assert!(!erasures.found(MAX_PLACES as u64, place));
+        assert!(erasures.named(7) && !erasures.named(7));
+        assert_eq!(FaultKind::TooManyErased(MAX_PLACES).code(), "side_erased_many");
+    }
+}

@@ -64,12 +64,6 @@ pub enum FaultKind {
         /// The last.
         last: u64,
     },
-    /// A segment begins with an entry that stands in those before it.
-    #[error("the segment begins with entry {first}, which those before it have already")]
-    Overlap {
-        /// Its first entry.
-        first: u64,
-    },
     /// A segment does not continue those before it.
     #[error("the segment does not continue the entry before it: that entry was changed, or this header")]
     SegmentLink,
@@ -204,7 +198,6 @@ impl FaultKind {
             Self::SegmentOrigin { .. } => "segment_origin",
             Self::Origin { .. } => "log_origin",
             Self::Missing { .. } => "entries_missing",
-            Self::Overlap { .. } => "segment_overlap",
             Self::SegmentLink => "segment_link",
             Self::SegmentTree => "segment_tree",
             Self::Frame(error) => error.code(),

@@ -238,7 +238,8 @@ impl<'w, 'v> Walk<'w, 'v> {
             _ if header.origin != self.report.origin => {
                 Some((start, FaultKind::SegmentOrigin { origin: header.origin.clone() }))
             }
-            Some(next) if first < next => Some((start, FaultKind::Overlap { first })),
+            // After numbers that have jumped, which is told.
+            Some(next) if first < next => Some((start, FaultKind::SegmentLink)),
             Some(next) if first > next => {
                 Some((self.ended.unwrap_or(start), FaultKind::Missing { from: next, last: first.saturating_sub(1) }))
             }

@@ -1,6 +1,6 @@
 //! `kill -9` at any moment, under load: whatever is acknowledged is there afterwards, and nothing is called damaged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -139,8 +139,11 @@ fn nothing_that_was_acknowledged_is_lost_in_200_kills() {
             verified += 1;
             let entries = assert_whole(&directory);
             found.clear();
+            let mut latest: BTreeMap<String, String> = BTreeMap::new();
             for id in ids(&entries) {
-                assert!(found.insert(id.clone()), "record {id} is there twice");
+                let before = latest.insert(id[..24].to_owned(), id.clone());
+                assert!(before.is_none_or(|before| before < id), "record {id} is there twice, or too late");
+                found.insert(id);
             }
             let lost: Vec<_> = acknowledged.difference(&found).collect();
             assert!(lost.is_empty(), "life {life}: {lost:?} were acknowledged, and are lost");

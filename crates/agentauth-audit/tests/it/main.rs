@@ -14,6 +14,7 @@ mod anchor;
 mod checkpoint;
 mod erase;
 mod faults;
+mod independent;
 mod kill;
 mod log;
 #[cfg(feature = "object-store")]

@@ -10,6 +10,10 @@
     reason = "a test says what it expects by failing"
 )]
 mod authzen;
+mod canary;
+#[allow(dead_code, reason = "fixtures")]
+#[path = "../../../agentauth-core/tests/it/support/dpop_client.rs"]
+mod dpop_client;
 mod extract;
 mod forwarded;
 mod live_identity;

@@ -116,11 +116,11 @@ impl Log {
         let (report, mut text) = (&self.report, String::new());
         let _ = writeln!(
             text,
-            "{} in {}: {}, {} of them, in {} ({} bytes)",
+            "{} in {}: {}, {} of them records, in {} ({} bytes)",
             look.title(&format!("The log {}", shown(&report.origin))),
             shown(&quoted(Path::new(&self.directory))),
             many(report.entries, "entry", "entries"),
-            many(report.records, "a record", "records"),
+            report.records,
             many(report.segments, "segment", "segments"),
             report.bytes,
         );
@@ -193,9 +193,12 @@ fn range(text: &mut String, name: &str, range: &Range, instead: &str) {
         }
         (times, _) => {
             let times = times.map(|(first, last)| format!(", {first} to {last}")).unwrap_or_default();
-            let last = range.until.saturating_sub(1);
             let records = many(range.records, "record", "records");
-            format!("entries {} to {last}, with {records}{times}", range.from)
+            let entries = match range.until.saturating_sub(1) {
+                last if last == range.from => format!("entry {last}"),
+                last => format!("entries {} to {last}", range.from),
+            };
+            format!("{entries}, with {records}{times}")
         }
     };
     let _ = writeln!(text, "  {name:10}{said}");

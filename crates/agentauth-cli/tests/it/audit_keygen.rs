@@ -13,7 +13,7 @@ fn a_key_for_checkpoints_is_made_and_can_be_read_again() {
 
     let folder = Folder::new();
     let run = folder.run(&["audit", "keygen", "example.com/tool-server", "--out", "log.key"], "");
-    assert_eq!((run.status, run.err.as_str()), (0, "the private key is in `log.key`; nobody else may read it\n"));
+    assert_eq!((run.status, run.err.as_str()), (0, "note: the private key is in `log.key`; nobody else may read it\n"));
     assert_eq!(fs::metadata(folder.path("log.key")).unwrap().permissions().mode() & 0o7777, 0o600);
     let key = CheckpointKey::from_file(folder.path("log.key")).unwrap();
     assert_eq!((key.name(), key.verifier_key()), ("example.com/tool-server", run.out.trim_end()));

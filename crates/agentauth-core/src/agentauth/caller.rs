@@ -302,10 +302,12 @@ impl Caller {
             arguments: &action.arguments,
             now,
         };
-        match self.inner.auth.inner.policy.decide(&request).await {
+        let decision = match self.inner.auth.inner.policy.decide(&request).await {
             Ok(decision) => decision,
             Err(error) => Decision::failed(&error),
-        }
+        };
+        // A rejection is logged, and told on: engines may name whom they like, and it does not.
+        decision.masking(self.principal())
     }
 
     /// Refuses for `refusal`, or else if something has been taken back.

@@ -109,10 +109,7 @@ impl Record {
         let Self { delegation, question, reasons, policy_errors, .. } = self;
         let asked = question.as_ref().map(|question| &question.principal);
         let principals = delegation.as_ref().map(|delegation| &delegation.principal).into_iter().chain(asked);
-        for name in principals.filter(|one| one.kind() == PrincipalKind::Subject).map(PrincipalId::subject) {
-            if name.len() < MIN_MASKED_BYTES {
-                continue;
-            }
+        for name in principals.filter_map(name_to_mask) {
             reasons.iter_mut().for_each(|reason| reason.mask(name));
             policy_errors.iter_mut().for_each(|fault| mask(&mut fault.text, name));
         }
@@ -123,6 +120,12 @@ fn shorten(text: &mut Option<Arc<str>>) {
     if let Some(long) = text.as_deref().filter(|text| text.len() > MAX_TEXT_BYTES) {
         *text = Some(beginning(long, MAX_TEXT_BYTES).into());
     }
+}
+
+/// What is taken out of texts about `principal`: the name of a subject, who may be a person.
+pub(crate) fn name_to_mask(principal: &PrincipalId) -> Option<&str> {
+    let name = principal.subject();
+    (principal.kind() == PrincipalKind::Subject && name.len() >= MIN_MASKED_BYTES).then_some(name)
 }
 
 /// Puts [`MASK`] in place of `name`, wherever it stands as a word of its own in `text`.

@@ -13,7 +13,7 @@ mod recorded;
 mod shown;
 mod sink;
 
-pub(crate) use bound::mask;
+pub(crate) use bound::{mask, name_to_mask};
 pub use hop::{HopKey, HopProof, HopRecord};
 pub use json_lines::JsonLinesFile;
 pub use key::AuditKey;

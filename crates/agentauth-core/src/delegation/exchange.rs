@@ -1,6 +1,7 @@
 //! What is asked of an issuer, and what it answers (RFC 8693 §2).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::issuer::Holder;
 use crate::identity::{AgentId, ResourceId};
@@ -98,8 +99,8 @@ impl ExchangeRequest {
     }
 }
 
-/// A token that was issued. Its `Debug` does not show the token.
-#[derive(Debug, Clone)]
+/// A token that was issued. Its `Debug` shows neither the token nor whose it is.
+#[derive(Clone)]
 pub struct IssuedToken {
     pub(crate) token: Secret,
     pub(crate) authority: Authority,
@@ -110,7 +111,7 @@ pub struct IssuedToken {
 }
 
 /// What goes into the issuer's record.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Origin {
     pub(crate) id: Box<str>,
     pub(crate) subject: Box<str>,
@@ -120,6 +121,16 @@ pub(crate) struct Origin {
     pub(crate) audience: ResourceId,
     /// Whose hands it counts in.
     pub(crate) holder: Option<Holder>,
+}
+
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedToken")
+            .field("token", &self.token)
+            .field("authority", &self.authority)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
 }
 
 impl IssuedToken {

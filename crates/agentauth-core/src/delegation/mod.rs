@@ -233,7 +233,7 @@ mod tests {
         let as_named = |demoted: Option<&AgentId>| {
             let token = Arc::clone(&token);
             let (demoted, binding) = (demoted.cloned(), Binding::Bearer);
-            DelegationRecord::of(&Delegation { token, demoted, narrowed: None, binding }, &key)
+            DelegationRecord::of(&Delegation { token, demoted, narrowed: None, binding }, None, &key)
         };
         let workload = AgentId::Spiffe(WORKLOAD.parse().unwrap());
         for (demoted, expected) in [(None, &workload), (Some(&name), &name), (None, &workload)] {

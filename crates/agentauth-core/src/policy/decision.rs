@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::engine::PolicyError;
 use super::{ApprovalTerms, Obligation};
-use crate::audit::mask;
+use crate::audit::{mask, name_to_mask};
+use crate::identity::PrincipalId;
 use crate::text::{beginning, cut};
 
 /// What a caller is told is a sentence.
@@ -287,6 +288,15 @@ impl Decision {
     #[must_use]
     pub fn obligations(&self) -> &[Obligation] {
         &self.obligations
+    }
+
+    /// Takes the name of `principal` out of what only operators are told.
+    pub(crate) fn masking(mut self, principal: &PrincipalId) -> Self {
+        if let Some(name) = name_to_mask(principal) {
+            self.reasons.iter_mut().for_each(|reason| mask(&mut reason.text, name));
+            self.errors.iter_mut().for_each(|fault| mask(&mut fault.text, name));
+        }
+        self
     }
 
     /// What an engine's failure amounts to: a denial.

@@ -81,7 +81,7 @@ fn anywhere(text: &str) -> String {
     text.lines().map(shorten).map(|line| line + "\n").collect()
 }
 
-/// The words, without what changes with every line that is added to a file elsewhere: numbers of lines, and the margin.
+/// The words, without what changes with what is added elsewhere: numbers of lines, the margin, and how many types there are.
 fn comparable(text: &str) -> String {
     let line = |line: &str| {
         let line = line.trim_start();
@@ -92,7 +92,8 @@ fn comparable(text: &str) -> String {
             _ => code.trim_end_matches(['-', '^', '_', ' ']).to_owned(),
         }
     };
-    text.lines().map(line).filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
+    let is_count = |line: &str| line.starts_with("and ") && line.ends_with(" others");
+    text.lines().map(line).filter(|line| !line.is_empty() && !is_count(line)).map(|line| line + "\n").collect()
 }
 
 fn codes(text: &str) -> Vec<&str> {

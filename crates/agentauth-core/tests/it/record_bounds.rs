@@ -67,7 +67,7 @@ fn what_an_engine_says_is_cut_and_that_is_said() {
         let record = decided(decision);
         assert_eq!(record.truncated, cut);
         let [body, _] = halves(&record);
-        assert_eq!(body.contains(r#","truncated":true}"#), cut, "{:.200}", body);
+        assert_eq!(body.contains(r#","truncated":true}"#), cut, "{body:.200}");
         let read = RecordedLine::read(&serde_json::to_vec(&*record).unwrap()).unwrap();
         assert_eq!(matches!(read, RecordedLine::Incomplete), cut, "what was cut is not decided again");
     }

@@ -1,7 +1,7 @@
 //! W3C Trace Context: what is read, what is recorded, what is passed on; and that nothing is decided by it.
 
 use agentauth_core::audit::Record;
-use agentauth_core::{Action, AgentAuth, Caller, Evidence, TRACEPARENT, TRACESTATE, TraceContext};
+use agentauth_core::{Action, AgentAuth, Caller, Evidence, TRACEPARENT, TRACESTATE, TraceContext, TraceError};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::support::court::{Counter, Court, Oracle, authenticate, claims, wait};
@@ -57,7 +57,7 @@ fn a_traceparent_is_read_as_the_standard_has_it() {
         (format!("00-{}é-{PARENT}-01", &TRACE[2..]), None),
     ] {
         let read: Result<TraceContext, _> = text.parse();
-        let code = read.as_ref().map_or_else(|error| error.code(), |_| "read");
+        let code = read.as_ref().map_or_else(TraceError::code, |_| "read");
         assert_eq!(code, if expected.is_some() { "read" } else { "traceparent_malformed" }, "{text}");
         assert_eq!(read.ok().map(|trace| trace.to_string()), expected, "{text}");
     }

@@ -46,7 +46,7 @@ pub const MAX_REASONS: usize = 1024;
 /// words. Whatever else somebody makes up is `_other`; so there are as many series for 10,000 invented names as for one. No
 /// label holds an agent, a principal, a token's id, a resource or an argument.
 ///
-/// Made from the process's global meter provider, so set that first, by [`otlp`](crate::otlp) for instance: what is made before is
+/// Made from the process's global meter provider, so set that first, by `otlp` for instance: what is made before is
 /// never exported.
 ///
 /// ```

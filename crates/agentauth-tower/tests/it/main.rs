@@ -34,6 +34,6 @@ mod scopes;
 mod status;
 mod support;
 mod token_endpoints;
+mod trace;
 #[cfg(feature = "witness")]
 mod witness;
-mod trace;

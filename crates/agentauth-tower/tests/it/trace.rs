@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agentauth_core::identity::svid::X509Svid;
-use agentauth_core::{ResourceId, TRACEPARENT};
+use agentauth_core::{Authority, ResourceId, TRACEPARENT};
 use agentauth_tower::outbound::{Delegator, InProcess, NextHop};
 use agentauth_tower::{AgentAuthLayer, ConnectionPeer, DelegationLayer, RequireScopesLayer, TrustedProxy};
 use http::Request;
@@ -19,10 +19,7 @@ async fn sent_on(headers: &[(&str, &str)], own: Option<(&'static str, &'static s
     let lawyer: Arc<X509Svid> = court.peer(LAWYER);
     let next = Tool::default();
     let delegator = Delegator::builder(InProcess::new(court.service(), court.peer(TOOL_SERVER))).clock(clock()).build();
-    let hop = NextHop::new(
-        ResourceId::new(RECORDS).unwrap(),
-        agentauth_core::Authority::of_scopes(scopes("records:read")),
-    );
+    let hop = NextHop::new(ResourceId::new(RECORDS).unwrap(), Authority::of_scopes(scopes("records:read"))).unwrap();
     let outbound = DelegationLayer::through(delegator, hop).layer(next.clone());
     let gateway = service_fn(move |request: Request<String>| {
         let mut onward = Request::get("https://records.example/api").body(String::new()).unwrap();

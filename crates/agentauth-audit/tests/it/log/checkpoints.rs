@@ -147,6 +147,18 @@ fn a_key_that_fails_leaves_no_unsigned_checkpoint() {
 }
 
 #[test]
+fn a_key_that_has_failed_is_not_asked_for_every_record() {
+    let (disk, works) = (Disk::default(), Arc::new(AtomicBool::new(false)));
+    let signer = Fickle { key: SigningKey::generate(Algorithm::EdDsa).unwrap(), works: Arc::clone(&works) };
+    let key = CheckpointKey::from_signer(ORIGIN, Arc::new(signer)).unwrap();
+    let log = log(&disk).key(key).checkpoint_every(1, NEVER).retry(NEVER).open().unwrap();
+    wait(log.append(allowed("0"))).unwrap();
+    works.store(true, Ordering::SeqCst);
+    wait(log.append(allowed("1"))).unwrap();
+    assert_eq!(names(&disk), ["Opened", "0", "1"]);
+}
+
+#[test]
 fn checkpoints_go_to_the_anchors_and_those_that_fail_are_overtaken() {
     let (disk, witness) = (Disk::default(), Witness::default());
     let log = log(&disk).anchor(witness.clone()).checkpoint_every(1, NEVER).open().unwrap();

@@ -95,6 +95,10 @@ fn the_file_of_the_last_checkpoint_is_asked_as_well() {
     old.put("checkpoint", disk.bytes("checkpoint"));
     let error = AuditLog::builder_in(old.clone()).open().unwrap_err();
     assert_eq!(error.code(), "log_rolled_back");
+    // Once it is acknowledged, it is done with, even if there is a crash before the next checkpoint.
+    let log = AuditLog::builder_in(old.clone()).acknowledge_loss().open().unwrap();
+    AuditLog::builder_in(old.crashed(0)).open().unwrap();
+    log.close().unwrap();
     old.put("checkpoint", b"nonsense".to_vec());
     AuditLog::builder_in(old).open().unwrap();
 }

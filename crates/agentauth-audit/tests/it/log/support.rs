@@ -11,6 +11,7 @@ use agentauth_audit::disk::Directory;
 use agentauth_audit::format::{Body, EntryKind, segment_of};
 use agentauth_audit::read::{SegmentEnd, SegmentReader};
 use agentauth_audit::tree::{Hash, leaf_hash};
+use agentauth_audit::verify::{Verdict, Verifier};
 use agentauth_core::audit::{Append, AuditSink, Record, RecordKind};
 use agentauth_core::jose::{Algorithm, KeySet, SigningKey};
 use agentauth_core::policy::Effect;
@@ -102,8 +103,12 @@ pub(crate) fn segments(directory: &dyn Directory) -> Vec<u64> {
     firsts
 }
 
-/// All entries of a log, each of which must follow the one before; what a failed write has left does not count.
+/// All entries of a log, each of which must follow the one before; what a failed write has left does not count. The
+/// verifier must have nothing to say against it.
 pub(crate) fn entries(directory: &dyn Directory) -> Vec<Read> {
+    let report = Verifier::new().verify(directory).unwrap();
+    let is_empty = segments(directory).is_empty();
+    assert!(report.verdict() == Verdict::Whole || is_empty, "{report:#?}");
     let mut entries: Vec<Read> = Vec::new();
     let mut previous = Hash::default();
     let firsts = segments(directory);

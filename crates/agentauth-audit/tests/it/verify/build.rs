@@ -14,7 +14,7 @@ use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
 use agentauth_audit::verify::{Report, Verifier};
 use serde_json::{Value, json};
 
-use crate::support::{ORIGIN, key};
+use super::keys::{ORIGIN, key};
 
 /// 2027-01-15T08:00:00Z, in microseconds.
 pub(crate) const START: u64 = 1_800_000_000_000_000;
@@ -37,6 +37,12 @@ impl Files {
 
     pub(crate) fn verify(&self) -> Report {
         Verifier::new().verify(self).unwrap()
+    }
+
+    /// Writes them to the disk.
+    pub(crate) fn write(&self, directory: &std::path::Path) {
+        std::fs::create_dir_all(directory).unwrap();
+        self.0.iter().for_each(|(name, content)| std::fs::write(directory.join(name), content).unwrap());
     }
 }
 

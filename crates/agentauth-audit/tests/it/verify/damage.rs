@@ -1,5 +1,7 @@
 //! The mutation table: each kind of damage in each place, and the exact verdict.
 
+use std::collections::BTreeSet;
+
 use agentauth_audit::format::{Body, EntryKind, Frame, SALT_BYTES, SegmentHeader, append_frame, segment_name};
 use agentauth_audit::tree::{Hash, leaf_hash};
 use agentauth_audit::verify::{Report, Verifier};
@@ -246,17 +248,21 @@ fn each_damage_in_each_place_has_its_exact_verdict() {
     let whole = log();
     println!("| damage | told: code, segment+offset, entry |");
     println!("|---|---|");
-    let mut wrong = Vec::new();
+    let (mut wrong, mut codes) = (Vec::new(), BTreeSet::new());
     for (name, change, expected) in table() {
         let mut files = whole.files.clone();
         change(&mut files);
         let found = told(&files.verify());
         println!("| {name} | {found} |");
+        codes.extend(found.split(' ').next().map(str::to_owned));
         if found != expected {
             wrong.push(format!("{name}: {found}, and not {expected}"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    for code in ["segment_name", "segment_chain", "segment_origin", "segment_link", "segment_tree"] {
+        assert!(codes.contains(code), "{code}");
+    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Is the log what was written? And what a proof proves.
 
-mod build;
+pub(crate) mod build;
 mod damage;
 mod every_byte;
 mod own;
 mod proof;
 mod vouched;
 mod written;
+
+/// Of the logs here.
+use crate::support as keys;
