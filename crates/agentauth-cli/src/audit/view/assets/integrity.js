@@ -66,7 +66,7 @@ const draw = () => {
     make('div', { class: 'dialog-bar' }, make('span', { class: 'dim' }, seen(state.progress.origin)), make('button', { type: 'button', class: 'plain', click: () => dialog.close() }, 'Close')),
     make('h2', { id: 'integrity-title', tabindex: '-1' }, make('span', { class: `state ${kind}` }, word)),
     ...sentences.filter(Boolean).map((sentence) => make('p', {}, sentence)),
-    make('p', { class: 'again' }, make('button', { type: 'button', class: 'plain', id: 'verify-again', disabled: checked.is_running, click: again }, 'Verify again'), checked.at ? make('span', { class: 'dim' }, ` last begun ${checked.at.slice(0, 19).replace('T', ' ')}`) : null),
+    make('p', { class: 'again' }, make('button', { type: 'button', class: 'plain', id: 'verify-again', disabled: checked.is_running, click: again }, 'Verify again'), checked.at ? make('span', { class: 'dim' }, ` begun ${checked.at.slice(0, 19).replace('T', ' ')}`) : null),
     make(
       'dl',
       {},
