@@ -40,7 +40,7 @@ const verdict = () => {
     return [torn ? 'warn' : 'unknown', torn ? 'Whole, end torn' : 'Whole, unsigned', ['Every frame, link and tree head is as it was written, by what the files say themselves. Whoever can write them could have written others: give --key and --anchors to know better.', torn]];
   }
   const suffix = loose && `${counted(loose, 'entry', 'entries')} at the end ${loose === 1 ? 'is' : 'are'} neither signed nor anchored yet: whoever can write the files can change them.`;
-  return [torn ? 'warn' : 'good', torn ? 'Verified, end torn' : loose ? `Verified, ${count(loose)} unanchored` : 'Verified', [...vouched, suffix, torn]];
+  return [torn ? 'warn' : 'good', torn ? 'Verified, end torn' : loose ? `Verified, ${count(loose)} ${checked.has_anchor ? 'unanchored' : 'unsigned'}` : 'Verified', [...vouched, suffix, torn]];
 };
 
 const badge = () => {
