@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
-use super::server::refusal;
+use super::refusal::Refusal;
 use crate::CliError;
 
 /// Cannot be guessed.
@@ -66,29 +66,21 @@ impl Gate {
         given.is_some_and(|given| verify_slices_are_equal(given, self.token.as_bytes()).is_ok())
     }
 
-    fn check(&self, request: &Request) -> Result<(), (StatusCode, &'static str, &'static str)> {
+    fn check(&self, request: &Request) -> Result<(), Refusal> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let is_ours = |host: &HeaderValue| host.to_str().is_ok_and(|host| self.is_our_name(host));
         if !hosts.next().is_some_and(is_ours) || hosts.next().is_some() || request.uri().authority().is_some() {
-            return Err((
-                StatusCode::MISDIRECTED_REQUEST,
-                "view_host",
-                "this server is not the one that was asked for",
-            ));
+            return Err(Refusal::Host);
         }
         if request.method() != Method::GET {
-            return Err((StatusCode::METHOD_NOT_ALLOWED, "view_method", "here one can only read"));
+            return Err(Refusal::Method);
         }
         let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
         if !matches!(site, None | Some(b"same-origin" | b"none")) {
-            return Err((StatusCode::FORBIDDEN, "view_site", "another site has asked for this"));
+            return Err(Refusal::Site);
         }
         if request.uri().path().starts_with("/api/") && !self.has_token(request.headers()) {
-            return Err((
-                StatusCode::UNAUTHORIZED,
-                "view_token",
-                "open the URL that `agentauth audit view` has printed",
-            ));
+            return Err(Refusal::Token);
         }
         Ok(())
     }
@@ -104,7 +96,7 @@ impl fmt::Debug for Gate {
 pub(super) async fn watch(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let mut response = match gate.check(&request) {
         Ok(()) => next.run(request).await,
-        Err((status, code, message)) => refusal(status, code, message),
+        Err(refused) => refused.into_response(),
     };
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
@@ -112,5 +104,5 @@ pub(super) async fn watch(State(gate): State<Gate>, request: Request, next: Next
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    response.into_response()
+    response
 }

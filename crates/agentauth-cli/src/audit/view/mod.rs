@@ -9,6 +9,7 @@ mod listener;
 mod names;
 mod page;
 mod records;
+mod refusal;
 mod server;
 mod source;
 mod summary;

@@ -3,13 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
+use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Json, Router};
-use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -20,6 +19,7 @@ use super::index::{Index, MAX_HELD_RECORDS};
 use super::integrity::Integrity;
 use super::page;
 use super::records::{Found, List, Opened, Page};
+use super::refusal::Refusal;
 use super::source::{Follower, Progress, Source};
 use super::summary::Summary;
 
@@ -98,14 +98,9 @@ pub(super) fn router(shown: Arc<Shown>, gate: Gate) -> Router {
         .route("/api/integrity", get(integrity))
         .route("/api/record/{number}", get(by_number))
         .route("/api/evaluation/{id}", get(by_evaluation))
-        .fallback(|| std::future::ready(refusal(StatusCode::NOT_FOUND, "view_path", "there is nothing of this name")))
+        .fallback(|| std::future::ready(Refusal::Path))
         .with_state(shown)
         .layer(middleware::from_fn_with_state(gate, watch))
-}
-
-/// Why nothing is answered.
-pub(super) fn refusal(status: StatusCode, code: &'static str, message: &str) -> Response {
-    (status, Json(json!({ "code": code, "message": message }))).into_response()
 }
 
 /// Answers from the index, on a thread on which one may wait.
@@ -113,8 +108,7 @@ async fn answer<T: Serialize>(shown: Arc<Shown>, what: impl FnOnce(&Shown) -> Op
     let written = tokio::task::spawn_blocking(move || what(&shown).map(|answer| serde_json::to_vec(&answer))).await;
     match written {
         Ok(Some(Ok(json))) => ([(http::header::CONTENT_TYPE, "application/json")], json).into_response(),
-        Ok(None) => refusal(StatusCode::NOT_FOUND, "view_record", "this record is not among those that are held"),
-        _ => refusal(StatusCode::INTERNAL_SERVER_ERROR, "view_failed", "the answer could not be written"),
+        _ => Refusal::Record.into_response(),
     }
 }
 
@@ -123,10 +117,6 @@ type Question<T> = Result<Query<T>, QueryRejection>;
 /// The filter, unless it is none.
 fn filter(question: Question<Filter>) -> Option<Filter> {
     question.ok().map(|Query(filter)| filter).filter(|filter| !filter.is_oversize())
-}
-
-fn no_filter() -> Response {
-    refusal(StatusCode::BAD_REQUEST, "view_filter", "this filter cannot be read, or is too long")
 }
 
 /// Serialised while the index is there to be read.
@@ -166,7 +156,7 @@ struct Integral {
 }
 
 async fn integrity(State(shown): State<Arc<Shown>>, question: Question<Integral>) -> Response {
-    let Ok(Query(Integral { check })) = question else { return no_filter() };
+    let Ok(Query(Integral { check })) = question else { return Refusal::Filter.into_response() };
     if check {
         shown.integrity.begin();
     }
@@ -176,14 +166,14 @@ async fn integrity(State(shown): State<Arc<Shown>>, question: Question<Integral>
 async fn summary(State(shown): State<Arc<Shown>>, question: Question<Filter>) -> Response {
     match filter(question) {
         Some(filter) => answer(shown, move |shown| written(&Summary::of(&shown.index(), &filter))).await,
-        None => no_filter(),
+        None => Refusal::Filter.into_response(),
     }
 }
 
 async fn graph(State(shown): State<Arc<Shown>>, question: Question<Filter>) -> Response {
     match filter(question) {
         Some(filter) => answer(shown, move |shown| written(&Graph::of(&shown.index(), &filter))).await,
-        None => no_filter(),
+        None => Refusal::Filter.into_response(),
     }
 }
 
@@ -192,13 +182,13 @@ async fn records(State(shown): State<Arc<Shown>>, question: Question<Filter>, pa
         (Some(filter), Ok(Query(page))) => {
             answer(shown, move |shown| written(&List::of(&shown.index(), &filter, &page))).await
         }
-        _ => no_filter(),
+        _ => Refusal::Filter.into_response(),
     }
 }
 
 async fn by_number(State(shown): State<Arc<Shown>>, number: Result<Path<u64>, PathRejection>) -> Response {
     let Ok(Path(number)) = number else {
-        return no_filter();
+        return Refusal::Filter.into_response();
     };
     answer(shown, move |shown| {
         let found = Found::by_number(&shown.index(), number)?;
