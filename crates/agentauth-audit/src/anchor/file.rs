@@ -67,6 +67,22 @@ impl FileAnchor {
         Ok((whole.notes, begin + whole.end as u64))
     }
 
+    /// Adds `note`, unless it is the last that is there.
+    fn remember(&self, file: &mut File, note: &str, next: &Head) -> Result<(), AnchorError> {
+        let (notes, end) = self.read(file)?;
+        if let Some(last) = notes.last() {
+            let known = head(last)?;
+            if known.origin != next.origin {
+                return Err(AnchorError::Refused("the file remembers another log; each log has its own".into()));
+            }
+            check_growth(&known, next)?;
+            if last == note {
+                return Ok(());
+            }
+        }
+        self.append(file, end, note).map_err(|error| failed(&self.path, &error))
+    }
+
     fn append(&self, file: &mut File, end: u64, note: &str) -> io::Result<()> {
         if file.metadata()?.len() > end {
             // A crash has left half a note, for which nobody was told that it counts.
@@ -86,21 +102,13 @@ impl AnchorSink for FileAnchor {
 
     fn anchor(&self, note: &str, _: &dyn ConsistencyProofs) -> Result<(), AnchorError> {
         let next = head(note)?;
-        let failed = |error: &io::Error| failed(&self.path, error);
-        let mut file = OpenOptions::new().read(true).append(true).open(&self.path).map_err(|error| failed(&error))?;
+        let file = OpenOptions::new().read(true).append(true).open(&self.path);
+        let mut file = file.map_err(|error| failed(&self.path, &error))?;
         file.try_lock().map_err(|_| AnchorError::Unavailable("another process writes to the file".into()))?;
-        let (notes, end) = self.read(&file)?;
-        if let Some(last) = notes.last() {
-            let known = head(last)?;
-            if known.origin != next.origin {
-                return Err(AnchorError::Refused("the file remembers another log; each log has its own".into()));
-            }
-            check_growth(&known, &next)?;
-            if last == note {
-                return Ok(());
-            }
-        }
-        self.append(&mut file, end, note).map_err(|error| failed(&error))
+        let remembered = self.remember(&mut file, note, &next);
+        // Closing it would do, but for a process that is being started meanwhile, which has it open until then.
+        let _ = file.unlock();
+        remembered
     }
 
     fn anchored(&self, origin: &str) -> Result<Vec<String>, AnchorError> {

@@ -12,8 +12,8 @@ mod audit_ask;
 mod audit_erase;
 mod audit_keygen;
 mod audit_ocsf;
-mod audit_view;
 mod audit_verify;
+mod audit_view;
 mod delegation;
 /// A small log.
 #[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]
