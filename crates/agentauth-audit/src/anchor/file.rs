@@ -67,8 +67,7 @@ impl FileAnchor {
         Ok((whole.notes, begin + whole.end as u64))
     }
 
-    /// Adds `note`, unless it is the last that is there.
-    fn remember(&self, file: &mut File, note: &str, next: &Head) -> Result<(), AnchorError> {
+    fn anchor_locked(&self, file: &mut File, next: &Head, note: &str) -> Result<(), AnchorError> {
         let (notes, end) = self.read(file)?;
         if let Some(last) = notes.last() {
             let known = head(last)?;
@@ -80,18 +79,7 @@ impl FileAnchor {
                 return Ok(());
             }
         }
-        self.append(file, end, note).map_err(|error| failed(&self.path, &error))
-    }
-
-    fn append(&self, file: &mut File, end: u64, note: &str) -> io::Result<()> {
-        if file.metadata()?.len() > end {
-            // A crash has left half a note, for which nobody was told that it counts.
-            file.set_len(end)?;
-            file.sync_data()?;
-        }
-        let mark = format!("{MARK}{} {:08x}\n", note.len(), crc32c::crc32c(note.as_bytes()));
-        file.write_all(format!("{mark}{note}").as_bytes())?;
-        file.sync_data()
+        append(file, end, note).map_err(|error| failed(&self.path, &error))
     }
 }
 
@@ -102,13 +90,13 @@ impl AnchorSink for FileAnchor {
 
     fn anchor(&self, note: &str, _: &dyn ConsistencyProofs) -> Result<(), AnchorError> {
         let next = head(note)?;
-        let file = OpenOptions::new().read(true).append(true).open(&self.path);
-        let mut file = file.map_err(|error| failed(&self.path, &error))?;
+        let options = OpenOptions::new().read(true).append(true).open(&self.path);
+        let mut file = options.map_err(|error| failed(&self.path, &error))?;
         file.try_lock().map_err(|_| AnchorError::Unavailable("another process writes to the file".into()))?;
-        let remembered = self.remember(&mut file, note, &next);
+        let anchored = self.anchor_locked(&mut file, &next, note);
         // Closing it would do, but for a process that is being started meanwhile, which has it open until then.
         let _ = file.unlock();
-        remembered
+        anchored
     }
 
     fn anchored(&self, origin: &str) -> Result<Vec<String>, AnchorError> {
@@ -122,6 +110,17 @@ impl AnchorSink for FileAnchor {
             _ => Ok(notes),
         }
     }
+}
+
+fn append(file: &mut File, end: u64, note: &str) -> io::Result<()> {
+    if file.metadata()?.len() > end {
+        // A crash has left half a note, for which nobody was told that it counts.
+        file.set_len(end)?;
+        file.sync_data()?;
+    }
+    let mark = format!("{MARK}{} {:08x}\n", note.len(), crc32c::crc32c(note.as_bytes()));
+    file.write_all(format!("{mark}{note}").as_bytes())?;
+    file.sync_data()
 }
 
 fn head(note: &str) -> Result<Head, AnchorError> {

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::{fmt, io};
 
 use agentauth_core::Timestamp;
 use agentauth_core::identity::PrincipalId;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::EraseError;
@@ -18,8 +20,8 @@ pub const MAX_REASON_BYTES: usize = 1024;
 /// So many numbers are named in one entry, which must not be longer than the longest record: each has 20 digits at most.
 const MAX_NAMED: usize = 20_000;
 
-/// Tells by what is personal of an entry whether it is to be erased.
-type Choice = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+/// Tells by the payload of an entry and by what is personal of it whether that is to be erased.
+type Choice = Box<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
 
 /// What is personal of some entries is to be erased: the sides of their frames become zeros of the same length.
 ///
@@ -67,18 +69,21 @@ impl Erasure {
     }
 
     /// Of each entry too whose personal part names `principal`, in whatever role; in any of its tenants, if none is said.
+    /// What people have written, such as the reason of a revocation, is not searched for names.
     #[must_use]
-    pub fn principal(self, principal: &PrincipalId) -> Self {
+    pub fn principal(mut self, principal: &PrincipalId) -> Self {
         let principal = principal.clone();
-        self.matching(move |personal| {
-            serde_json::from_slice(personal).is_ok_and(|value: Value| names(&value, &principal))
-        })
+        self.choices.push(Box::new(move |payload, personal| {
+            serde_json::from_slice(personal)
+                .is_ok_and(|value: Value| names(&value, &principal) || is_issued_to(payload, &value, &principal))
+        }));
+        self
     }
 
     /// Of each entry too whose personal part (JSON, as it is written) satisfies `choice`.
     #[must_use]
     pub fn matching(mut self, choice: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
-        self.choices.push(Box::new(choice));
+        self.choices.push(Box::new(move |_, personal| choice(personal)));
         self
     }
 
@@ -168,7 +173,7 @@ impl Erasure {
             return false;
         }
         let personal = side.get(SALT_BYTES..).unwrap_or_default();
-        self.entries.contains(&body.number) || self.choices.iter().any(|choice| choice(personal))
+        self.entries.contains(&body.number) || self.choices.iter().any(|choice| choice(body.payload, personal))
     }
 }
 
@@ -205,6 +210,17 @@ fn names(value: &Value, principal: &PrincipalId) -> bool {
         Value::String(text) => text.split_once('#') == Some((principal.issuer().as_str(), principal.subject())),
         _ => false,
     }
+}
+
+/// Whether a token was issued to the principal: whose subject it is, its issuer's record need not say twice.
+fn is_issued_to(payload: &[u8], personal: &Value, principal: &PrincipalId) -> bool {
+    #[derive(Deserialize)]
+    struct Issuer<'p> {
+        #[serde(borrow)]
+        server: Cow<'p, str>,
+    }
+    personal.get("subject").and_then(Value::as_str) == Some(principal.subject())
+        && serde_json::from_slice(payload).is_ok_and(|Issuer { server }| server == principal.issuer().as_str())
 }
 
 fn is_of(members: &Map<String, Value>, principal: &PrincipalId) -> bool {

@@ -131,6 +131,10 @@ impl Backward {
         let (mut next, mut pieces) = (first, Vec::<u64>::new());
         let (end, damage): (u64, Option<DamageKind>) = loop {
             let offset = reader.offset();
+            // What a failed write has left behind the last entry that counts is none.
+            if behind == Some(next) {
+                break (offset, None);
+            }
             match reader.next_entry() {
                 Ok(entry) => {
                     if let Err(kind) = read(&entry, Some(next)) {

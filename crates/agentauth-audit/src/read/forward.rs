@@ -94,6 +94,11 @@ impl Forward {
             if self.is_over {
                 return None;
             }
+            // What a failed write has left behind the last entry that counts is none.
+            if self.reader.is_some() && self.next.is_some_and(|next| self.following() == Some(next)) {
+                self.pass();
+                continue;
+            }
             let Some(reader) = &mut self.reader else {
                 match self.open() {
                     Ok(true) => continue,
@@ -208,6 +213,11 @@ impl Forward {
 
     fn has_more(&self) -> bool {
         self.at.saturating_add(1) < self.segments.len()
+    }
+
+    /// The first entry of the next segment.
+    fn following(&self) -> Option<u64> {
+        self.segments.get(self.at.saturating_add(1)).copied()
     }
 
     fn again(&mut self, offset: u64) {

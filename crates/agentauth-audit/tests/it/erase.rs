@@ -1,9 +1,10 @@
 //! What is personal can be erased, and everything that was said of the log stays true.
 
+use agentauth_audit::anchor::{ConsistencyProofs as _, SegmentProofs};
 use agentauth_audit::disk::Directory;
 use agentauth_audit::erase::{EraseError, Erasure, MAX_REASON_BYTES};
 use agentauth_audit::format::{EntryKind, segment_name};
-use agentauth_audit::read::SegmentReader;
+use agentauth_audit::read::{Filter, Log, Matches, SegmentReader};
 use agentauth_core::Timestamp;
 use agentauth_core::identity::{IssuerId, PrincipalId};
 use serde_json::Value;
@@ -99,6 +100,9 @@ fn a_principal_is_found_in_each_role_and_no_other_is_taken_for_it() {
         (format!(r#"{{"principal":{{"issuer":"{ISSUER}","subject":"alice2"}}}}"#), false),
         (format!(r#"{{"by":"{ISSUER}#alice#2"}}"#), false),
         (r#"{"principal":{"subject":"alice"}}"#.into(), false),
+        // The server of these records is the issuer: so are the tokens that it has issued.
+        (r#"{"subject":"alice"}"#.into(), true),
+        (r#"{"subject":"bob"}"#.into(), false),
     ] {
         let directory = Disk::new(4).mount();
         Fixture::new(&directory).personal(side.as_bytes());
@@ -141,10 +145,20 @@ fn what_cannot_be_erased_is_told() {
 fn what_a_failed_write_has_left_does_not_count_and_goes() {
     let (disk, directory) = a_log(8);
     let before = assert_whole(&directory);
+    let read = |disk: &Disk| {
+        let log = Log::of("court", disk.copy().mount()).unwrap();
+        let numbers = |found: Matches| {
+            found.map(|record| record.map(|record| record.number())).collect::<Result<Vec<_>, _>>().unwrap()
+        };
+        let proof = SegmentProofs::new(&disk.mount()).prove(3, 12).unwrap();
+        (numbers(log.oldest_first(&Filter::new())), numbers(log.newest_first(&Filter::new())), proof)
+    };
+    let reads = read(&disk);
     // A record of alice that was refused, and half of another.
     let first = disk.content(&segment_name(0));
     disk.put(&segment_name(0), &[&first[..], &first[first.len() / 3..first.len() / 2]].concat());
     assert_eq!(assert_whole(&directory), before);
+    assert_eq!(read(&disk), reads);
     let report = Erasure::new("a mistake").unwrap().entry(9).run(&directory, NOW).unwrap();
     assert_eq!((report.erased, report.segments), (1, 2));
     assert_eq!(disk.content(&segment_name(0)), first);

@@ -49,7 +49,7 @@ impl<'d> Fixture<'d> {
     /// A record whose personal part is this JSON.
     pub(crate) fn personal(&mut self, json: &[u8]) {
         let side = [&[9; SALT_BYTES][..], json].concat();
-        self.add(EntryKind::Record, &json!({}), &side);
+        self.add(EntryKind::Record, &json!({"server": ISSUER}), &side);
     }
 
     pub(crate) fn checkpoint(&mut self) -> u64 {
