@@ -12,12 +12,12 @@ use agentauth_audit::verify::{Proof, Verdict, Verifier, Which, prove};
 use libfuzzer_sys::fuzz_target;
 
 /// A key that has signed none of the seeds.
-const KEY: &str = "log.example/tools+a5f5a71f+AQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJ";
+const KEY: &str = "log.example/tools+3fc6eda7+AfRFXHfDXOOICotTWT3dE1+qaoJ2OJoOoqkpOx8fvwxb";
 
 fuzz_target!(|data: &[u8]| {
-    // The number of the first entry of the second segment, and where it begins; then both.
-    if let Some((&[first, at], bytes)) = data.split_first_chunk::<2>() {
-        let at = (bytes.len() * usize::from(at)).div_ceil(256);
+    // The number of the first entry of the second segment, and where that begins; then both.
+    if let Some((&[first, low, high], bytes)) = data.split_first_chunk::<3>() {
+        let at = usize::from(u16::from_le_bytes([low, high]));
         let (one, two) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
         let mut files = vec![(segment_name(0), one.to_vec())];
         if first > 0 {

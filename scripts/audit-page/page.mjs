@@ -138,7 +138,9 @@ try {
   await page.click('#integrity');
   await page.waitForFunction(() => document.querySelector('#verify-again:not(:disabled)'), { timeout: 120_000 });
   seen.integrity = await page.$eval('#integrity-dialog', (element) => element.textContent);
+  seen.badge = await page.$eval('#integrity', (element) => element.textContent.trim());
   await audited(page, 'integrity');
+  seen.contrast.integrity = await contrasts(page);
   await picture(page, 'integrity');
   await page.keyboard.press('Escape');
 
@@ -147,7 +149,7 @@ try {
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   seen.narrow_overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   await picture(page, 'narrow');
-  await page.evaluate(() => document.querySelector('#list').scrollIntoView());
+  await page.evaluate(() => document.querySelector('#graph-title').scrollIntoView());
   await picture(page, 'narrow-list');
   await audited(page, 'narrow');
   await page.setViewport({ width: 1440, height: 900 });

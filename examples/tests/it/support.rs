@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use agentauth_audit::read::Log;
 use agentauth_tower::client::HttpsClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -179,8 +180,8 @@ impl ToolServer {
 
     /// The tool server [`HERE`] for the tokens of the issuer with this identifier.
     pub(crate) fn for_issuer(issuer: &str, secret: &str, client: HttpsClient, name: &str, flags: &[&str]) -> Self {
-        let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.jsonl", std::process::id()));
-        let _ = std::fs::remove_file(&audit);
+        let audit = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.audit", std::process::id()));
+        let _ = std::fs::remove_dir_all(&audit);
         let mut command = Command::new(env!("CARGO_BIN_EXE_tool-server"));
         command
             .args(["--listen", "127.0.0.1:0", "--resource", HERE, "--issuer", issuer])
@@ -228,11 +229,15 @@ impl ToolServer {
 
     /// The reason that the record gives for the refusal with this body.
     pub(crate) fn code(&self, body: &Value) -> String {
-        let record = std::fs::read_to_string(&self.audit).unwrap();
-        let mut lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let line = lines.find(|line| line["evaluation_id"] == body["evaluation_id"]).expect("a record of the refusal");
-        line["code"].as_str().unwrap().to_owned()
+        recorded_code(&self.audit, body)
     }
+}
+
+/// The reason that the log `audit` gives for the refusal with this body.
+pub(crate) fn recorded_code(audit: &Path, body: &Value) -> String {
+    let id = body["evaluation_id"].as_str().expect("a refusal names its record");
+    let found = Log::open(audit).unwrap().find(id).unwrap();
+    found.first().expect("a record of the refusal").view().unwrap().code().to_owned()
 }
 
 /// `(status, code)` as [`ToolServer::outcome`] has it.

@@ -67,15 +67,19 @@ impl FileAnchor {
         Ok((whole.notes, begin + whole.end as u64))
     }
 
-    fn append(&self, file: &mut File, end: u64, note: &str) -> io::Result<()> {
-        if file.metadata()?.len() > end {
-            // A crash has left half a note, for which nobody was told that it counts.
-            file.set_len(end)?;
-            file.sync_data()?;
+    fn anchor_locked(&self, file: &mut File, next: &Head, note: &str) -> Result<(), AnchorError> {
+        let (notes, end) = self.read(file)?;
+        if let Some(last) = notes.last() {
+            let known = head(last)?;
+            if known.origin != next.origin {
+                return Err(AnchorError::Refused("the file remembers another log; each log has its own".into()));
+            }
+            check_growth(&known, next)?;
+            if last == note {
+                return Ok(());
+            }
         }
-        let mark = format!("{MARK}{} {:08x}\n", note.len(), crc32c::crc32c(note.as_bytes()));
-        file.write_all(format!("{mark}{note}").as_bytes())?;
-        file.sync_data()
+        append(file, end, note).map_err(|error| failed(&self.path, &error))
     }
 }
 
@@ -86,21 +90,13 @@ impl AnchorSink for FileAnchor {
 
     fn anchor(&self, note: &str, _: &dyn ConsistencyProofs) -> Result<(), AnchorError> {
         let next = head(note)?;
-        let failed = |error: &io::Error| failed(&self.path, error);
-        let mut file = OpenOptions::new().read(true).append(true).open(&self.path).map_err(|error| failed(&error))?;
+        let options = OpenOptions::new().read(true).append(true).open(&self.path);
+        let mut file = options.map_err(|error| failed(&self.path, &error))?;
         file.try_lock().map_err(|_| AnchorError::Unavailable("another process writes to the file".into()))?;
-        let (notes, end) = self.read(&file)?;
-        if let Some(last) = notes.last() {
-            let known = head(last)?;
-            if known.origin != next.origin {
-                return Err(AnchorError::Refused("the file remembers another log; each log has its own".into()));
-            }
-            check_growth(&known, &next)?;
-            if last == note {
-                return Ok(());
-            }
-        }
-        self.append(&mut file, end, note).map_err(|error| failed(&error))
+        let anchored = self.anchor_locked(&mut file, &next, note);
+        // Closing it would do, but for a process that is being started meanwhile, which has it open until then.
+        let _ = file.unlock();
+        anchored
     }
 
     fn anchored(&self, origin: &str) -> Result<Vec<String>, AnchorError> {
@@ -114,6 +110,17 @@ impl AnchorSink for FileAnchor {
             _ => Ok(notes),
         }
     }
+}
+
+fn append(file: &mut File, end: u64, note: &str) -> io::Result<()> {
+    if file.metadata()?.len() > end {
+        // A crash has left half a note, for which nobody was told that it counts.
+        file.set_len(end)?;
+        file.sync_data()?;
+    }
+    let mark = format!("{MARK}{} {:08x}\n", note.len(), crc32c::crc32c(note.as_bytes()));
+    file.write_all(format!("{mark}{note}").as_bytes())?;
+    file.sync_data()
 }
 
 fn head(note: &str) -> Result<Head, AnchorError> {

@@ -29,6 +29,7 @@ fn help_explains_each_command() {
         ("help_audit_erase", &["audit", "erase", "--help"]),
         ("help_audit_keygen", &["audit", "keygen", "--help"]),
         ("help_audit_verify", &["audit", "verify", "--help"]),
+        ("help_audit_view", &["audit", "view", "--help"]),
         ("help_audit_prove", &["audit", "prove", "--help"]),
         ("help_audit_check_proof", &["audit", "check-proof", "--help"]),
         ("help_keys_generate", &["keys", "generate", "--help"]),

@@ -6,14 +6,15 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stdout,
     reason = "a test says what it expects by failing"
 )]
 mod audit_ask;
 mod audit_erase;
 mod audit_keygen;
 mod audit_ocsf;
-mod audit_view;
 mod audit_verify;
+mod audit_view;
 mod delegation;
 /// A small log.
 #[allow(dead_code, reason = "it is written for the tests of the library, which use more of it")]

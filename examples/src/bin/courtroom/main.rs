@@ -4,12 +4,14 @@
 //! Alice lets her lawyer act for her. The lawyer files a motion; the lawyer's clerk fetches a record with a narrower
 //! delegation, and has a robot read a few pages in the archive with one that is narrower still: once through the token
 //! service, and once by tokens that their holders have narrowed themselves. Then everything that must fail is tried. Each answer is compared with the reason it must have; the
-//! reasons are read from the record, where the servers wrote them before they answered.
+//! reasons are read from the record, where the servers wrote them before they answered. In the end the record itself is
+//! put to the proof.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that shows something prints it")]
 
 mod agent;
 mod forgery;
+mod proof;
 mod register;
 mod report;
 mod servers;
@@ -44,6 +46,8 @@ async fn run() -> Result<usize, Error> {
         report::chain(chain)?;
     }
     report::record(&world.record_of_the_day()?);
+    world.close_record()?;
+    let uncaught = proof::hold(&world)?;
     world.close()?;
-    Ok(report::verdict(&acts))
+    Ok(report::verdict(&acts) + uncaught)
 }

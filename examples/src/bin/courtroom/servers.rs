@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use agentauth_audit::AuditLog;
 use agentauth_axum::{
     AgentAuthLayer, Caller, MtlsListener, Rejection, RequireScopesLayer, resource_metadata, serve, token_service,
 };
 use agentauth_cedar::{CedarPolicies, Sources};
-use agentauth_core::audit::JsonLinesFile;
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::chain::ChainSettings;
 use agentauth_core::state::{MemoryApprovalStore, MemoryRevocations};
@@ -28,7 +28,7 @@ const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/courtroom"
 /// What the servers keep together.
 pub(crate) struct Books {
     /// What was decided.
-    pub(crate) record: Arc<JsonLinesFile>,
+    pub(crate) record: AuditLog,
     /// What does not count any more.
     pub(crate) revocations: Arc<MemoryRevocations>,
 }
@@ -129,7 +129,7 @@ fn following_chains(engine: AgentAuthBuilder, resource: &ResourceId) -> AgentAut
 }
 
 fn engine(ca: &Ca, resource: &ResourceId, sts: &TokenService, books: &Books) -> Result<AgentAuthBuilder, Error> {
-    let (record, revocations) = (Arc::clone(&books.record), Arc::clone(&books.revocations));
+    let (record, revocations) = (books.record.clone(), Arc::clone(&books.revocations));
     let issuer = TrustedIssuer::rfc8693(sts.issuer().id().as_str(), sts.issuer().keys());
     // Its `entities.json` is for its cases, with names that last. This issuer is at a port of today.
     let mut sources = Sources::read(POLICIES)?;

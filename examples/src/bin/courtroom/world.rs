@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentauth_core::audit::JsonLinesFile;
+use agentauth_audit::anchor::FileAnchor;
+use agentauth_audit::checkpoint::{CheckpointKey, CheckpointVerifier};
+use agentauth_audit::format::EntryKind;
+use agentauth_audit::read::{Filter, Log, LogRecord};
+use agentauth_audit::{AuditLog, WriteClass, WriteClasses};
 use agentauth_core::binding::dpop::Dpop;
 use agentauth_core::delegation::{Consent, IssuerBuilder};
 use agentauth_core::jose::{Algorithm, SigningKey};
-use agentauth_core::{Approvals, Clock as _, Issuer, ManualClock, ResourceId, SystemClock, TokenService};
+use agentauth_core::{Approvals, Clock as _, Issuer, ManualClock, ResourceId, SystemClock, SystemRandom, TokenService};
 use agentauth_examples::ca::Ca;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -19,6 +23,11 @@ use crate::agent::Agent;
 use crate::servers::{self, Books};
 
 pub(crate) const TRUST_DOMAIN: &str = "court.example";
+
+/// What the record is called.
+const RECORD: &str = "court.example/record";
+/// Small, so that a day fills several.
+const SEGMENT_BYTES: u64 = 16 * 1024;
 
 /// Alice's case, and Bob's.
 pub(crate) const ALICES_CASE: &str = "2026-17";
@@ -44,6 +53,10 @@ pub(crate) struct World {
     pub(crate) clerk: Agent,
     pub(crate) robot: Agent,
     pub(crate) thief: Agent,
+    /// What the servers write together.
+    record: AuditLog,
+    /// What its checkpoints are verified by.
+    pub(crate) verifier: CheckpointVerifier,
     folder: PathBuf,
 }
 
@@ -52,8 +65,17 @@ impl World {
         let ca = Ca::new(TRUST_DOMAIN)?;
         let folder = std::env::temp_dir().join(format!("courtroom-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        let record = Arc::new(JsonLinesFile::open(folder.join("record.jsonl"))?);
-        let books = Books { record, revocations: Arc::default() };
+        let key = CheckpointKey::generate(RECORD, &SystemRandom)?;
+        let verifier = CheckpointVerifier::new([key.verifier_key()])?;
+        let record = AuditLog::builder(folder.join("record"))
+            .origin(RECORD)
+            .key(key)
+            .anchor(FileAnchor::open(folder.join("elsewhere"))?)
+            // Each answer is looked up in the record as soon as it is there.
+            .classes(WriteClasses::all(WriteClass::Durable))
+            .segment_bytes(SEGMENT_BYTES)
+            .open()?;
+        let books = Books { record: record.clone(), revocations: Arc::default() };
 
         let (sts_socket, sts) = bind().await?;
         let (court_socket, court) = bind().await?;
@@ -75,7 +97,7 @@ impl World {
         let yesterday = issuer(same_key()?)?.clock(Arc::new(a_day_ago)).build()?;
         let reckless = issuer(same_key()?)?.max_actors(16).build()?;
         let issuer = issuer(key)?.revocations(Arc::clone(&books.revocations)).build()?;
-        let service = TokenService::new(issuer, Arc::clone(&books.record))?;
+        let service = TokenService::new(issuer, record.clone())?;
 
         servers::open_token_service(sts_socket, &ca, service.clone())?;
         let approvals = servers::open_court(court_socket, &ca, &court, &service, &books)?;
@@ -99,6 +121,8 @@ impl World {
             clerk,
             robot,
             thief,
+            record,
+            verifier,
             folder,
             ca,
         })
@@ -112,8 +136,29 @@ impl World {
 
     /// Every record that the servers have written, in order.
     pub(crate) fn record_of_the_day(&self) -> Result<Vec<Value>, Error> {
-        let lines = fs::read_to_string(self.folder.join("record.jsonl"))?;
-        lines.lines().map(|line| serde_json::from_str(line).map_err(Error::from)).collect()
+        let log = Log::open(self.record_at())?;
+        let entries = log.oldest_first(&Filter::new()).collect::<Result<Vec<_>, _>>()?;
+        Ok(entries.iter().filter(|entry| entry.kind() == EntryKind::Record).filter_map(LogRecord::value).collect())
+    }
+
+    /// Where the record is.
+    pub(crate) fn record_at(&self) -> PathBuf {
+        self.folder.join("record")
+    }
+
+    /// What remembers how far it had come, as if it were on another machine.
+    pub(crate) fn anchor(&self) -> Result<FileAnchor, Error> {
+        Ok(FileAnchor::existing(self.folder.join("elsewhere"))?)
+    }
+
+    /// A place for a copy.
+    pub(crate) fn copy_at(&self) -> PathBuf {
+        self.folder.join("copy")
+    }
+
+    /// Nothing is recorded any more, and so nothing is answered.
+    pub(crate) fn close_record(&self) -> Result<(), Error> {
+        Ok(self.record.clone().close()?)
     }
 
     pub(crate) fn close(&self) -> Result<(), Error> {

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentauth_core::audit::{AuditSink, JsonLinesFile, TracingSink};
+use agentauth_audit::anchor::FileAnchor;
+use agentauth_audit::checkpoint::CheckpointKey;
+use agentauth_audit::{AuditLog, WriteClass, WriteClasses};
+use agentauth_core::audit::{AuditSink, TracingSink};
 use agentauth_core::binding::dpop::{Dpop, NonceKey};
 use agentauth_core::identity::svid::TrustBundles;
 use agentauth_core::token::Introspection;
@@ -17,7 +20,7 @@ use agentauth_tower::client::{FetchError, HttpIntrospector, HttpsClient};
 use agentauth_tower::keys::LiveKeys;
 use axum::http::Uri;
 
-use crate::options::{DpopMode, IntrospectionOptions, Options};
+use crate::options::{AuditOptions, DpopMode, IntrospectionOptions, Options};
 use crate::policies;
 
 /// Where the secret for introspection is found: an argument would be shown to everyone on this host.
@@ -28,9 +31,8 @@ pub(crate) async fn engine(options: &Options, files: Option<&FileSource>) -> Res
     let introspection = introspection(&options.introspection)?;
     let mut builder = AgentAuth::builder(&options.resource).audit(TracingSink);
     let mut sink: Arc<dyn AuditSink> = Arc::new(TracingSink);
-    if let Some(file) = &options.audit {
-        let record = JsonLinesFile::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        sink = Arc::new(record);
+    if let Some(log) = audit_log(&options.audit)? {
+        sink = Arc::new(log);
         builder = builder.audit(Arc::clone(&sink));
     }
     builder = match &options.policy {
@@ -57,6 +59,20 @@ pub(crate) async fn engine(options: &Options, files: Option<&FileSource>) -> Res
         issuer = issuer.introspection(introspection);
     }
     Ok(builder.issuer(issuer).actor_binding(options.forwarded.actor_binding()).build()?)
+}
+
+/// The log, if there is to be one. All of it is on the disk before an answer is given, refusals too.
+fn audit_log(options: &AuditOptions) -> Result<Option<AuditLog>, Box<dyn Error>> {
+    let Some(directory) = &options.directory else { return Ok(None) };
+    let mut log = AuditLog::builder(directory).classes(WriteClasses::all(WriteClass::Durable));
+    if let Some(file) = &options.key {
+        let key = CheckpointKey::from_file(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        log = log.key(key);
+    }
+    if let Some(file) = &options.anchor {
+        log = log.anchor(FileAnchor::open(file)?);
+    }
+    Ok(Some(log.open().map_err(|error| format!("{}: {error}", directory.display()))?))
 }
 
 /// Whether bundles, if there are any, will have certificates to check, and certificates a bundle.

@@ -74,9 +74,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "MODE", value_enum, requires = "policy")]
     pub(crate) policy_even_in: Vec<EvenIn>,
 
-    /// Appends every decision to this file, one JSON object a line, before it takes effect.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) audit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) audit: AuditOptions,
 
     /// The server's certificate chain (PEM). With it, the server speaks TLS only.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -106,6 +105,22 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     pub(crate) introspection: IntrospectionOptions,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The record")]
+pub(crate) struct AuditOptions {
+    /// Keeps every decision in the audit log in this directory, before it takes effect. `agentauth audit` reads it.
+    #[arg(long = "audit", value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+
+    /// Signs its checkpoints with this key, as `agentauth audit keygen` makes it.
+    #[arg(long = "audit-key", value_name = "FILE", requires = "directory")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Remembers its checkpoints in this file too, on another disk at best: what is in it can neither be cut off nor rewritten unseen.
+    #[arg(long = "audit-anchor", value_name = "FILE", requires_all = ["directory", "key"])]
+    pub(crate) anchor: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

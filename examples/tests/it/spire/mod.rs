@@ -29,7 +29,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{HERE, Program, start};
+use crate::support::{HERE, Program, recorded_code, start};
 use world::{DOMAIN, PAUSE, Spire};
 
 const LAWYER: &str = "/agent/lawyer";
@@ -172,8 +172,8 @@ struct ToolServer {
 impl ToolServer {
     fn start(spire: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let [jwks, audit] = ["jwks", "jsonl"].map(|end| folder.join(format!("spire-{}.{end}", std::process::id())));
-        let _ = std::fs::remove_file(&audit);
+        let [jwks, audit] = ["jwks", "audit"].map(|end| folder.join(format!("spire-{}.{end}", std::process::id())));
+        let _ = std::fs::remove_dir_all(&audit);
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         std::fs::write(&jwks, format!(r#"{{"keys":[{}]}}"#, key.public_jwk())).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tool-server"));
@@ -214,10 +214,7 @@ impl ToolServer {
     /// The reason that the record gives for the refusal with this body.
     fn refusal(&self, body: &[u8]) -> String {
         let body: Value = serde_json::from_slice(body).unwrap();
-        let record = std::fs::read_to_string(&self.audit).unwrap();
-        let mut lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let line = lines.find(|line| line["evaluation_id"] == body["evaluation_id"]).expect("a record of the refusal");
-        line["code"].as_str().unwrap().to_owned()
+        recorded_code(&self.audit, &body)
     }
 }
 

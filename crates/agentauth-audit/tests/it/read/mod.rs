@@ -12,3 +12,4 @@ mod filter;
 mod made;
 mod order;
 mod stats;
+mod written;

@@ -38,7 +38,7 @@ impl Watch {
         self.said.lock().unwrap().push(format!("{what:?} {what:#?}"));
     }
 
-    pub(super) fn error(&self, error: &(impl std::error::Error + Debug)) {
+    pub(super) fn error(&self, error: &impl std::error::Error) {
         self.say(error);
         self.said.lock().unwrap().push(error.to_string());
     }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
+use agentauth_audit::checkpoint::CheckpointKey;
+use agentauth_core::SystemRandom;
 use serde_json::Value;
 
 use super::Viewing;
@@ -56,8 +58,10 @@ fn a_hundred_thousand_records_are_looked_at_in_a_real_browser() {
     let folder = Folder::new();
     let path = folder.path("log");
     fs::create_dir(&path).unwrap();
-    busy(&path, DECISIONS, 60_000);
-    let viewing = Viewing::start(&path, &[]);
+    let key = CheckpointKey::generate(ORIGIN, &SystemRandom).unwrap();
+    let verifier = key.verifier_key().to_owned();
+    busy(&path, DECISIONS, 60_000, Some(key));
+    let viewing = Viewing::start(&path, &["--key", &verifier]);
     let Some(seen) = look(&viewing) else { return };
     for (name, milliseconds) in seen["times"].as_object().unwrap() {
         println!("{name}: {milliseconds} ms");
@@ -97,7 +101,12 @@ fn a_hundred_thousand_records_are_looked_at_in_a_real_browser() {
     for section in ["Why", "Who acts for whom", "What was asked", "How the caller was verified", "In the log"] {
         assert!(opened["sections"].as_array().unwrap().iter().any(|title| title == section), "{section}: {opened:#}");
     }
-    assert!(seen["integrity"].as_str().unwrap().contains("Whole, unsigned"), "{}", seen["integrity"]);
+    assert!(
+        seen["integrity"].as_str().unwrap().contains("entries are signed, and not anchored"),
+        "{}",
+        seen["integrity"]
+    );
+    assert!(seen["badge"].as_str().unwrap().starts_with("Verified, "), "{}", seen["badge"]);
     assert!(
         seen["integrity"].as_str().unwrap().contains(ORIGIN)
             && seen["integrity"].as_str().unwrap().contains("3 records were not kept")

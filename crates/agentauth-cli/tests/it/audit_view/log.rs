@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use agentauth_audit::checkpoint::Head;
+use agentauth_audit::checkpoint::{CheckpointKey, Head};
 use agentauth_audit::format::{Body, EntryKind, SALT_BYTES, SegmentHeader, append_frame, commitment, segment_name};
 use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ pub(crate) struct Log<'d> {
     name: String,
     /// So many entries to a segment.
     pub(crate) per_segment: u64,
+    /// Signs checkpoints.
+    pub(crate) key: Option<CheckpointKey>,
     /// What is not written yet.
     bytes: Vec<u8>,
 }
@@ -38,6 +40,7 @@ impl<'d> Log<'d> {
             micros: NOW * 1_000_000,
             name: String::new(),
             per_segment: u64::MAX,
+            key: None,
             bytes: Vec::new(),
         };
         log.rotate();
@@ -91,10 +94,11 @@ impl<'d> Log<'d> {
         number
     }
 
-    /// Appends the head of the tree so far, not signed.
+    /// Appends the head of the tree so far.
     pub(crate) fn checkpoint(&mut self) {
         let head = Head::new(ORIGIN, &self.tree);
-        self.append(EntryKind::Checkpoint, &json!({"note": head.text()}), None);
+        let note = self.key.as_ref().map_or_else(|| head.text(), |key| key.sign(&head).unwrap());
+        self.append(EntryKind::Checkpoint, &json!({"note": note}), None);
     }
 }
 
@@ -166,7 +170,7 @@ impl Decision<'_> {
 }
 
 /// A log with `decisions` decisions over some time, most of them allowed, and entries of its own.
-pub(crate) fn busy(directory: &Path, decisions: u64, per_segment: u64) {
+pub(crate) fn busy(directory: &Path, decisions: u64, per_segment: u64, key: Option<CheckpointKey>) {
     const PRINCIPALS: [&str; 6] = ["alice", "bob", "carol", "dana", "erin", "registry-batch"];
     const CHAINS: [&[&str]; 5] = [
         &["spiffe://court.example/agent/lawyer", "spiffe://court.example/agent/orchestrator"],
@@ -195,7 +199,7 @@ pub(crate) fn busy(directory: &Path, decisions: u64, per_segment: u64) {
         ("approval_required", "large-fee", "a human must approve fees above 200"),
     ];
     let mut log = Log::new(directory);
-    log.per_segment = per_segment;
+    (log.per_segment, log.key) = (per_segment, key);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |below: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

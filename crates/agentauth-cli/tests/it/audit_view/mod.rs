@@ -130,7 +130,7 @@ fn decision<'a>(id: &str, code: Option<&'a str>) -> Decision<'a> {
 
 #[test]
 fn only_loopback_is_listened_at_and_only_a_log_is_shown() {
-    let folder = logged(|log| probe(log));
+    let folder = logged(probe);
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:127.0.0.1]:0"] {
         let refused = folder.run(&["audit", "view", "log", "--listen", address], "");
         assert_eq!(refused.status, 2, "{address}");
@@ -152,7 +152,7 @@ fn only_loopback_is_listened_at_and_only_a_log_is_shown() {
 
 #[test]
 fn whoever_has_no_token_or_comes_another_way_is_refused() {
-    let folder = logged(|log| probe(log));
+    let folder = logged(probe);
     let viewing = Viewing::start(&folder.path("log"), &[]);
     let bearer = format!("Authorization: Bearer {}\r\n", viewing.token);
     let host = format!("Host: {}\r\n", viewing.address);
@@ -162,7 +162,7 @@ fn whoever_has_no_token_or_comes_another_way_is_refused() {
     let refused = [
         (state(&host), 401, "view_token"),
         (state(&format!("{host}Authorization: Bearer {short}\r\n")), 401, "view_token"),
-        (state(&format!("{host}Authorization: Bearer {}x\r\n", short)), 401, "view_token"),
+        (state(&format!("{host}Authorization: Bearer {short}x\r\n")), 401, "view_token"),
         (state(&format!("{host}Cookie: token={}\r\n", viewing.token)), 401, "view_token"),
         (format!("GET /api/state?token={} HTTP/1.1\r\n{host}", viewing.token), 401, "view_token"),
         (state(&format!("Host: evil.example:{port}\r\n{bearer}")), 421, "view_host"),
@@ -214,7 +214,7 @@ fn has_headers(answer: &Answer) {
 
 #[test]
 fn the_page_is_whole_and_says_nothing_of_any_record() {
-    let folder = logged(|log| probe(log));
+    let folder = logged(probe);
     let viewing = Viewing::start(&folder.path("log"), &[]);
     let page = viewing.get_with("/", &[]);
     assert!(page.status == 200 && page.head.contains("content-type: text/html; charset=utf-8"), "{}", page.head);
@@ -345,7 +345,7 @@ fn damage_is_said_and_what_is_behind_it_is_shown() {
     let folder = Folder::new();
     let path = folder.path("log");
     std::fs::create_dir(&path).unwrap();
-    busy(&path, 400, 500);
+    busy(&path, 400, 500, None);
     let mut segments: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
     segments.sort();
     let mut bytes = std::fs::read(&segments[0]).unwrap();
@@ -369,7 +369,7 @@ fn damage_is_said_and_what_is_behind_it_is_shown() {
 
 #[test]
 fn what_others_have_written_is_told_as_it_is() {
-    let folder = logged(|log| probe(log));
+    let folder = logged(probe);
     let viewing = Viewing::start(&folder.path("log"), &[]);
     viewing.read();
     let answer = viewing.get("/api/records");

@@ -4,6 +4,7 @@ mod cases;
 mod forge;
 mod holder;
 mod presented;
+mod recorded;
 mod rules;
 mod together;
 

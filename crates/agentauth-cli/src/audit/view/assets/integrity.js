@@ -40,7 +40,7 @@ const verdict = () => {
     return [torn ? 'warn' : 'unknown', torn ? 'Whole, end torn' : 'Whole, unsigned', ['Every frame, link and tree head is as it was written, by what the files say themselves. Whoever can write them could have written others: give --key and --anchors to know better.', torn]];
   }
   const suffix = loose && `${counted(loose, 'entry', 'entries')} at the end ${loose === 1 ? 'is' : 'are'} neither signed nor anchored yet: whoever can write the files can change them.`;
-  return [torn ? 'warn' : 'good', torn ? 'Verified, end torn' : loose ? `Verified, ${count(loose)} unanchored` : 'Verified', [...vouched, suffix, torn]];
+  return [torn ? 'warn' : 'good', torn ? 'Verified, end torn' : loose ? `Verified, ${count(loose)} ${checked.has_anchor ? 'unanchored' : 'unsigned'}` : 'Verified', [...vouched, suffix, torn]];
 };
 
 const badge = () => {
@@ -66,7 +66,7 @@ const draw = () => {
     make('div', { class: 'dialog-bar' }, make('span', { class: 'dim' }, seen(state.progress.origin)), make('button', { type: 'button', class: 'plain', click: () => dialog.close() }, 'Close')),
     make('h2', { id: 'integrity-title', tabindex: '-1' }, make('span', { class: `state ${kind}` }, word)),
     ...sentences.filter(Boolean).map((sentence) => make('p', {}, sentence)),
-    make('p', { class: 'again' }, make('button', { type: 'button', class: 'plain', id: 'verify-again', disabled: checked.is_running, click: again }, 'Verify again'), checked.at ? make('span', { class: 'dim' }, ` last begun ${checked.at.slice(0, 19).replace('T', ' ')}`) : null),
+    make('p', { class: 'again' }, make('button', { type: 'button', class: 'plain', id: 'verify-again', disabled: checked.is_running, click: again }, 'Verify again'), checked.at ? make('span', { class: 'dim' }, ` begun ${checked.at.slice(0, 19).replace('T', ' ')}`) : null),
     make(
       'dl',
       {},

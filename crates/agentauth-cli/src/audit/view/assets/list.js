@@ -71,7 +71,7 @@ const row = (place, height) => {
     element.classList.add(kind);
     const isDecision = record.kind === 'decision';
     element.append(
-      cell('at', moment(record.micros), make('span', { class: 'day' }, `${date(record.micros)} `), clock(record.micros)),
+      cell('at', moment(record.micros), make('span', { class: 'day' }, `${date(record.micros)} `), clock(record.micros).slice(0, 8), make('span', { class: 'ms' }, clock(record.micros).slice(8))),
       cell(`verdict ${kind}`, null, word),
       cell('what', `${record.action} ${record.resource}`, isDecision ? null : make('span', { class: 'kind' }, spoken(record.kind)), seen(record.action), dim(` ${seen(record.resource)}`)),
       cell('who', [record.agent, record.principal && `for ${record.principal}`].filter(Boolean).join(' '), who(record)),
