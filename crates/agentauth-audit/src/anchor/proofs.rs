@@ -2,9 +2,9 @@ use std::io;
 
 use super::AnchorError;
 use crate::disk::Directory;
-use crate::format::{Body, EntryKind, segment_name, segment_of};
-use crate::read::{SegmentEnd, SegmentReader};
-use crate::tree::{Frontier, Hash, leaf_hash};
+use crate::format::{segment_name, segments_of};
+use crate::read::{Entry, SegmentEnd, SegmentReader};
+use crate::tree::{Frontier, Hash};
 
 /// No proof is longer (C2SP tlog-witness).
 pub const MAX_PROOF_HASHES: usize = 63;
@@ -49,9 +49,7 @@ impl<'d> SegmentProofs<'d> {
     /// Gives `each` the number and the leaf hash of the entries from `from` to before `to`. Says what the tree of those
     /// before them is.
     fn leaves(&self, from: u64, to: u64, each: &mut dyn FnMut(u64, Hash)) -> Result<Frontier, AnchorError> {
-        let names = self.directory.list().map_err(unreadable)?;
-        let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment_of(name)).collect();
-        firsts.sort_unstable();
+        let firsts = segments_of(self.directory.list().map_err(unreadable)?);
         let begin = firsts.partition_point(|&first| first <= from).saturating_sub(1);
         let mut firsts = firsts.into_iter().skip(begin).peekable();
         let first = firsts.next().filter(|&first| first <= from).ok_or_else(|| proof("it lacks its beginning"))?;
@@ -63,7 +61,7 @@ impl<'d> SegmentProofs<'d> {
                 reader = self.segment(next)?;
             }
             let hash = match reader.next_entry() {
-                Ok(entry) => hash_of(entry.body)?,
+                Ok(entry) => hash_of(&entry)?,
                 Err(SegmentEnd::Whole) => return Err(proof("entries are missing")),
                 Err(SegmentEnd::Damaged(error)) => return Err(proof(&error.to_string())),
                 Err(SegmentEnd::Failed(error)) => return Err(unreadable(error)),
@@ -84,13 +82,9 @@ impl<'d> SegmentProofs<'d> {
     }
 }
 
-/// The leaf hash of an entry. Of one whose content was given up, that is what is left.
-fn hash_of(body: &[u8]) -> Result<Hash, AnchorError> {
-    let read = Body::read(body).map_err(|error| proof(&error.to_string()))?;
-    if read.kind != EntryKind::Retired {
-        return Ok(leaf_hash(body));
-    }
-    read.payload.try_into().map(Hash).map_err(|_| proof("a hash that was kept is damaged"))
+fn hash_of(entry: &Entry<'_>) -> Result<Hash, AnchorError> {
+    let body = entry.read().map_err(|error| proof(&error.to_string()))?;
+    entry.leaf(&body).ok_or_else(|| proof("a hash that was kept is damaged"))
 }
 
 impl ConsistencyProofs for SegmentProofs<'_> {

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::CheckpointError;
-use super::note::SignedText;
+use super::note::{SignedText, is_signed};
 use crate::tree::{Frontier, Hash};
 
 /// A tree head: what a log has said of itself.
@@ -37,7 +37,7 @@ impl Head {
     /// # Errors
     /// [`CheckpointError::Malformed`].
     pub fn read(note: &str) -> Result<Self, CheckpointError> {
-        match note.contains("\n\n") {
+        match is_signed(note) {
             true => Self::read_text(SignedText::read(note)?.text()),
             false => Self::read_text(note),
         }

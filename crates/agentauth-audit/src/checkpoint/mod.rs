@@ -32,4 +32,5 @@ pub use error::CheckpointError;
 pub use head::Head;
 pub use key::CheckpointKey;
 pub use note::MAX_NOTE_BYTES;
+pub(crate) use note::is_signed;
 pub use verifier::CheckpointVerifier;

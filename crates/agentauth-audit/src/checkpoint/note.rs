@@ -5,6 +5,11 @@ use super::CheckpointError;
 /// No note is longer, in bytes: room for 16 signatures, the largest kind included, which C2SP signed-note demands.
 pub const MAX_NOTE_BYTES: usize = 128 * 1024;
 
+/// Whether a checkpoint has signatures, which stand behind a blank line (C2SP signed-note); they may be of anybody.
+pub(crate) fn is_signed(note: &str) -> bool {
+    note.contains("\n\n")
+}
+
 /// A note, taken apart. Nothing is verified yet.
 pub(super) struct SignedText<'n> {
     text: &'n str,

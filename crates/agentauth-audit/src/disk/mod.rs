@@ -85,6 +85,18 @@ pub trait LogFile: Send + fmt::Debug {
     fn sync(&mut self) -> io::Result<()>;
 }
 
+/// Reads until `buffer` is full, or the file ends; says how much.
+pub(crate) fn read_full(file: &dyn LogFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match file.read_at(room, offset + filled as u64)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
 impl<D: Directory + ?Sized> Directory for std::sync::Arc<D> {
     fn list(&self) -> io::Result<Vec<String>> {
         (**self).list()

@@ -5,9 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, Open
 use std::path::{Path, PathBuf};
 
 use super::{Directory, FileIdentity, LogFile};
-
-/// What the one writer has locked.
-const LOCK: &str = "lock";
+use crate::format::LOCK_FILE;
 
 /// A directory of the file system.
 #[derive(Debug, Clone)]
@@ -87,7 +85,7 @@ impl Directory for RealDirectory {
     }
 
     fn lock(&self) -> io::Result<Box<dyn fmt::Debug + Send>> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(self.path.join(LOCK))?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(self.path.join(LOCK_FILE))?;
         file.try_lock()?;
         Ok(Box::new(Locked(file)))
     }

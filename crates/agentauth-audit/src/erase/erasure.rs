@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::EraseError;
 use super::rewrite::{Change, is_unfinished, rewrite, settle};
 use super::segment::Segment;
-use super::walk::{Tail, Walk, is_erased, lock};
+use super::walk::{Tail, Walk, lock};
 use crate::disk::Directory;
-use crate::format::{Body, Closed, EntryKind, Erased, SALT_BYTES, segment_of};
+use crate::format::{Body, Closed, EntryKind, Erased, is_beside, is_erased, personal, segment_of};
 
 /// No reason is longer.
 pub const MAX_REASON_BYTES: usize = 1024;
@@ -172,8 +172,7 @@ impl Erasure {
         if side.is_empty() || is_erased(side) {
             return false;
         }
-        let personal = side.get(SALT_BYTES..).unwrap_or_default();
-        self.entries.contains(&body.number) || self.choices.iter().any(|choice| choice(body.payload, personal))
+        self.entries.contains(&body.number) || self.choices.iter().any(|choice| choice(body.payload, personal(side)))
     }
 }
 
@@ -193,11 +192,7 @@ struct Found {
 /// What is neither a segment nor a file that cannot have anything personal: above all, what a writer has taken off a damaged end.
 fn others(directory: &dyn Directory) -> io::Result<Vec<String>> {
     let mut names = directory.list()?;
-    names.retain(|name| {
-        let is_harmless =
-            ["lock", "checkpoint", "reserve"].iter().any(|known| name.strip_suffix(".tmp").unwrap_or(name) == *known);
-        !is_harmless && segment_of(name).is_none() && !is_unfinished(name)
-    });
+    names.retain(|name| !is_beside(name) && segment_of(name).is_none() && !is_unfinished(name));
     names.sort_unstable();
     Ok(names)
 }

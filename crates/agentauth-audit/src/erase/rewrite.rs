@@ -2,16 +2,13 @@ use std::io;
 
 use super::EraseError;
 use super::segment::{Reader, Segment};
-use crate::disk::{Directory, LogFile};
-use crate::format::{Body, EntryKind, append_frame, segment_of};
+use crate::disk::{Directory, read_full};
+use crate::format::{Body, EntryKind, UNFINISHED, append_frame, segment_of};
 use crate::read::Entry;
 use crate::tree::{Hash, leaf_hash};
 
 /// Written to the disk at once. It grows to the longest frame if that is longer.
 const CHUNK: usize = 256 * 1024;
-
-/// Behind the name of a segment while it is written anew.
-const UNFINISHED: &str = ".tmp";
 
 /// What becomes of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,17 +97,8 @@ fn header(directory: &dyn Directory, segment: Segment, reader: &Reader) -> io::R
     let file = directory.open(&segment.name())?;
     // Bounded by the longest header.
     let mut bytes = vec![0; usize::try_from(reader.offset()).map_err(io::Error::other)?];
-    read_exactly(&*file, &mut bytes)?;
-    Ok(bytes)
-}
-
-fn read_exactly(file: &dyn LogFile, bytes: &mut [u8]) -> io::Result<()> {
-    let mut read = 0;
-    while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, read as u64)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            more => read += more,
-        }
+    if read_full(&*file, &mut bytes, 0)? < bytes.len() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(())
+    Ok(bytes)
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use super::EraseError;
 use crate::disk::Directory;
-use crate::format::{SegmentHeader, segment_name, segment_of};
+use crate::format::{SegmentHeader, segment_name, segments_of};
 use crate::read::{Entry, SegmentEnd, SegmentReader};
 
 /// Which entries a segment has: from the first on, up to the one that the next segment begins with. What a failed write
@@ -18,8 +18,7 @@ pub(super) struct Segment {
 
 /// All segments, the oldest first.
 pub(super) fn segments(directory: &dyn Directory) -> io::Result<Vec<Segment>> {
-    let mut firsts: Vec<u64> = directory.list()?.iter().filter_map(|name| segment_of(name)).collect();
-    firsts.sort_unstable();
+    let firsts = segments_of(directory.list()?);
     let nexts = firsts.iter().copied().skip(1).map(Some).chain([None]);
     Ok(firsts.iter().zip(nexts).map(|(&first, next)| Segment { first, next }).collect())
 }

@@ -10,7 +10,7 @@ use super::EraseError;
 use super::rewrite::{Change, rewrite};
 use super::segment::{Segment, segments};
 use crate::disk::{Directory, LogFile};
-use crate::format::{Body, EntryKind, append_frame, commitment};
+use crate::format::{Body, EntryKind, append_frame, commitment, is_erased};
 use crate::read::Entry;
 use crate::tree::{Frontier, Hash, leaf_hash};
 
@@ -20,11 +20,6 @@ pub(super) fn lock(directory: &dyn Directory) -> Result<Box<dyn fmt::Debug + Sen
         io::ErrorKind::WouldBlock => EraseError::InUse,
         _ => EraseError::Io(error),
     })
-}
-
-/// Whether it has a side, all of which was erased.
-pub(super) fn is_erased(side: &[u8]) -> bool {
-    !side.is_empty() && side.iter().all(|&byte| byte == 0)
 }
 
 /// How far the log is followed.
@@ -78,11 +73,7 @@ impl Walk {
             if !links || !(is_erased(entry.side) || commitment(entry.side) == body.commitment) {
                 return Err(wrong());
             }
-            let leaf = match body.kind {
-                EntryKind::Retired => Hash(body.payload.try_into().map_err(|_| wrong())?),
-                _ => leaf_hash(entry.body),
-            };
-            self.pass(&body, leaf);
+            self.pass(&body, entry.leaf(&body).ok_or_else(wrong)?);
             visit(segment, &body, &entry);
         }
         if directory.open(&segment.name())?.length()? > reader.offset() {

@@ -1,7 +1,7 @@
 use agentauth_core::Timestamp;
 use aws_lc_rs::digest;
 
-use super::EntryKind;
+use super::{EntryKind, SALT_BYTES};
 use crate::tree::Hash;
 
 /// Before each payload: kind, number, time, link and commitment.
@@ -94,4 +94,16 @@ pub fn commitment(side: &[u8]) -> Hash {
         hash.copy_from_slice(digest::digest(&digest::SHA256, side).as_ref());
     }
     Hash(hash)
+}
+
+/// Whether what was personal in a side has been erased: its salt is random, so all of it is zeros only then.
+#[must_use]
+pub fn is_erased(side: &[u8]) -> bool {
+    !side.is_empty() && side.iter().all(|&byte| byte == 0)
+}
+
+/// What is personal in a side, as JSON. Nothing if there is nothing, or it was erased.
+#[must_use]
+pub fn personal(side: &[u8]) -> &[u8] {
+    side.get(SALT_BYTES..).filter(|_| !is_erased(side)).unwrap_or_default()
 }

@@ -102,17 +102,3 @@ impl SegmentHeader {
         Frontier::of(self.first, &self.frontier)
     }
 }
-
-/// The file name of the segment whose first entry is `first`.
-#[must_use]
-pub fn segment_name(first: u64) -> String {
-    format!("{first:020}.log")
-}
-
-/// The number of the first entry, by the name of a segment's file.
-#[must_use]
-pub fn segment_of(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".log")?;
-    let first = digits.parse().ok()?;
-    (segment_name(first) == name).then_some(first)
-}

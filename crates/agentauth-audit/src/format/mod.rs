@@ -25,11 +25,14 @@
 
 mod body;
 mod entry;
+mod files;
 mod frame;
 mod header;
 
-pub use body::{Body, BodyError, HEAD_BYTES, commitment};
+pub use body::{Body, BodyError, HEAD_BYTES, commitment, is_erased, personal};
 pub use entry::{Checkpoint, Closed, EntryKind, Erased, Gap, Opened, Recovered, Refused, RetiredSegments, SALT_BYTES};
+pub(crate) use files::{CHECKPOINT_FILE, LOCK_FILE, RESERVE_FILE, UNFINISHED, is_beside};
+pub use files::{segment_name, segment_of, segments_of};
 pub(crate) use frame::FrameHead;
 pub use frame::{FRAME_HEAD_BYTES, Frame, FrameError, MAX_BODY_BYTES, MAX_SIDE_BYTES, append_frame};
-pub use header::{HeaderError, MAGIC, MAX_HEADER_BYTES, SegmentHeader, segment_name, segment_of};
+pub use header::{HeaderError, MAGIC, MAX_HEADER_BYTES, SegmentHeader};

@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex};
 use aws_lc_rs::digest;
 
 use super::builder::AuditLogBuilder;
-use super::publish::{CHECKPOINT_FILE, Lock, Outbox, Publisher};
+use super::publish::{Lock, Outbox, Publisher};
 use super::queue::Queue;
 use super::reserve::Reserve;
 use super::rollback::Known;
 use super::scan::{self, End, ScanError};
-use super::tape::{Position, Tape, UNFINISHED};
+use super::tape::{Position, Tape};
 use super::trouble::Trouble;
 use super::writer::{Parts, Writer};
 use super::{AuditLog, OpenError};
 use crate::checkpoint::{CheckpointError, CheckpointKey};
 use crate::disk::{Directory, LogFile};
-use crate::format::{EntryKind, Opened, Recovered, segment_name, segment_of};
+use crate::format::{CHECKPOINT_FILE, EntryKind, Opened, Recovered, UNFINISHED, segment_name, segments_of};
 use crate::read::SegmentReader;
 use crate::tree::Hash;
 
@@ -160,10 +160,8 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
 
 /// Opens the last segment. One whose header is torn was being begun when the process ended; the one before it is the last.
 fn find_last(directory: &dyn Directory, names: &[String]) -> Result<Last, OpenError> {
-    let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment_of(name)).collect();
-    firsts.sort_unstable();
     let mut last = Last::default();
-    for first in firsts.into_iter().rev() {
+    for first in segments_of(names).into_iter().rev() {
         let name = segment_name(first);
         match SegmentReader::new(directory.open(&name)?)? {
             Ok(reader) if reader.header().first == first => {

@@ -6,14 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::queue::Queue;
-use super::tape::UNFINISHED;
 use super::trouble::Trouble;
 use crate::anchor::{AnchorSink, SegmentProofs};
 use crate::disk::Directory;
 use crate::erase::Retirement;
-
-/// The latest checkpoint, for tools that read C2SP notes; what counts is in the log.
-pub(super) const CHECKPOINT_FILE: &str = "checkpoint";
+use crate::format::{CHECKPOINT_FILE, UNFINISHED};
 
 /// The lock of the one writer: free once all who hold it are gone.
 pub(super) type Lock = Arc<Mutex<Box<dyn fmt::Debug + Send>>>;

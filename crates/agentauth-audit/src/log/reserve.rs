@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use agentauth_core::Random;
 
-use super::tape::UNFINISHED;
 use crate::disk::Directory;
-
-const NAME: &str = "reserve";
+use crate::format::{RESERVE_FILE, UNFINISHED};
 
 /// Written at once.
 const CHUNK: usize = 64 * 1024;
@@ -30,12 +28,12 @@ impl Reserve {
         if self.bytes == 0 || self.is_there()? {
             return Ok(());
         }
-        let unfinished = format!("{NAME}{UNFINISHED}");
+        let unfinished = format!("{RESERVE_FILE}{UNFINISHED}");
         let _ = self.directory.remove(&unfinished);
         self.write(&unfinished).inspect_err(|_| {
             let _ = self.directory.remove(&unfinished);
         })?;
-        self.directory.rename(&unfinished, NAME)?;
+        self.directory.rename(&unfinished, RESERVE_FILE)?;
         self.directory.sync()
     }
 
@@ -53,15 +51,15 @@ impl Reserve {
     }
 
     fn is_there(&self) -> io::Result<bool> {
-        if !self.directory.list()?.iter().any(|name| name == NAME) {
+        if !self.directory.list()?.iter().any(|name| name == RESERVE_FILE) {
             return Ok(false);
         }
-        Ok(self.directory.open(NAME)?.length()? == self.bytes)
+        Ok(self.directory.open(RESERVE_FILE)?.length()? == self.bytes)
     }
 
     /// Gives the room back.
     pub(super) fn give_up(&self) {
-        if self.directory.remove(NAME).is_ok() {
+        if self.directory.remove(RESERVE_FILE).is_ok() {
             let _ = self.directory.sync();
         }
     }

@@ -1,18 +1,14 @@
 //! Does anybody know of more than is here?
 
 use crate::anchor::AnchorSink;
-use crate::checkpoint::Head;
+use crate::checkpoint::{Head, MAX_NOTE_BYTES};
 use crate::disk::Directory;
-use crate::format::{segment_name, segment_of};
+use crate::format::{CHECKPOINT_FILE, segment_name, segment_of};
 use crate::read::SegmentReader;
 
 use super::OpenError;
-use super::publish::CHECKPOINT_FILE;
-use super::scan::{leaf_of, read_file};
+use super::scan::read_file;
 use super::tape::Position;
-
-/// No note is longer: a few lines, and a signature of each key.
-const MAX_NOTE_BYTES: u64 = 64 * 1024;
 
 /// What the anchors, and the file `checkpoint`, remember of a log. Signatures do not matter here: a false note makes
 /// the log refuse, and nothing else.
@@ -45,7 +41,7 @@ impl Known {
     ) -> Self {
         let mut known = Self::default();
         if names.iter().any(|name| name == CHECKPOINT_FILE) {
-            let file = read_file(directory, CHECKPOINT_FILE, MAX_NOTE_BYTES);
+            let file = read_file(directory, CHECKPOINT_FILE, MAX_NOTE_BYTES as u64);
             let note = file.ok().and_then(|bytes| String::from_utf8(bytes).ok());
             known.written = known.add(&format!("the file `{CHECKPOINT_FILE}`"), note.as_slice(), origin);
         }
@@ -112,8 +108,7 @@ fn position(directory: &dyn Directory, first: u64, size: u64) -> Option<Position
     let mut at = Position { tree: header.tree(), previous: header.previous, micros: 0 };
     while at.tree.size() < size {
         let entry = reader.next_entry().ok()?;
-        let leaf = leaf_of(entry.body, &entry.read().ok()?);
-        at.tree.push(leaf);
+        at.tree.push(entry.leaf(&entry.read().ok()?)?);
     }
     (at.tree.size() == size).then_some(at)
 }

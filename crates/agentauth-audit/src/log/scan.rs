@@ -4,12 +4,12 @@ use std::io;
 
 use super::queue::GROUP_BYTES;
 use super::tape::Position;
-use crate::disk::{Directory, LogFile};
+use crate::disk::{Directory, LogFile, read_full};
 use crate::format::{
     Body, EntryKind, FRAME_HEAD_BYTES, Frame, FrameError, HEAD_BYTES, HeaderError, MAX_BODY_BYTES, MAX_SIDE_BYTES,
 };
 use crate::read::{SegmentEnd, SegmentReader};
-use crate::tree::{Hash, leaf_hash};
+use crate::tree::Hash;
 
 /// No write is longer: a group with its last record, and what the log says beside it. So no crash tears more than this.
 pub(crate) const MAX_WRITE_BYTES: u64 = (GROUP_BYTES + 2 * (MAX_BODY_BYTES + MAX_SIDE_BYTES)) as u64;
@@ -66,17 +66,10 @@ pub(super) fn to_end(
         if body.number != at.tree.size() || body.previous != at.previous {
             return Err(ScanError::Damaged(offset));
         }
-        (last, at.micros, at.previous) = (Some(body.kind), body.micros, leaf_of(entry.body, &body));
+        let leaf = entry.leaf(&body).ok_or(ScanError::Damaged(offset))?;
+        (last, at.micros, at.previous) = (Some(body.kind), body.micros, leaf);
         at.tree.push(at.previous);
         heads(&at);
-    }
-}
-
-/// The leaf hash of an entry, whose content may have been given up.
-pub(super) fn leaf_of(bytes: &[u8], body: &Body<'_>) -> Hash {
-    match <[u8; 32]>::try_from(body.payload) {
-        Ok(leaf) if body.kind == EntryKind::Retired => Hash(leaf),
-        _ => leaf_hash(bytes),
     }
 }
 
@@ -156,13 +149,7 @@ pub(super) fn torn_segment(file: &dyn LogFile, first: u64, error: HeaderError) -
 
 fn read_all(file: &dyn LogFile, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    let mut filled = 0;
-    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, offset + filled as u64)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
+    let filled = read_full(file, &mut bytes, offset)?;
     bytes.truncate(filled);
     Ok(bytes)
 }

@@ -10,11 +10,8 @@ use super::trouble::Trouble;
 use crate::checkpoint::Head;
 use crate::disk::{Directory, FileIdentity, LogFile};
 use crate::erase::{EraseError, Retention, Retirement};
-use crate::format::{Body, EntryKind, SegmentHeader, append_frame, segment_name};
+use crate::format::{Body, EntryKind, SegmentHeader, UNFINISHED, append_frame, segment_name};
 use crate::tree::{Frontier, Hash, leaf_hash};
-
-/// What a file is called until it is whole. What has such a name is removed when a log is opened.
-pub(super) const UNFINISHED: &str = ".tmp";
 
 /// How far the log is: what the next entry follows.
 #[derive(Debug, Clone, Default)]

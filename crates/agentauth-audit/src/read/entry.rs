@@ -6,7 +6,7 @@ use agentauth_core::audit::join_personal;
 use serde_json::Value;
 
 use super::View;
-use crate::format::{Body, BodyError, EntryKind, SALT_BYTES};
+use crate::format::{Body, BodyError, EntryKind, is_erased, personal};
 use crate::read::Entry;
 use crate::tree::Hash;
 
@@ -25,9 +25,7 @@ pub(super) struct Seen<'b> {
 impl<'b> Seen<'b> {
     pub(super) fn of(entry: &Entry<'b>) -> Result<Self, BodyError> {
         let Body { kind, number, micros, payload, .. } = entry.read()?;
-        // Random bytes stand before what is personal: all are zeros only where it is erased.
-        let is_erased = !entry.side.is_empty() && entry.side.iter().all(|&byte| byte == 0);
-        let personal = entry.side.get(SALT_BYTES..).filter(|_| !is_erased).unwrap_or_default();
+        let (personal, is_erased) = (personal(entry.side), is_erased(entry.side));
         Ok(Self { kind, number, micros, payload, personal, is_erased })
     }
 

@@ -10,8 +10,9 @@ use super::entry::Seen;
 use super::forward::Forward;
 use super::segment::SegmentReader;
 use super::{Filter, Follow, LogRecord, Matches, ReadError};
+use crate::checkpoint::is_signed;
 use crate::disk::{Directory, RealDirectory};
-use crate::format::{Checkpoint, EntryKind, segment_name, segment_of};
+use crate::format::{Checkpoint, EntryKind, segment_name, segments_of};
 
 /// As many logs are read together: one for each replica of a service.
 const MAX_LOGS: usize = 256;
@@ -154,16 +155,12 @@ fn covering(seen: &Seen<'_>, number: u64) -> Option<CheckpointSeen> {
     }
     let Checkpoint { note } = serde_json::from_slice(seen.payload).ok()?;
     let time = Timestamp::from_secs(0).plus(Duration::from_micros(seen.micros));
-    // Behind a blank line, each signature is a line of its own (C2SP signed-note).
-    let is_signed = note.rsplit_once("\n\n").is_some_and(|(_, signatures)| signatures.starts_with('\u{2014}'));
-    Some(CheckpointSeen { number: seen.number, time, note, is_signed })
+    Some(CheckpointSeen { number: seen.number, time, is_signed: is_signed(&note), note })
 }
 
 /// The numbers of the first entries of the segments in `directory`, in their order.
 pub(super) fn segments(directory: &dyn Directory) -> Result<Vec<u64>, ReadError> {
-    let mut segments: Vec<u64> = directory.list()?.iter().filter_map(|name| segment_of(name)).collect();
-    segments.sort_unstable();
-    Ok(segments)
+    Ok(segments_of(directory.list()?))
 }
 
 impl Part {

@@ -4,10 +4,10 @@ use std::io;
 
 use crate::disk::LogFile;
 use crate::format::{
-    Body, BodyError, FRAME_HEAD_BYTES, FrameError, HeaderError, MAGIC, MAX_BODY_BYTES, MAX_HEADER_BYTES,
-    MAX_SIDE_BYTES, SegmentHeader,
+    Body, BodyError, EntryKind, FRAME_HEAD_BYTES, Frame, FrameError, FrameHead, HeaderError, MAGIC, MAX_BODY_BYTES,
+    MAX_HEADER_BYTES, MAX_SIDE_BYTES, SegmentHeader,
 };
-use crate::format::{Frame, FrameHead};
+use crate::tree::{Hash, leaf_hash};
 
 /// Read from the disk at once: large enough that its speed is that of the disk. It grows to the longest frame if that is longer.
 const CHUNK: usize = 256 * 1024;
@@ -30,6 +30,17 @@ impl<'b> Entry<'b> {
     /// [`BodyError`].
     pub fn read(&self) -> Result<Body<'b>, BodyError> {
         Body::read(self.body)
+    }
+
+    /// Its leaf hash. Of an entry whose content was given up, that is all that is left; none if it is not: `body`, which is
+    /// this entry's, then is not what [`Retention`](crate::erase::Retention) leaves.
+    #[must_use]
+    pub fn leaf(&self, body: &Body<'_>) -> Option<Hash> {
+        if body.kind != EntryKind::Retired {
+            return Some(leaf_hash(self.body));
+        }
+        let is_bare = self.side.is_empty() && body.commitment == Hash::default();
+        body.payload.try_into().ok().filter(|_| is_bare).map(Hash)
     }
 }
 

@@ -4,11 +4,10 @@ use std::io;
 
 use super::fault::FaultKind;
 use super::report::Anchored;
-use super::segments::CHECKPOINT;
-use super::tail::read;
 use crate::anchor::AnchorSink;
-use crate::checkpoint::{CheckpointError, CheckpointVerifier, Head, MAX_NOTE_BYTES};
-use crate::disk::Directory;
+use crate::checkpoint::{CheckpointError, CheckpointVerifier, Head, MAX_NOTE_BYTES, is_signed};
+use crate::disk::{Directory, read_full};
+use crate::format::CHECKPOINT_FILE;
 use crate::tree::Hash;
 
 /// A tree head that must be one of ours.
@@ -72,7 +71,7 @@ impl KnownHeads {
     /// Reads the checkpoint that stands beside the segments. Unsigned it says as much as they do.
     pub(super) fn read_file(&mut self, directory: &dyn Directory) -> io::Result<Result<(), CheckpointError>> {
         let mut note = vec![0; MAX_NOTE_BYTES];
-        let length = read(&*directory.open_to_read(CHECKPOINT)?, &mut note, 0)?;
+        let length = read_full(&*directory.open_to_read(CHECKPOINT_FILE)?, &mut note, 0)?;
         note.truncate(length);
         Ok(match String::from_utf8(note).map_err(|_| CheckpointError::Malformed).and_then(|note| Head::read(&note)) {
             Ok(head) => {
@@ -106,7 +105,7 @@ fn believed(note: &str, origin: &str, key: Option<&CheckpointVerifier>) -> Resul
 /// Of a checkpoint that nobody has signed, says just that.
 pub(super) fn signed_by(key: &CheckpointVerifier, note: &str) -> Result<Head, CheckpointError> {
     match Head::read(note) {
-        Ok(_) if !note.contains("\n\n") => Err(CheckpointError::Unsigned),
+        Ok(_) if !is_signed(note) => Err(CheckpointError::Unsigned),
         _ => key.verify(note),
     }
 }

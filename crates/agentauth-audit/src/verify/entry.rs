@@ -3,9 +3,9 @@
 use super::erased::{Erasures, Place};
 use super::fault::FaultKind;
 use super::walk::{Position, Walk};
-use crate::format::{Body, EntryKind, commitment};
+use crate::format::{Body, EntryKind, commitment, is_erased};
 use crate::read::Entry;
-use crate::tree::{Hash, leaf_hash};
+use crate::tree::leaf_hash;
 
 impl Walk<'_, '_> {
     pub(super) fn entry(&mut self, index: usize, entry: &Entry<'_>) {
@@ -22,17 +22,13 @@ impl Walk<'_, '_> {
         };
         self.follow(place, &body);
         self.mark(&body);
-        let leaf = match stub(&body, entry.side) {
-            None => {
-                self.side(place, &body, entry.side);
-                leaf_hash(entry.body)
-            }
-            Some(Some(leaf)) => leaf,
-            Some(None) => {
-                self.fault(place, Some(body.number), FaultKind::Payload);
-                leaf_hash(entry.body)
-            }
-        };
+        if body.kind != EntryKind::Retired {
+            self.side(place, &body, entry.side);
+        }
+        let leaf = entry.leaf(&body).unwrap_or_else(|| {
+            self.fault(place, Some(body.number), FaultKind::Payload);
+            leaf_hash(entry.body)
+        });
         self.account(place, &body);
         self.at.previous = Some(leaf);
         self.at.next = body.number.checked_add(1);
@@ -65,7 +61,7 @@ impl Walk<'_, '_> {
         }
         let kind = if side.is_empty() {
             FaultKind::SideMissing
-        } else if side.iter().any(|&byte| byte != 0) {
+        } else if !is_erased(side) {
             FaultKind::Side
         } else if self.erasures.found(body.number, place) {
             return;
@@ -74,10 +70,4 @@ impl Walk<'_, '_> {
         };
         self.fault(place, Some(body.number), kind);
     }
-}
-
-/// Of an entry whose content was given up, its leaf hash, if it is as it should be.
-fn stub(body: &Body<'_>, side: &[u8]) -> Option<Option<Hash>> {
-    let is_bare = side.is_empty() && body.commitment == Hash::default();
-    (body.kind == EntryKind::Retired).then(|| body.payload.try_into().ok().filter(|_| is_bare).map(Hash))
 }

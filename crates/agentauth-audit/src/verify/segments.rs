@@ -1,14 +1,8 @@
 use std::io;
 
 use crate::disk::Directory;
-use crate::format::{HeaderError, SegmentHeader, segment_name, segment_of};
+use crate::format::{CHECKPOINT_FILE, HeaderError, SegmentHeader, is_beside, segment_name, segment_of};
 use crate::read::SegmentReader;
-
-/// Files of a log beside its segments.
-const OTHERS: [&str; 3] = ["lock", "reserve", CHECKPOINT];
-
-/// The latest checkpoint, for other tools.
-pub(super) const CHECKPOINT: &str = "checkpoint";
 
 /// The files of a log.
 #[derive(Debug, Default)]
@@ -27,9 +21,9 @@ impl Segments {
         for name in directory.list()? {
             match segment_of(&name) {
                 Some(first) => segments.firsts.push(first),
-                None if name == CHECKPOINT => segments.has_checkpoint = true,
+                None if name == CHECKPOINT_FILE => segments.has_checkpoint = true,
                 // The last, while it is put in the place of the one before.
-                None if OTHERS.contains(&name.strip_suffix(".tmp").unwrap_or(&name)) => (),
+                None if is_beside(&name) => (),
                 None => segments.foreign.push(name),
             }
         }

@@ -4,7 +4,7 @@ use std::io;
 
 use aws_lc_rs::digest;
 
-use crate::disk::LogFile;
+use crate::disk::{LogFile, read_full};
 use crate::format::{Body, FRAME_HEAD_BYTES, FrameHead, HEAD_BYTES};
 use crate::tree::finished;
 
@@ -22,7 +22,7 @@ pub(super) fn entry_after(file: &dyn LogFile, offset: u64, least: u64) -> io::Re
     let (mut chunk, mut frame) = (vec![0; CHUNK + PREFIX], Vec::new());
     let mut start = offset;
     while start.saturating_add(PREFIX as u64) <= length {
-        let filled = read(file, &mut chunk, start)?;
+        let filled = read_full(file, &mut chunk, start)?;
         let windows = chunk.get(..filled).unwrap_or_default().windows(PREFIX);
         for (at, window) in (start..).zip(windows) {
             let Ok(head) = FrameHead::read(window) else { continue };
@@ -31,7 +31,7 @@ pub(super) fn entry_after(file: &dyn LogFile, offset: u64, least: u64) -> io::Re
                 continue;
             }
             frame.resize(head.rest(), 0);
-            let read = read(file, &mut frame, at + FRAME_HEAD_BYTES as u64)?;
+            let read = read_full(file, &mut frame, at + FRAME_HEAD_BYTES as u64)?;
             if head.frame(frame.get(..read).unwrap_or_default()).is_ok() {
                 return Ok(Some((at, body.number)));
             }
@@ -46,23 +46,11 @@ pub(super) fn sha256(file: &dyn LogFile, mut offset: u64) -> io::Result<String> 
     let mut context = digest::Context::new(&digest::SHA256);
     let mut chunk = vec![0; CHUNK];
     loop {
-        let filled = read(file, &mut chunk, offset)?;
+        let filled = read_full(file, &mut chunk, offset)?;
         context.update(chunk.get(..filled).unwrap_or_default());
         offset += filled as u64;
         if filled < CHUNK {
             return Ok(finished(context).to_string());
         }
     }
-}
-
-/// Reads until `buffer` is full, or the file ends.
-pub(super) fn read(file: &dyn LogFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, offset + filled as u64)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
 }

@@ -7,11 +7,11 @@ use super::anchors::KnownHeads;
 use super::erased::{Erasures, Place};
 use super::fault::{Fault, FaultKind};
 use super::report::{Report, Torn, Verdict};
-use super::segments::{CHECKPOINT, Segments};
+use super::segments::Segments;
 use super::vouched::Mark;
 use super::{Progress, Verifier, tail};
-use crate::disk::{Directory, LogFile};
-use crate::format::{EntryKind, FrameError, HeaderError, SegmentHeader, segment_name};
+use crate::disk::{Directory, LogFile, read_full};
+use crate::format::{CHECKPOINT_FILE, EntryKind, FrameError, HeaderError, SegmentHeader, segment_name};
 use crate::log::scan::{MAX_WRITE_BYTES, is_torn};
 use crate::read::{SegmentEnd, SegmentReader};
 use crate::tree::{Frontier, Hash};
@@ -161,7 +161,7 @@ impl<'w, 'v> Walk<'w, 'v> {
         let beside = if self.segments.has_checkpoint { self.known.read_file(self.directory)? } else { Ok(()) };
         if let Err(error) = beside {
             self.report.add(Fault {
-                segment: Some(CHECKPOINT.into()),
+                segment: Some(CHECKPOINT_FILE.into()),
                 offset: 0,
                 entry: None,
                 kind: FaultKind::Checkpoint(error),
@@ -301,7 +301,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             FaultKind::Header(error) => Ok(found.is_none() && !matches!(error, HeaderError::Malformed)),
             _ => {
                 let mut rest = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-                let read = tail::read(file, &mut rest, offset)?;
+                let read = read_full(file, &mut rest, offset)?;
                 rest.truncate(read);
                 Ok(is_torn(&rest, self.at.next.unwrap_or(0), self.at.previous.unwrap_or_default()))
             }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use agentauth_audit::checkpoint::CheckpointVerifier;
 use agentauth_audit::disk::{Directory as _, RealDirectory};
-use agentauth_audit::format::segment_of;
+use agentauth_audit::format::segments_of;
 
 use crate::CliError;
 use crate::input::quoted;
@@ -36,7 +36,7 @@ pub(super) fn logs(dir: &Path) -> Result<Vec<PathBuf>, CliError> {
 
 fn is_log(dir: &Path) -> Result<bool, CliError> {
     let names = open(dir)?.list().map_err(unreadable(dir))?;
-    Ok(names.iter().any(|name| segment_of(name).is_some()))
+    Ok(!segments_of(names).is_empty())
 }
 
 /// The verifier keys that `given` is, or that stand in the file of that name.

@@ -5,11 +5,10 @@ use serde::Deserialize;
 
 use super::path::Path;
 use super::{Proof, ProofError, ProveError};
-use crate::checkpoint::Head;
+use crate::checkpoint::{Head, is_signed};
 use crate::disk::Directory;
-use crate::format::{Body, Checkpoint, EntryKind, append_frame, segment_name};
+use crate::format::{Body, Checkpoint, EntryKind, append_frame, is_erased, segment_name};
 use crate::read::{Entry, SegmentEnd, SegmentReader};
-use crate::tree::{Hash, leaf_hash};
 use crate::verify::segments::Segments;
 
 /// Numbers of entries with the same evaluation id that are named: a decision and its outcome, and whatever else.
@@ -46,10 +45,8 @@ pub fn prove(directory: &dyn Directory, which: Which<'_>, with_personal: bool) -
     let mut path = Path::new(number, head.size);
     let mut leaf = None;
     each(directory, |body, entry| {
-        let hash = match (body.kind, body.payload.try_into()) {
-            (EntryKind::Retired, Ok(hash)) => Hash(hash),
-            _ => leaf_hash(entry.body),
-        };
+        // A stub that is none leads nowhere.
+        let hash = entry.leaf(body).ok_or(ProveError::Changed)?;
         if body.number == number {
             leaf = Some(hash);
         } else {
@@ -105,7 +102,7 @@ fn framed(body: &Body<'_>, entry: &Entry<'_>, with_personal: bool) -> Result<Vec
         return Err(ProveError::Retired(body.number));
     }
     let side = if with_personal { entry.side } else { &[] };
-    if !side.is_empty() && side.iter().all(|&byte| byte == 0) {
+    if is_erased(side) {
         return Err(ProveError::Erased(body.number));
     }
     let mut frame = Vec::new();
@@ -128,7 +125,7 @@ fn signed(body: &Body<'_>) -> Option<(String, Head)> {
     }
     let Checkpoint { note } = serde_json::from_slice(body.payload).ok()?;
     let head = Head::read(&note).ok()?;
-    (note.contains("\n\n") && head.size == body.number).then_some((note, head))
+    (is_signed(&note) && head.size == body.number).then_some((note, head))
 }
 
 /// Shows each entry to `visit`, in order, until that has seen enough.

@@ -1,13 +1,13 @@
 //! Records as lists show them, and one with all that belongs to it.
 
-use agentauth_audit::format::EntryKind;
+use agentauth_audit::format::{EntryKind, is_erased, personal};
 use agentauth_audit::tree::leaf_hash;
 use agentauth_core::audit::join_personal;
 use serde::{Deserialize, Serialize};
 
 use super::filter::Filter;
 use super::index::{Index, Place, Row};
-use super::source::{Source, personal};
+use super::source::Source;
 
 /// A page of a list has no more records.
 const MAX_PAGE: usize = 500;
@@ -172,14 +172,13 @@ impl Opened {
 impl Whole {
     fn read(source: &Source, place: Place) -> Option<Self> {
         source.read(place, |body, leaf, side| {
-            let (personal, is_erased) = personal(side);
-            let line = join_personal(body.payload, personal);
+            let line = join_personal(body.payload, personal(side));
             let record = (body.kind == EntryKind::Record).then(|| String::from_utf8(line).ok())??;
             Some(Self {
                 number: body.number,
                 micros: body.micros,
                 leaf: leaf_hash(leaf).to_string(),
-                is_erased,
+                is_erased: is_erased(side),
                 record,
             })
         })?

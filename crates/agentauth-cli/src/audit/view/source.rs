@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use agentauth_audit::disk::{Directory, RealDirectory};
-use agentauth_audit::format::{Body, EntryKind, SALT_BYTES, segment_name, segment_of};
+use agentauth_audit::format::{Body, EntryKind, personal, segment_name, segments_of};
 use agentauth_audit::read::{Entry, SegmentEnd, SegmentReader, View};
 use serde::Serialize;
 
@@ -53,9 +53,7 @@ impl Source {
     }
 
     pub(super) fn segments(&self) -> io::Result<Vec<u64>> {
-        let mut segments: Vec<u64> = self.0.list()?.iter().filter_map(|name| segment_of(name)).collect();
-        segments.sort_unstable();
-        Ok(segments)
+        Ok(segments_of(self.0.list()?))
     }
 
     /// The entry at `place`: its body, the same as it is hashed, and its side.
@@ -65,12 +63,6 @@ impl Source {
         let entry = reader.next_entry().ok()?;
         entry.read().ok().map(|body| read(&body, entry.body, entry.side))
     }
-}
-
-/// What is personal, and whether it is erased.
-pub(super) fn personal(side: &[u8]) -> (&[u8], bool) {
-    let is_erased = !side.is_empty() && side.iter().all(|&byte| byte == 0);
-    (side.get(SALT_BYTES..).filter(|_| !is_erased).unwrap_or_default(), is_erased)
 }
 
 impl Follower {
@@ -203,8 +195,8 @@ fn take(index: &mut Index, segment: u64, entry: &Entry<'_>) {
     let place = Place { segment, offset: entry.offset };
     match body.kind {
         EntryKind::Record => {
-            let (personal, _) = personal(entry.side);
-            index.push(body.number, body.micros, place, View::read(body.payload, personal).as_ref());
+            let view = View::read(body.payload, personal(entry.side));
+            index.push(body.number, body.micros, place, view.as_ref());
         }
         EntryKind::Retired => {}
         kind => index.note(body.number, body.micros, kind, body.payload),
