@@ -24,6 +24,7 @@ mod introspection;
 mod mock;
 mod oidc_provider;
 mod policies;
+mod record;
 mod rotation;
 mod spire;
 mod support;

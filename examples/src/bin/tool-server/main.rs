@@ -16,6 +16,7 @@ mod spiffe;
 mod workload_api;
 
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -29,6 +30,8 @@ use engine::read;
 use options::Options;
 use spiffe::Bundle;
 use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -36,12 +39,28 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .init();
-    match run(Options::parse()).await {
+    let ended = tokio::select! {
+        // First, so that no signal ends the program where it stands once it says that it listens.
+        biased;
+        stopped = stopped() => stopped.map_err(Into::into),
+        served = run(Options::parse()) => served,
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Until somebody ends the program: with Ctrl-C, or with SIGTERM, as service managers do. The audit log is closed when the last
+/// that holds it is dropped, so the program must not be ended where it stands.
+async fn stopped() -> io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
     }
 }
 
