@@ -11,7 +11,10 @@ pub enum CheckpointError {
     #[error("a log's name is 1 to 255 bytes long, and has no plus sign, space or control character")]
     Name,
     /// The key is none.
-    #[error("this is no Ed25519 key for checkpoints: a line as `agentauth audit keygen` writes it")]
+    #[error(
+        "this is no key for checkpoints (Ed25519) of the kind that is needed here: whoever signs needs the line in the file that \
+         `agentauth audit keygen` writes, which begins with PRIVATE+KEY, and whoever verifies the line that it prints"
+    )]
     Key,
     /// The id of a key is not that of its name and its public half.
     #[error(

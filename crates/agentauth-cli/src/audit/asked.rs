@@ -10,6 +10,7 @@ use agentauth_core::Timestamp;
 use agentauth_core::policy::Effect;
 use clap::{Args, ValueEnum};
 
+use super::source::unreadable;
 use crate::{CliError, Exit, Terminal};
 
 /// Output is written in pieces of about this size.
@@ -95,7 +96,10 @@ pub(super) enum When {
 
 impl LogArgs {
     pub(super) fn open(&self) -> Result<Log, CliError> {
-        Ok(Log::open(&self.dir)?)
+        Log::open(&self.dir).map_err(|error| match error {
+            ReadError::Io(source) => unreadable(&self.dir)(source),
+            error => error.into(),
+        })
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum Command {
         after_help = "\
 Examples:
   agentauth audit verify audit
-  agentauth audit verify audit --key tool-server.vkey --anchors /mnt/other/tool-server.anchor
+  agentauth audit verify audit --key checkpoint.vkey --anchors /mnt/elsewhere/tool-server.anchor
   agentauth audit verify audit --key example.com/tool-server+1a2b3c4d+AbCd... --json
 
 Status: 0 if it is whole; 1 if it is damaged or forged, or the key or an anchor vouches for nothing of it; 2 if it cannot
@@ -65,7 +65,7 @@ be read."
         verbatim_doc_comment,
         after_help = "\
 Examples:
-  agentauth audit check-proof decision.tlog-proof --key tool-server.vkey
+  agentauth audit check-proof decision.tlog-proof --key checkpoint.vkey
   agentauth audit check-proof decision.tlog-proof --key example.com/tool-server+1a2b3c4d+AbCd... --json
 
 Status: 0 if the record is in the log, 1 if that is not proven, 2 if the proof or the key cannot be read."
@@ -81,8 +81,8 @@ Status: 0 if the record is in the log, 1 if that is not proven, 2 if the proof o
         verbatim_doc_comment,
         after_help = "\
 Examples:
-  agentauth audit keygen example.com/tool-server --out log.key > log.vkey
-  agentauth audit verify audit --key log.vkey
+  agentauth audit keygen example.com/tool-server --out checkpoint.key > checkpoint.vkey
+  agentauth audit verify audit --key checkpoint.vkey
 
 Status: 0 if the key was made, 2 if not."
     )]
@@ -170,6 +170,20 @@ Status: 0 if something was written, 1 if there is nothing, 2 if the log cannot b
     Export(export::ExportArgs),
 
     /// Look at a log in the browser.
+    ///
+    /// Serves a page on loopback that only reads, and prints its URL: what was allowed and denied over time, denials by reason, who
+    /// acts for whom, each record with its chain, reasons and outcome, and whether the log is whole. The log may be written
+    /// meanwhile. Whoever has the URL sees all of it, until Ctrl-C ends it.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  agentauth audit view audit
+  agentauth audit view audit --key checkpoint.vkey --anchors /mnt/elsewhere/tool-server.anchor
+  agentauth audit view audit --listen 127.0.0.1:8470      for a tunnel: ssh -L 8470:127.0.0.1:8470 HOST
+
+Status: 0 if it was ended, 2 if the log cannot be read, or the page cannot be served."
+    )]
     View(view::ViewArgs),
 
     /// Erase what is personal, and keep the log verifiable.

@@ -109,7 +109,7 @@ fn table(out: &mut String, look: Look, title: &str, names: &Names, most: usize) 
     }
     let _ = writeln!(out, "\n{}  (allowed, denied)", look.title(title));
     for (name, tally) in all.iter().take(most) {
-        let name = if name.is_empty() { "-".into() } else { shown(name) };
+        let name = if name.is_empty() { "(none that is known)".into() } else { shown(name) };
         let _ = writeln!(out, "  {:>9} {:>9}  {name}", number(tally.allowed), number(tally.denied));
     }
     if all.len() > most {

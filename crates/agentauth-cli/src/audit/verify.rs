@@ -117,7 +117,7 @@ impl Log {
         let _ = writeln!(
             text,
             "{} in {}: {}, {} of them records, in {} ({} bytes)",
-            look.title(&format!("The log {}", shown(&report.origin))),
+            look.title(format!("The log {}", shown(&report.origin)).trim_end()),
             shown(&quoted(Path::new(&self.directory))),
             many(report.entries, "entry", "entries"),
             report.records,
@@ -129,6 +129,7 @@ impl Log {
             let unsigned = if self.asked.key { "" } else { "not checked: give the key with --key" };
             let unanchored = if self.asked.anchors { "" } else { "not checked: give --anchors" };
             range(&mut text, "anchored", &ranges.anchored, unanchored);
+            let unsigned = if unsigned.is_empty() && ranges.anchored.entries() > 0 { "nothing more" } else { unsigned };
             range(&mut text, "signed", &ranges.signed, unsigned);
             range(&mut text, "neither", &ranges.unanchored, "");
         }
