@@ -2,8 +2,7 @@ use std::io;
 
 use super::AnchorError;
 use crate::disk::Directory;
-use crate::format::{segment_name, segments_of};
-use crate::read::{Entry, SegmentEnd, SegmentReader};
+use crate::read::{Counted, Entry, Segment, SegmentEnd};
 use crate::tree::{Frontier, Hash};
 
 /// No proof is longer (C2SP tlog-witness).
@@ -49,36 +48,39 @@ impl<'d> SegmentProofs<'d> {
     /// Gives `each` the number and the leaf hash of the entries from `from` to before `to`. Says what the tree of those
     /// before them is.
     fn leaves(&self, from: u64, to: u64, each: &mut dyn FnMut(u64, Hash)) -> Result<Frontier, AnchorError> {
-        let firsts = segments_of(self.directory.list().map_err(unreadable)?);
-        let begin = firsts.partition_point(|&first| first <= from).saturating_sub(1);
-        let mut firsts = firsts.into_iter().skip(begin).peekable();
-        let first = firsts.next().filter(|&first| first <= from).ok_or_else(|| proof("it lacks its beginning"))?;
-        let mut reader = self.segment(first)?;
-        let mut tree = reader.header().tree();
-        for next in first..to {
-            // What a failed write has left behind the last entry that counts is none.
-            if firsts.next_if_eq(&next).is_some() {
-                reader = self.segment(next)?;
-            }
-            let hash = match reader.next_entry() {
-                Ok(entry) => hash_of(&entry)?,
+        let segments = Segment::all(self.directory).map_err(unreadable)?;
+        let begin = segments.partition_point(|segment| segment.first <= from).saturating_sub(1);
+        let mut segments = segments.into_iter().skip(begin);
+        let first = segments.next().filter(|segment| segment.first <= from);
+        let first = first.ok_or_else(|| proof("it lacks its beginning"))?;
+        let mut entries = self.entries(first)?;
+        let mut tree = entries.header().tree();
+        let mut number = first.first;
+        while number < to {
+            let hash = match entries.next() {
+                Ok(Some(entry)) => hash_of(&entry)?,
+                Ok(None) => {
+                    entries = self.entries(segments.next().ok_or_else(|| proof("entries are missing"))?)?;
+                    continue;
+                }
                 Err(SegmentEnd::Whole) => return Err(proof("entries are missing")),
                 Err(SegmentEnd::Damaged(error)) => return Err(proof(&error.to_string())),
                 Err(SegmentEnd::Failed(error)) => return Err(unreadable(error)),
             };
-            if next < from {
+            if number < from {
                 tree.push(hash);
             } else {
-                each(next, hash);
+                each(number, hash);
             }
+            number += 1;
         }
         Ok(tree)
     }
 
-    fn segment(&self, first: u64) -> Result<SegmentReader, AnchorError> {
-        let file = self.directory.open(&segment_name(first)).map_err(unreadable)?;
-        let reader = SegmentReader::new(file).map_err(unreadable)?.map_err(|error| proof(&error.to_string()))?;
-        if reader.header().first == first { Ok(reader) } else { Err(proof("a segment has another's name")) }
+    fn entries(&self, segment: Segment) -> Result<Counted, AnchorError> {
+        let entries = segment.open(self.directory).map_err(unreadable)?.map_err(|error| proof(&error.to_string()))?;
+        let is_named_so = entries.header().first == segment.first;
+        if is_named_so { Ok(entries) } else { Err(proof("a segment has another's name")) }
     }
 }
 

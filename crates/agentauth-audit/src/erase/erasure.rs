@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use super::EraseError;
 use super::rewrite::{Change, is_unfinished, rewrite, settle};
-use super::segment::Segment;
 use super::walk::{Tail, Walk, lock};
 use crate::disk::Directory;
 use crate::format::{Body, Closed, EntryKind, Erased, is_beside, is_erased, personal, segment_of};
+use crate::read::Segment;
 
 /// No reason is longer.
 pub const MAX_REASON_BYTES: usize = 1024;

@@ -4,10 +4,10 @@ use agentauth_core::Timestamp;
 
 use super::EraseError;
 use super::rewrite::{Change, rewrite, settle};
-use super::segment::{Segment, segments};
 use super::walk::{Tail, Walk, lock};
 use crate::disk::Directory;
 use crate::format::{Closed, EntryKind, RetiredSegments};
+use crate::read::Segment;
 
 /// How much of a log keeps its content. Of older records the hashes stay, 129 bytes each, so that the tree, its
 /// checkpoints and the proofs that were given out stay what they were; what the log says of itself stays whole.
@@ -103,7 +103,7 @@ impl Retirement {
         proven: u64,
         now: Timestamp,
     ) -> Result<Option<Self>, EraseError> {
-        let all = segments(directory)?;
+        let all = Segment::all(directory)?;
         let may = all.partition_point(|segment| segment.next.is_some_and(|next| next <= proven));
         let limits = [
             by_count(retention, &all),

@@ -1,10 +1,10 @@
 use std::io;
 
 use super::EraseError;
-use super::segment::{Reader, Segment};
+use super::segment::Reader;
 use crate::disk::{Directory, read_full};
 use crate::format::{Body, EntryKind, UNFINISHED, append_frame, segment_of};
-use crate::read::Entry;
+use crate::read::{Entry, Segment};
 use crate::tree::{Hash, leaf_hash};
 
 /// Written to the disk at once. It grows to the longest frame if that is longer.

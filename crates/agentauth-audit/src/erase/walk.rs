@@ -8,10 +8,9 @@ use serde::Serialize;
 
 use super::EraseError;
 use super::rewrite::{Change, rewrite};
-use super::segment::{Segment, segments};
 use crate::disk::{Directory, LogFile};
 use crate::format::{Body, EntryKind, append_frame, commitment, is_erased};
-use crate::read::Entry;
+use crate::read::{Entry, Segment};
 use crate::tree::{Frontier, Hash, leaf_hash};
 
 /// The lock of the one writer.
@@ -41,7 +40,7 @@ impl Walk {
         directory: &dyn Directory,
         mut visit: impl FnMut(Segment, &Body<'_>, &Entry<'_>),
     ) -> Result<(Self, Segment), EraseError> {
-        let segments = segments(directory)?;
+        let segments = Segment::all(directory)?;
         let &last = segments.last().ok_or(EraseError::NoLog)?;
         let mut walk = Self::default();
         for segment in segments {

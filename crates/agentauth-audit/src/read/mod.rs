@@ -11,6 +11,7 @@
 //! the next segment; whether a log is whole, and who says so, is for [`verify`](crate::verify).
 
 mod backward;
+mod counted;
 mod entry;
 mod error;
 mod filter;
@@ -25,6 +26,7 @@ mod segment;
 mod stats;
 mod view;
 
+pub(crate) use counted::{Counted, Segment};
 pub use entry::LogRecord;
 pub use error::{DamageKind, ReadError};
 pub use filter::Filter;

@@ -7,9 +7,8 @@ use super::path::Path;
 use super::{Proof, ProofError, ProveError};
 use crate::checkpoint::{Head, is_signed};
 use crate::disk::Directory;
-use crate::format::{Body, Checkpoint, EntryKind, append_frame, is_erased, segment_name};
-use crate::read::{Entry, SegmentEnd, SegmentReader};
-use crate::verify::segments::Segments;
+use crate::format::{Body, Checkpoint, EntryKind, append_frame, is_erased};
+use crate::read::{Entry, Segment, SegmentEnd};
 
 /// Numbers of entries with the same evaluation id that are named: a decision and its outcome, and whatever else.
 const MAX_ALSO: usize = 8;
@@ -133,28 +132,26 @@ fn each(
     directory: &dyn Directory,
     mut visit: impl FnMut(&Body<'_>, &Entry<'_>) -> Result<ControlFlow<()>, ProveError>,
 ) -> Result<(), ProveError> {
-    let firsts = Segments::of(directory)?.firsts;
     let mut number = 0;
-    for (index, &first) in firsts.iter().enumerate() {
-        // What stands behind the last entry that the next segment knows of is none.
-        let until = firsts.get(index + 1).copied().unwrap_or(u64::MAX);
-        let damaged = |offset| ProveError::Damaged { segment: segment_name(first), offset };
-        let reader = SegmentReader::new(directory.open_to_read(&segment_name(first))?)?;
-        let mut reader = match reader {
-            Ok(reader) => reader,
-            Err(_) if until == u64::MAX => return Ok(()),
+    for segment in Segment::all(directory)? {
+        let is_last = segment.next.is_none();
+        let damaged = |offset| ProveError::Damaged { segment: segment.name(), offset };
+        let mut entries = match segment.open(directory)? {
+            Ok(entries) => entries,
+            Err(_) if is_last => return Ok(()),
             Err(_) => return Err(damaged(0)),
         };
-        if reader.header().first != first || first != number {
+        if entries.header().first != segment.first || segment.first != number {
             return Err(damaged(0));
         }
-        while number < until {
-            let offset = reader.offset();
-            let entry = match reader.next_entry() {
-                Ok(entry) => entry,
+        loop {
+            let offset = entries.offset();
+            let entry = match entries.next() {
+                Ok(Some(entry)) => entry,
+                Ok(None) => break,
                 Err(SegmentEnd::Failed(error)) => return Err(error.into()),
-                // The end of the log, torn or not.
-                Err(_) if until == u64::MAX => return Ok(()),
+                // The end of the log is torn.
+                Err(_) if is_last => return Ok(()),
                 Err(_) => return Err(damaged(offset)),
             };
             let body = entry.read().map_err(|_| damaged(offset))?;

@@ -8,7 +8,7 @@ use std::thread::{self, Thread};
 
 pub(crate) use super::disk::Disk;
 use agentauth_audit::disk::Directory;
-use agentauth_audit::format::{Body, EntryKind, segment_of};
+use agentauth_audit::format::{Body, EntryKind, segments_of};
 use agentauth_audit::read::{SegmentEnd, SegmentReader};
 use agentauth_audit::tree::{Hash, leaf_hash};
 use agentauth_audit::verify::{Verdict, Verifier};
@@ -98,9 +98,7 @@ impl Read {
 
 /// The segments that a directory has, by the numbers of their first entries.
 pub(crate) fn segments(directory: &dyn Directory) -> Vec<u64> {
-    let mut firsts: Vec<u64> = directory.list().unwrap().iter().filter_map(|name| segment_of(name)).collect();
-    firsts.sort_unstable();
-    firsts
+    segments_of(directory.list().unwrap())
 }
 
 /// All entries of a log, each of which must follow the one before; what a failed write has left does not count. The
