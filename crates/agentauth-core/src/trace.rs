@@ -134,11 +134,11 @@ fn state_of(headers: &HeaderMap) -> Option<Arc<str>> {
     let mut state = String::new();
     for value in headers.get_all(&TRACESTATE) {
         let value = value.to_str().ok()?;
-        if state.len().saturating_add(value.len()) >= MAX_STATE_BYTES {
-            return None;
-        }
         if !state.is_empty() {
             state.push(',');
+        }
+        if state.len().saturating_add(value.len()) > MAX_STATE_BYTES {
+            return None;
         }
         state.push_str(value);
     }

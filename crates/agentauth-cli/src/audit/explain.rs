@@ -1,4 +1,5 @@
-use agentauth_audit::read::{CheckpointSeen, Filter, Log, LogRecord};
+use agentauth_audit::read::{CheckpointSeen, Filter, Log, LogRecord, View};
+use agentauth_core::policy::Effect;
 use clap::Args;
 use serde::Serialize;
 
@@ -36,6 +37,8 @@ pub(super) struct Explained {
     pub(super) authentication: Option<LogRecord>,
     pub(super) approvals: Vec<LogRecord>,
     pub(super) checkpoint: Option<CheckpointSeen>,
+    /// What was answered after all, where the record could not be kept everywhere, or nobody waited for it.
+    pub(super) correction: Option<LogRecord>,
     /// Records with the same id that should not be there.
     pub(super) others: usize,
 }
@@ -44,6 +47,8 @@ pub(super) struct Explained {
 struct Written<'e> {
     evaluation_id: &'e str,
     record: Envelope,
+    /// What was answered after all; null if it is the same.
+    correction: Option<Envelope>,
     /// Null if there is none on record: then it is unknown how the action ended, if it was allowed.
     outcome: Option<Envelope>,
     authentication: Option<Envelope>,
@@ -83,12 +88,15 @@ fn explained(log: &Log, id: &str, answer: &mut Answer<'_, '_>) -> Result<Option<
     let mut found = all(log, &Filter::new().evaluation(id), MAX_FOUND, answer)?;
     answer.has_read();
     found.retain(|record| record.view().is_some_and(|view| view.evaluation_id() == id));
-    let mut take = |is: &dyn Fn(&str) -> bool| {
-        let at = found.iter().position(|record| record.view().is_some_and(|view| is(view.kind())))?;
+    let mut take = |is: &dyn Fn(&View<'_>) -> bool| {
+        let at = found.iter().position(|record| record.view().is_some_and(|view| is(&view)))?;
         Some(found.remove(at))
     };
-    let Some(record) = take(&|kind| kind != "outcome").or_else(|| take(&|_| true)) else { return Ok(None) };
-    let outcome = take(&|kind| kind == "outcome");
+    let is_outcome = |view: &View<'_>| view.kind() == "outcome";
+    let Some(record) = take(&|view| !is_outcome(view)).or_else(|| take(&|_| true)) else { return Ok(None) };
+    let kind = record.view().map(|view| view.kind().to_owned()).filter(|kind| kind != "outcome");
+    let correction = take(&|view| Some(view.kind()) == kind.as_deref() && view.effect() == Effect::Deny);
+    let outcome = take(&is_outcome);
     let others = found.len();
     let view = record.view();
     let authentication = match view.as_ref().and_then(|view| view.authentication_id()) {
@@ -107,7 +115,7 @@ fn explained(log: &Log, id: &str, answer: &mut Answer<'_, '_>) -> Result<Option<
     };
     let checkpoint = log.checkpoint_of(record.log(), record.number());
     drop(view);
-    Ok(Some(Explained { record, outcome, authentication, approvals, checkpoint, others }))
+    Ok(Some(Explained { record, correction, outcome, authentication, approvals, checkpoint, others }))
 }
 
 fn all(log: &Log, filter: &Filter, most: usize, answer: &mut Answer<'_, '_>) -> Result<Vec<LogRecord>, CliError> {
@@ -122,10 +130,16 @@ fn all(log: &Log, filter: &Filter, most: usize, answer: &mut Answer<'_, '_>) -> 
 }
 
 impl Explained {
+    /// Whether what the record allows was refused all the same.
+    pub(super) const fn is_refused_after_all(&self) -> bool {
+        self.correction.is_some() || self.record.is_refused_late()
+    }
+
     fn written<'e>(&self, evaluation_id: &'e str) -> Written<'e> {
         Written {
             evaluation_id,
             record: Envelope::of(&self.record),
+            correction: self.correction.as_ref().map(Envelope::of),
             outcome: self.outcome.as_ref().map(Envelope::of),
             authentication: self.authentication.as_ref().map(Envelope::of),
             approvals: self.approvals.iter().map(Envelope::of).collect(),

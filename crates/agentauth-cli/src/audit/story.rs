@@ -16,7 +16,7 @@ pub(super) fn of(explained: &Explained, look: Look, now: Timestamp, is_one_of_se
     let record = &explained.record;
     let (Some(view), Some(value)) = (record.view(), record.value()) else { return String::new() };
     let mut story = Story { out: String::new(), look };
-    story.answer(record, &view, now);
+    story.answer(explained, &view, now);
     story.chain(&view, &value);
     story.action(&view, &value);
     story.policy(&view, &value);
@@ -65,10 +65,19 @@ impl Story {
         format!("{} {word}: {}", self.look.mark(mark), shown(view.code()))
     }
 
-    fn answer(&mut self, record: &LogRecord, view: &View<'_>, now: Timestamp) {
+    fn answer(&mut self, explained: &Explained, view: &View<'_>, now: Timestamp) {
+        let record = &explained.record;
+        let correction = explained.correction.as_ref().and_then(LogRecord::view);
         let what = format!("{} {}", capital(view.kind()), shown(view.evaluation_id()));
         let _ = writeln!(self.out, "{}", self.look.title(&what));
-        let _ = writeln!(self.out, "{}", self.verdict(view, record.is_refused_late()));
+        let verdict = match &correction {
+            Some(correction) => {
+                let refused = format!("refused: {}", shown(correction.code()));
+                format!("{} {}", self.look.mark(Mark::Failed), self.look.failure(&refused))
+            }
+            None => self.verdict(view, record.is_refused_late()),
+        };
+        let _ = writeln!(self.out, "{verdict}");
         let replica = view.replica().map(|name| format!(", replica {}", shown(name))).unwrap_or_default();
         let ago = Timestamp::from_rfc3339(view.time()).map(|time| relative(time.secs(), now.secs()));
         let ago = ago.map(|ago| format!(" ({ago})")).unwrap_or_default();
@@ -78,6 +87,10 @@ impl Story {
                 self.out,
                 "The policy allowed it, and the caller was refused all the same: the record was not on the disk in time."
             );
+        } else if let Some(correction) = correction {
+            let why =
+                correction.reasons().last().map(|reason| format!(": {}", shown(&reason.text))).unwrap_or_default();
+            let _ = writeln!(self.out, "It was {} at first, and that did not count{why}", shown(view.code()));
         }
     }
 
@@ -182,7 +195,7 @@ impl Story {
                 let mark = self.look.mark(if is_good { Mark::Passed } else { Mark::Failed });
                 self.line(&format!("{mark} {}{took}, at {}", shown(outcome.code()), shown(outcome.time())));
             }
-            None if view.effect() == Effect::Deny || explained.record.is_refused_late() => {
+            None if view.effect() == Effect::Deny || explained.is_refused_after_all() => {
                 self.line("none: it was not allowed");
             }
             None => self.line(&self.look.warning("unknown: no outcome is on record")),

@@ -172,6 +172,31 @@ fn one_decision_is_a_story() {
     assert_eq!((&json["outcome"], &json["checkpoint"]), (&Value::Null, &Value::Null));
 }
 
+/// Where another sink fails, or the disk is late, the answer is put right under the same id.
+#[test]
+fn an_answer_that_was_put_right_is_told_as_it_was_given() {
+    let folder = Folder::new();
+    let mut made = Made::new();
+    made.record(SECOND, &decision(1, LAWYER, "alice", "motions:file", "permitted"));
+    let mut right = decision(1, LAWYER, "alice", "", "audit_unavailable");
+    right["reasons"] = json!([{"kind": "refused", "text": "the audit queue is full"}]);
+    right.as_object_mut().unwrap().retain(|name, _| !["delegation", "personal", "action"].contains(&name.as_str()));
+    made.record(2 * SECOND, &right);
+    write(&made, &folder, "audit");
+    let (exit, out, _) = ask(&folder, "explain", "audit", &[&id(1)]);
+    assert_eq!(exit, Exit::Good);
+    assert!(out.contains("FAIL refused: audit_unavailable") && out.contains("none: it was not allowed"), "{out}");
+    assert!(!out.contains("which no server writes") && out.contains("the audit queue is full"), "{out}");
+    let (_, out, _) = ask(&folder, "explain", "audit", &[&id(1), "--json"]);
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["correction"]["content"]["code"], "audit_unavailable");
+    // A third is none of ours.
+    made.record(3 * SECOND, &decision(1, LAWYER, "alice", "motions:file", "permitted"));
+    write(&made, &folder, "forged");
+    let (_, out, _) = ask(&folder, "explain", "forged", &[&id(1)]);
+    assert!(out.contains("1 more records have this evaluation id, which no server writes"), "{out}");
+}
+
 #[test]
 fn what_happened_is_counted() {
     let folder = asked_court();

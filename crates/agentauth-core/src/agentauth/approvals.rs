@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::AgentAuth;
+use super::{AgentAuth, OpenRecord, Recording};
 use crate::approval::{ApprovalError, ApprovalRequest, ApprovalStatus, check, digest_of_server};
-use crate::audit::{ActionRecord, ApprovalRecord, RecordKind};
+use crate::audit::{ActionRecord, ApprovalRecord, Record, RecordKind};
 use crate::identity::Approver;
 use crate::policy::{Effect, Reason, ReasonKind};
 use crate::random::RandomUnavailable;
@@ -86,19 +86,37 @@ impl Approvals {
     async fn decide(&self, id: &str, verdict: ApprovalVerdict, approver: Approver) -> Result<(), ApprovalError> {
         let request = self.inspect(id).await?;
         let checked = check(&approver, &request.act).and_then(|()| self.check_status(&request, verdict));
+        let open = self.open(&request, &approver);
         if let Err(error) = checked {
-            self.record(&request, verdict, &approver, Some(&error)).await?;
+            self.keep(open?.close(), verdict, Some(&error)).await?;
             return Err(error);
         }
-        if verdict == ApprovalVerdict::Approve {
-            self.record(&request, verdict, &approver, None).await?;
-        }
+        let open = match verdict {
+            ApprovalVerdict::Approve => Some(self.approved(open?).await?),
+            ApprovalVerdict::Deny => open.ok(),
+        };
         let taken = self.tell_store(id, verdict, &approver).await;
-        match &taken {
-            Ok(()) if verdict == ApprovalVerdict::Approve => {}
-            _ => self.record(&request, verdict, &approver, taken.as_ref().err()).await?,
+        match (open, &taken) {
+            (Some(open), Ok(())) if verdict == ApprovalVerdict::Approve => open.forget(),
+            (open, _) => {
+                let record = open.ok_or(RandomUnavailable)?.close();
+                self.keep(record, verdict, taken.as_ref().err()).await?;
+            }
         }
         taken
+    }
+
+    /// Records an approval, which does not count yet: its record stays open until the store has taken it.
+    async fn approved(&self, open: OpenRecord) -> Result<OpenRecord, ApprovalError> {
+        match self.keep(Record::clone(&open), ApprovalVerdict::Approve, None).await {
+            Ok(()) => Ok(open),
+            Err(error) => {
+                let error = error.into();
+                // Sinks that did take it are told so, and not waited for.
+                drop(self.keep(open.close(), ApprovalVerdict::Approve, Some(&error)));
+                Err(error)
+            }
+        }
     }
 
     fn check_status(&self, request: &ApprovalRequest, verdict: ApprovalVerdict) -> Result<(), ApprovalError> {
@@ -121,21 +139,10 @@ impl Approvals {
         }
     }
 
-    async fn record(
-        &self,
-        request: &ApprovalRequest,
-        verdict: ApprovalVerdict,
-        approver: &Approver,
-        error: Option<&ApprovalError>,
-    ) -> Result<(), ApprovalError> {
+    /// The record of what `approver` says of `request`, which is written however that ends.
+    fn open(&self, request: &ApprovalRequest, approver: &Approver) -> Result<OpenRecord, ApprovalError> {
         let id = self.auth.new_id().map_err(|_| RandomUnavailable)?;
         let mut record = self.auth.record(RecordKind::Approval, &id, self.auth.now());
-        (record.effect, record.code) = match (error, verdict) {
-            (Some(error), _) => (Effect::Deny, error.code()),
-            (None, ApprovalVerdict::Approve) => (Effect::Allow, "approved"),
-            (None, ApprovalVerdict::Deny) => (Effect::Deny, "denied"),
-        };
-        record.reasons.extend(error.map(|error| Reason::new(ReasonKind::Refused, error.to_string())));
         record.action = Some(ActionRecord {
             name: request.action().into(),
             resource: request.resource().cloned(),
@@ -149,7 +156,18 @@ impl Approvals {
             approver_hash: Some(self.auth.inner.audit_key.hash_approver(approver)),
             asked_by: Some(request.evaluation_id().into()),
         });
-        Ok(self.auth.append(record).await?)
+        Ok(self.auth.open(record))
+    }
+
+    fn keep(&self, mut record: Record, verdict: ApprovalVerdict, error: Option<&ApprovalError>) -> Recording {
+        record.time = self.auth.now();
+        (record.effect, record.code) = match (error, verdict) {
+            (Some(error), _) => (Effect::Deny, error.code()),
+            (None, ApprovalVerdict::Approve) => (Effect::Allow, "approved"),
+            (None, ApprovalVerdict::Deny) => (Effect::Deny, "denied"),
+        };
+        record.reasons.extend(error.map(|error| Reason::new(ReasonKind::Refused, error.to_string())));
+        self.auth.append(record)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{AgentAuth, NO_ID, Recording};
-use crate::audit::{AuditError, AuditKey, AuditSink, Record, RecordKind, RevocationRecord};
+use super::{AgentAuth, NO_ID, OpenRecord, Recording};
+use crate::audit::{AuditError, AuditKey, AuditSink, RecordKind, RevocationRecord};
 use crate::policy::{Effect, Reason, ReasonKind};
 use crate::state::revocation::{Revocation, RevocationStore, RevokeError};
 use crate::time::Timestamp;
@@ -48,7 +48,7 @@ impl AgentAuth {
     pub async fn revoke(&self, revocation: &Revocation) -> Result<(), RevocationFailure> {
         let now = self.now();
         let id = self.new_id().unwrap_or_else(|_| NO_ID.into());
-        let record = self.record(RecordKind::Revocation, &id, now);
+        let record = self.open(self.record(RecordKind::Revocation, &id, now));
         let store = self.inner.revocations.as_deref();
         keep_revocation(store, revocation, now, record, &self.inner.audit_key, &self.inner.sinks).await
     }
@@ -59,15 +59,17 @@ pub(crate) async fn keep_revocation(
     store: Option<&dyn RevocationStore>,
     revocation: &Revocation,
     now: Timestamp,
-    mut record: Record,
+    mut record: OpenRecord,
     key: &AuditKey,
     sinks: &[Arc<dyn AuditSink>],
 ) -> Result<(), RevocationFailure> {
+    // Before the store is told: it may have revoked when whoever waits for it goes away.
+    record.revocation = Some(RevocationRecord::of(revocation, key));
     let revoked = match store {
         Some(store) => store.revoke(revocation, now).await.map_err(RevocationFailure::Store),
         None => Err(RevocationFailure::NoStore),
     };
-    record.revocation = Some(RevocationRecord::of(revocation, key));
+    let mut record = record.close();
     match &revoked {
         Ok(()) => record.code = "revoked",
         Err(failure) => {

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Record;
-use crate::identity::{AgentId, PrincipalId, PrincipalKind};
+use crate::identity::{AgentId, Approver, MAX_NAME_BYTES, PrincipalId, PrincipalKind};
 use crate::policy::{Obligation, PolicyFault, Reason, WouldFlip};
-use crate::text::{beginning, cut};
+use crate::text::{Excerpt, beginning, cut};
 
 /// What policies, their engines and those who revoke may write into one record without being cut, in bytes. Everything else
 /// in a record stands in a token or a request, which are bounded; with this, written as JSON in the longest way there is (six
@@ -29,7 +29,7 @@ impl Record {
     /// The record as it is kept.
     pub(crate) fn kept(mut self) -> Arc<Self> {
         self.mask_names();
-        if self.words() > MAX_WORDS_BYTES {
+        if self.words() > MAX_WORDS_BYTES || self.names() > MAX_NAME_BYTES {
             self.cut();
         }
         Arc::new(self)
@@ -66,6 +66,14 @@ impl Record {
             .fold(0, usize::saturating_add)
     }
 
+    /// The bytes of the longest name that whoever approves, revokes or consents may have made of any length.
+    fn names(&self) -> usize {
+        let approver = self.approval.as_ref().and_then(|approval| approval.approver.as_ref()).map(Approver::bytes);
+        let revoked = self.revocation.as_ref().and_then(|revocation| revocation.principal.as_ref());
+        let issued = self.issued.as_ref().map(|issued| issued.subject.len());
+        approver.into_iter().chain(revoked.map(PrincipalId::bytes)).chain(issued).max().unwrap_or(0)
+    }
+
     fn cut(&mut self) {
         self.truncated = true;
         // The last reason says what became of an allow.
@@ -99,6 +107,9 @@ impl Record {
                 cut(name, MAX_TEXT_BYTES);
             }
         }
+        if let Some(approver) = self.approval.as_mut().and_then(|approval| approval.approver.as_mut()) {
+            approver.cut(MAX_TEXT_BYTES);
+        }
         if let Some(issued) = &mut self.issued {
             cut(&mut issued.subject, MAX_TEXT_BYTES);
         }
@@ -128,11 +139,43 @@ pub(crate) fn name_to_mask(principal: &PrincipalId) -> Option<&str> {
     (principal.kind() == PrincipalKind::Subject && name.len() >= MIN_MASKED_BYTES).then_some(name)
 }
 
-/// Puts [`MASK`] in place of `name`, wherever it stands as a word of its own in `text`.
+/// Puts [`MASK`] in place of `name`, wherever it stands as a word of its own in `text`, as it is or as errors show it.
 pub(crate) fn mask(text: &mut Box<str>, name: &str) {
-    if let Cow::Owned(masked) = masked(text, name) {
-        *text = masked.into();
+    let mut replace = |spelling: &str| {
+        if let Cow::Owned(masked) = masked(text, spelling) {
+            *text = masked.into();
+        }
+    };
+    replace(name);
+    // What has nothing to escape, and nothing to leave out, is shown as it is.
+    let is_plain = |c: char| c == ' ' || c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\');
+    if Excerpt::of(name).to_string() != name || !name.chars().all(is_plain) {
+        spellings(name).iter().for_each(|spelling| replace(spelling));
     }
+}
+
+/// How others write `name`: escaped as in Rust, with and without what is not ASCII, and as in JSON; or as an [`Excerpt`].
+fn spellings(name: &str) -> Vec<String> {
+    let quoted = format!("{name:?}");
+    let json = name.chars().fold(String::new(), |mut json, c| {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            c if c.is_ascii() => json.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| json.push_str(&format!("\\u{unit:04x}"))),
+        }
+        json
+    });
+    let quoted = quoted.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"')).unwrap_or_default().to_owned();
+    let mut all = vec![
+        name.escape_debug().to_string(),
+        name.escape_default().to_string(),
+        quoted,
+        json,
+        Excerpt::of(name).to_string(),
+    ];
+    // Question marks alone tell nothing.
+    all.retain(|spelling| spelling.len() >= MIN_MASKED_BYTES && spelling.chars().any(|c| c != '?'));
+    all
 }
 
 fn masked<'t>(text: &'t str, name: &str) -> Cow<'t, str> {

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PrincipalId;
 use super::written::WrittenPrincipal;
+use crate::text::cut;
 
 /// Who approves or denies what an agent wants to do: a human, whom the application has authenticated, and who may decide
 /// about such acts by its rules.
@@ -22,6 +23,22 @@ impl Approver {
         match self {
             Self::Principal(principal) => principal.subject(),
             Self::Named(name) => name,
+        }
+    }
+
+    /// How long its parts are, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Principal(principal) => principal.bytes(),
+            Self::Named(name) => name.len(),
+        }
+    }
+
+    /// Cuts each of its parts to at most `limit` bytes: for a record, which it would fill.
+    pub(crate) fn cut(&mut self, limit: usize) {
+        match self {
+            Self::Principal(principal) => principal.cut(limit),
+            Self::Named(name) => cut(name, limit),
         }
     }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 pub use self::builder::LivePoliciesBuilder;
 pub use self::error::ReloadError;
 pub use self::source::{PolicySet, PolicySource};
-use crate::agentauth::Recording;
+use crate::agentauth::{OpenRecord, Recording};
 use crate::audit::{AuditError, AuditSink, PolicyReloadRecord, Record, RecordKind};
 use crate::identity::ResourceId;
 use crate::policy::{
@@ -246,13 +246,16 @@ impl Office {
         record.policy_version = Some(Arc::clone(after));
         let (before, after) = (before.cloned(), Some(Arc::clone(after)));
         record.policy_reload = Some(PolicyReloadRecord { before, after, cases_passed: passed });
-        let record = record.kept();
-        let recorded = Recording::begin(&self.sinks, &record).await;
+        // Whoever waits may go away, and then nothing is changed.
+        let correction = OpenRecord::new(record.clone(), self.sinks.as_slice().into(), Arc::clone(&self.clock));
+        let recorded = Recording::begin(&self.sinks, &record.kept()).await;
         if let Err(error) = &recorded {
-            let mut correction = Record::clone(&record);
+            let mut correction = correction.close();
             self.deny(&mut correction, &ReloadError::Unrecorded(error.clone()));
             // Not waited for: the sink that failed may never answer, and nothing is changed in any case.
             drop(Recording::begin(&self.sinks, &correction.kept()));
+        } else {
+            correction.forget();
         }
         recorded
     }

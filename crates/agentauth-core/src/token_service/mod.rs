@@ -182,6 +182,7 @@ impl TokenService {
     pub async fn revoke(&self, revocation: &Revocation) -> Result<(), RevocationFailure> {
         let id = unique_id(self.issuer.random()).unwrap_or_else(|_| NO_ID.into());
         let record = self.record(RecordKind::Revocation, "revoked", &id);
+        let record = OpenRecord::new(record, Arc::clone(&self.sinks), self.issuer.clock());
         let store = self.issuer.revocations().map(|store| &**store);
         keep_revocation(store, revocation, self.issuer.now(), record, &self.audit_key, &self.sinks).await
     }

@@ -330,6 +330,41 @@ impl AuditSink for Switch {
     }
 }
 
+/// A store that never says whether it has revoked.
+#[derive(Debug)]
+struct Mute;
+
+impl RevocationStore for Mute {
+    fn check(&self, _: &Subjects, _: Timestamp) -> Wait<RevocationAnswer> {
+        Wait::ready(RevocationAnswer::Clear)
+    }
+
+    fn revoke(&self, _: &Revocation, _: Timestamp) -> Wait<Result<(), RevokeError>> {
+        Wait::later(pending())
+    }
+}
+
+#[test]
+fn who_goes_while_something_is_being_revoked_leaves_a_record() {
+    let court = Court::new();
+    let auth = court.engine().revocations(Mute).build().unwrap();
+    let service = TokenService::new(court.issuer().revocations(Mute).build().unwrap(), court.records.clone()).unwrap();
+    let agent = Revocation::agent(LAWYER.parse::<SpiffeId>().unwrap()).by("dana");
+    for end in [End::Dropped, End::TimedOut] {
+        for of_issuer in [false, true] {
+            if of_issuer {
+                end.of(service.revoke(&agent))
+            } else {
+                end.of(auth.revoke(&agent))
+            }
+            let record = court.records.only();
+            let found = (record.kind, record.code, record.effect);
+            assert_eq!(found, (RecordKind::Revocation, "caller_gone", Effect::Deny), "{end:?}");
+            assert_eq!(record.revocation.as_ref().unwrap().by.as_deref(), Some("dana"));
+        }
+    }
+}
+
 /// Panics with every record.
 #[derive(Debug)]
 struct Clumsy;

@@ -113,6 +113,21 @@ fn a_revocation_of_any_length_is_recorded() {
     assert!(body.contains(&format!(r#""principal_hash":"{hash}""#)) && body.contains("by_hash"), "{body}");
 }
 
+/// Whoever calls themselves what they like at the application's door is refused on record, too.
+#[test]
+fn names_of_people_are_no_longer_than_there_is_room_for_beside_the_body() {
+    for length in [3000, MAX_RECORD_BYTES / 20] {
+        let name = "\u{1}".repeat(length);
+        let court = Court::new();
+        let auth = court.engine().revocations(MemoryRevocations::new()).build().unwrap();
+        let named = PrincipalId::new(IssuerId::new(STS).unwrap(), &name).in_tenant(&name);
+        let _ = wait(auth.revoke(&Revocation::principal(named)));
+        let record = court.records.only();
+        let [_, personal] = halves(&record);
+        assert!(record.truncated && personal.len() < 32 * 1024, "{} bytes", personal.len());
+    }
+}
+
 /// After the name is erased, records of the same principal still belong together.
 #[test]
 fn records_of_one_principal_have_one_hash() {
@@ -139,6 +154,36 @@ fn the_names_of_principals_are_taken_out_of_what_engines_say() {
     assert!(body.contains("malice may") && !body.replace("malice", "").contains("alice"), "{body}");
     assert!(body.contains("[principal], no") && body.contains("[principal] has no `x`"), "{body}");
     assert_eq!(personal, r#"{"principal":{"issuer":"https://sts.court.example","kind":"subject","subject":"alice"}}"#);
+}
+
+/// Engines quote names, cut them off and show them as they like.
+#[test]
+fn a_name_is_taken_out_however_it_is_written() {
+    for (name, written) in [
+        ("o\"brien", r#"User::"https://sts#o\"brien" may not"#),
+        ("o'brien", r"User::'o\'brien' may not"),
+        (r"CORP\zoe", r#"User::"CORP\\zoe" may not"#),
+        ("zo\u{eb}", "zo\u{eb}: no"),
+        ("zo\u{eb}", "zo?: no"),
+        ("zo\u{eb}", r"zo\u{eb}: no"),
+        ("zo\u{eb}", r"zo\u00eb: no"),
+        ("a very long name, that is longer than an excerpt is, as names in directories often are", {
+            "`a very long name, that is longer than an excerpt is, as names in directories oft...`"
+        }),
+    ] {
+        let court = Court::new();
+        let auth = court.engine().policy(Oracle::answering(Ok(Decision::deny(reason(written))))).build().unwrap();
+        let caller = caller(&auth, &court.key.mint(&with("sub", name)));
+        court.records.take();
+        let rejection = wait(caller.authorize(Action::new("motions:file").unwrap())).unwrap_err();
+        let text = court.records.only().reasons[0].text().to_owned();
+        assert!(text.contains("[principal]"), "{name}: {text}");
+        assert!(
+            !["brien", "zoe", "zo\u{eb}", "zo?", "zo\\", "very long"].iter().any(|part| text.contains(part)),
+            "{text}"
+        );
+        assert!(rejection.to_string().contains("[principal]"), "{rejection}");
+    }
 }
 
 #[test]

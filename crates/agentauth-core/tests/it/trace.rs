@@ -74,7 +74,7 @@ fn headers(all: &[(HeaderName, &str)]) -> HeaderMap {
 #[test]
 fn a_header_counts_once_and_tracestate_is_bounded() {
     let read = |all: &[(HeaderName, &str)]| TraceContext::from_headers(&headers(all));
-    let (good, long) = (good(), "x".repeat(512));
+    let (good, long) = (good(), "x".repeat(513));
     let many = vec!["a=1"; 33].join(",");
     assert_eq!(read(&[]), None);
     assert_eq!(read(&[(TRACESTATE, "a=1")]), None);
@@ -84,7 +84,10 @@ fn a_header_counts_once_and_tracestate_is_bounded() {
         (&[][..], None),
         (&["a=1,b=2"], Some("a=1,b=2")),
         (&["a=1", "b=2"], Some("a=1,b=2")),
-        (&[&long[..511]], Some(&long[..511])),
+        // As much as is to be passed on at least (§3.3.1.5).
+        (&[&long[..512]], Some(&long[..512])),
+        (&[&long[..255], &long[..256]], Some(&*format!("{},{}", &long[..255], &long[..256]))),
+        (&[&long[..256], &long[..256]], None),
         (&[&*long], None),
         (&[&long[..300], &long[..300]], None),
         (&[&*many], None),

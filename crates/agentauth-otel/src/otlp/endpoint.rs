@@ -15,8 +15,8 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn read(text: &str, is_plaintext_allowed: bool) -> Result<Self, OtlpError> {
-        let refused = || OtlpError::Endpoint(text.into());
-        // Who puts a password there shall not read it in an error.
+        // Who puts a password there shall not read it in an error; nor a key, which stands in a query.
+        let refused = || OtlpError::Endpoint(text.split(['?', '#']).next().unwrap_or_default().into());
         if text.contains('@') {
             return Err(OtlpError::Endpoint("<an URL with a name or a password>".into()));
         }

@@ -30,9 +30,11 @@ fn an_endpoint_is_over_tls_or_on_this_host() {
 
 #[test]
 fn no_error_and_no_debug_shows_a_secret() {
-    let error = Otlp::to("https://user:hunter2@c.example").install().unwrap_err();
-    assert_eq!(error.code(), "otlp_endpoint");
-    assert!(!format!("{error} {error:?}").contains("hunter2"));
+    for endpoint in ["https://user:hunter2@c.example", "https://c.example?api_key=hunter2", "c.example/?key=hunter2"] {
+        let error = Otlp::to(endpoint).install().unwrap_err();
+        assert_eq!(error.code(), "otlp_endpoint");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    }
     let otlp = Otlp::to("https://c.example").header("authorization", "Bearer hunter2\n");
     assert!(!format!("{otlp:?}").contains("hunter2"));
     let error = otlp.install().unwrap_err();

@@ -16,6 +16,9 @@ pub(super) const MAX_HELD_RECORDS: usize = 1_000_000;
 /// So many of the log's own entries are shown, the newest: each start of a server writes two.
 const MAX_LOG_EVENTS: usize = 200;
 
+/// There was no room for it: chains stay when their records go.
+const NO_CHAIN: u32 = u32::MAX;
+
 /// A record, as far as it is held.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -35,7 +38,7 @@ pub(super) struct Row {
     evaluation: u64,
     /// How the action ended, by the code of its outcome.
     pub(super) outcome: Name,
-    /// Refused all the same, because it was written too late.
+    /// Refused all the same, because it was written too late, or could not be kept everywhere.
     pub(super) is_late: bool,
 }
 
@@ -145,7 +148,13 @@ impl Index {
         let chain: Box<[Name]> = agents(record).iter().map(|agent| held(Some(agent))).collect();
         let chain = self.hold_chain(chain);
         if row.kind == self.words.decision {
-            self.decisions.insert(evaluation, number);
+            // A second one puts the first right.
+            if let Some(first) = self.decisions.insert(evaluation, number)
+                && row.effect == self.words.deny
+            {
+                let allow = self.words.allow;
+                self.change(first, |first| first.is_late = first.effect == allow);
+            }
         } else if row.kind == self.words.outcome
             && let Some(&decision) = self.decisions.get(&evaluation)
         {
@@ -194,7 +203,10 @@ impl Index {
         if let Some(&number) = self.chain_numbers.get(&chain) {
             return number;
         }
-        let number = u32::try_from(self.chains.len()).unwrap_or(u32::MAX);
+        if self.chains.len() >= self.room {
+            return NO_CHAIN;
+        }
+        let number = u32::try_from(self.chains.len()).unwrap_or(NO_CHAIN);
         self.chains.push(chain.clone());
         self.chain_numbers.insert(chain, number);
         number
@@ -266,4 +278,17 @@ fn why(record: &View<'_>) -> Option<String> {
         Some(policy) => format!("{policy}: {}", reason.text),
         None => reason.text.clone().into_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_an_end_to_the_chains_that_are_held() {
+        let mut index = Index::new(2);
+        let names: Vec<Name> = ["a", "b", "c"].iter().map(|name| index.names.hold(name)).collect();
+        let chains: Vec<u32> = names.iter().map(|&name| index.hold_chain([name].into())).collect();
+        assert_eq!((chains, index.hold_chain([names[1]].into())), (vec![0, 1, NO_CHAIN], 1));
+    }
 }

@@ -117,7 +117,10 @@ impl Follower {
                 break;
             }
             // What is behind the damage is shown too: it may be what is looked for.
-            self.open_next(source)?;
+            if !self.open_next(source)? {
+                self.progress.is_up_to_date = true;
+                break;
+            }
         }
         self.measure(source);
         Ok(())
@@ -131,8 +134,9 @@ impl Follower {
         Ok(self.segments.iter().copied().find(|&other| other > segment))
     }
 
+    /// Opens the next segment that has a header. False if there is none: one that was just begun will have one.
     fn open_next(&mut self, source: &Source) -> io::Result<bool> {
-        let next = match &self.current {
+        let mut next = match &self.current {
             Some((segment, _)) => {
                 let segment = *segment;
                 self.following(source, segment)?
@@ -146,29 +150,27 @@ impl Follower {
                 skipped.or_else(|| self.segments.first().copied())
             }
         };
-        let Some(next) = next else { return Ok(false) };
-        match SegmentReader::new(source.0.open(&segment_name(next))?)? {
-            Ok(reader) => {
-                self.progress.origin = reader.header().origin.clone();
-                self.current = Some((next, reader));
-                Ok(true)
-            }
-            Err(error) => {
-                let is_last = self.following(source, next)?.is_none();
-                if self.progress.damage.is_none() {
-                    self.progress.damage = Some(Damage {
-                        segment: segment_name(next),
-                        offset: 0,
-                        code: error.code(),
-                        message: error.to_string(),
-                        is_at_the_end: is_last,
-                    });
+        while let Some(segment) = next {
+            let error = match SegmentReader::new(source.0.open(&segment_name(segment))?)? {
+                Ok(reader) => {
+                    self.progress.origin = reader.header().origin.clone();
+                    self.current = Some((segment, reader));
+                    return Ok(true);
                 }
-                // Not to be tried for ever: segments behind it are, once they are there.
-                self.segments.retain(|&segment| segment != next);
-                Ok(false)
+                Err(error) => error,
+            };
+            next = self.following(source, segment)?;
+            if self.progress.damage.as_ref().is_none_or(|damage| damage.is_at_the_end) {
+                self.progress.damage = Some(Damage {
+                    segment: segment_name(segment),
+                    offset: 0,
+                    code: error.code(),
+                    message: error.to_string(),
+                    is_at_the_end: next.is_none(),
+                });
             }
         }
+        Ok(false)
     }
 
     fn measure(&mut self, source: &Source) {

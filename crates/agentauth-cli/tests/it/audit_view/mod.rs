@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use agentauth_audit::format::EntryKind;
 use serde_json::{Value, json};
@@ -58,6 +59,8 @@ impl Viewing {
     /// Sends `head` and reads until the end.
     fn send(&self, head: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
+        // Whatever is asked is answered, or the test fails.
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -87,12 +90,8 @@ impl Viewing {
 
     /// Asks until all that is there has been read: each answer waits for some of it.
     fn read(&self) -> Value {
-        loop {
-            let state = self.json("/api/state");
-            if state["progress"]["is_up_to_date"] == true {
-                return state;
-            }
-        }
+        let states = (0..100_000).map(|_| self.json("/api/state"));
+        states.into_iter().find(|state| state["progress"]["is_up_to_date"] == true).expect("it is never up to date")
     }
 }
 
@@ -365,6 +364,60 @@ fn damage_is_said_and_what_is_behind_it_is_shown() {
     };
     assert_eq!(integrity["report"]["verdict"], "damaged", "{integrity}");
     assert_eq!(integrity["report"]["faults"][0]["code"], "frame_side_checksum", "{integrity}");
+}
+
+/// What was allowed, and refused after all since its record could not be kept everywhere, was not allowed.
+#[test]
+fn an_answer_that_was_put_right_is_shown_as_it_was_given() {
+    let folder = logged(|log| {
+        decision("e0", None).append(log, None);
+        decision("e0", Some("audit_unavailable")).append(log, None);
+        decision("e1", None).append(log, None);
+    });
+    let viewing = Viewing::start(&folder.path("log"), &[]);
+    viewing.read();
+    let list = viewing.json("/api/records");
+    let shown = |n: usize| (list["records"][n]["effect"].as_str().unwrap(), list["records"][n]["is_late"] == true);
+    assert_eq!([shown(0), shown(1), shown(2)], [("allow", false), ("deny", false), ("allow", true)]);
+}
+
+/// A file that a crash, or somebody else, has left without a beginning: what stands in the others is shown.
+#[test]
+fn a_segment_without_a_header_hides_no_other() {
+    for place in 0..3 {
+        let folder = Folder::new();
+        let path = folder.path("log");
+        std::fs::create_dir(&path).unwrap();
+        busy(&path, 400, 300, None);
+        let whole = Viewing::start(&path, &[]).read()["entries"].as_u64().unwrap();
+        let mut segments: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        segments.sort();
+        assert_eq!(segments.len(), 3);
+        std::fs::write(&segments[place], "").unwrap();
+        let state = Viewing::start(&path, &[]).read();
+        let lost = if place == 2 { whole - 600 } else { 300 };
+        assert_eq!(state["entries"], whole - lost, "{place}: {state}");
+        assert_eq!(state["progress"]["damage"]["offset"], 0, "{place}: {state}");
+        assert_eq!(state["progress"]["damage"]["is_at_the_end"], place == 2, "{place}: {state}");
+    }
+}
+
+/// Whoever else is on this host may connect, and say nothing.
+#[test]
+fn connections_that_say_nothing_keep_nobody_out() {
+    let folder = logged(|log| _ = decision("e0", None).append(log, None));
+    let viewing = Viewing::start(&folder.path("log"), &[]);
+    let silent: Vec<_> = (0..200)
+        .map(|n| {
+            let mut stream = TcpStream::connect(&viewing.address).unwrap();
+            if n % 2 == 0 {
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+            }
+            stream
+        })
+        .collect();
+    assert_eq!(viewing.read()["records"], 1);
+    drop(silent);
 }
 
 #[test]

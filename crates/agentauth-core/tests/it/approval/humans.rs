@@ -152,6 +152,90 @@ fn a_decision_that_comes_too_late_is_put_right_on_record() {
     }
 }
 
+/// Whoever calls themselves what they like at the application's door is refused on record, however long that is.
+#[test]
+fn an_approver_of_any_length_is_refused_on_record() {
+    let desk = Desk::new();
+    let id = desk.ask(&desk.lawyer(), 1);
+    desk.court.records.take();
+    let name = "\u{1}".repeat(100_000);
+    assert_eq!(code(wait(desk.approvals().approve(&id, Approver::from(&*name)))), "approver_malformed");
+    let record = desk.court.records.only();
+    let (mut body, mut personal) = (Vec::new(), Vec::new());
+    record.write(&mut body, &mut personal).unwrap();
+    assert!(record.truncated && personal.len() < 32 * 1024, "{} bytes", personal.len());
+}
+
+/// Where one sink fails, the other does not go on saying that it was approved.
+#[test]
+fn an_approval_that_one_sink_has_not_kept_is_put_right_in_the_others() {
+    let desk = Desk::new();
+    let id = desk.ask(&desk.lawyer(), 1);
+    let auth = engine(&desk.court, &desk.policy, desk.store.clone()).audit(Failing(AuditError::Full)).build().unwrap();
+    desk.court.records.take();
+    assert_eq!(code(wait(auth.approvals().unwrap().approve(&id, DANA))), "audit_unavailable");
+    let records = desk.court.records.take();
+    let told: Vec<_> = records.iter().map(|record| (record.effect, record.code)).collect();
+    assert_eq!(told, [(Effect::Allow, "approved"), (Effect::Deny, "audit_unavailable")]);
+    assert_eq!(records[0].evaluation_id, records[1].evaluation_id);
+    assert!(records[1].approval.as_ref().is_some_and(|approval| *approval.id == *id));
+}
+
+/// The answer of the store is not waited for to the end: it may have taken the verdict.
+#[test]
+fn who_goes_while_the_store_is_told_leaves_a_record() {
+    let desk = Desk::new();
+    let id = desk.ask(&desk.lawyer(), 1);
+    let auth = engine(&desk.court, &desk.policy, Silent(desk.store.clone())).build().unwrap();
+    let approvals = auth.approvals().unwrap();
+    for (verdict, expected) in
+        [(ApprovalVerdict::Deny, &["caller_gone"][..]), (ApprovalVerdict::Approve, &["approved", "caller_gone"])]
+    {
+        desk.court.records.take();
+        {
+            let mut question: std::pin::Pin<Box<dyn Future<Output = _>>> = match verdict {
+                ApprovalVerdict::Approve => Box::pin(approvals.approve(&id, DANA)),
+                ApprovalVerdict::Deny => Box::pin(approvals.deny(&id, DANA)),
+            };
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(question.as_mut().poll(&mut context).is_pending());
+        }
+        let records = desk.court.records.take();
+        assert_eq!(records.iter().map(|record| record.code).collect::<Vec<_>>(), expected);
+        let last = records.last().unwrap();
+        assert_eq!((last.kind, last.effect), (RecordKind::Approval, Effect::Deny));
+        assert_eq!(last.approval.as_ref().unwrap().approver, Some(Approver::from(DANA)));
+    }
+}
+
+/// Takes verdicts, and never says so.
+#[derive(Debug)]
+struct Silent(Arc<MemoryApprovalStore>);
+
+#[async_trait]
+impl ApprovalStore for Silent {
+    async fn present(&self, asked: &AskedApproval, now: Timestamp) -> ApprovalStanding {
+        self.0.present(asked, now).await
+    }
+
+    async fn decide(&self, _: &str, _: ApprovalVerdict, _: &str, _: Timestamp) -> VerdictAnswer {
+        std::future::pending().await
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<StoredApproval>, ApprovalsUnavailable> {
+        self.0.find(id).await
+    }
+
+    async fn pending(
+        &self,
+        server: &[u8; 32],
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<StoredApproval>, ApprovalsUnavailable> {
+        self.0.pending(server, limit, now).await
+    }
+}
+
 /// A store between us and the real one, where someone has their hands in it.
 #[derive(Debug)]
 struct Between {

@@ -232,9 +232,12 @@ impl AuditSink for Gate {
 #[tokio::test]
 async fn one_reload_is_at_work_at_a_time_and_one_that_is_left_changes_nothing() {
     let (gate, shelf) = (Gate::default(), Shelf::with("a"));
-    let live = LivePolicies::of(shelf.clone(), &server()).audit(gate.clone()).start().await.unwrap();
+    let records = Memory::default();
+    let live = LivePolicies::of(shelf.clone(), &server()).audit(records.clone()).audit(gate.clone());
+    let live = live.start().await.unwrap();
     shelf.put("b", None);
     live.reload().await.unwrap();
+    records.take();
     let close = || {
         let (open, gated) = oneshot::channel();
         gate.0.lock().unwrap().push(gated);
@@ -249,6 +252,10 @@ async fn one_reload_is_at_work_at_a_time_and_one_that_is_left_changes_nothing() 
         assert_eq!(ReloadError::Busy.code(), "policy_reload_busy");
     }
     drop(open);
+    let kept = records.take();
+    let codes: Vec<_> = kept.iter().map(|record| (record.code, record.effect)).collect();
+    assert_eq!(codes, [("policy_reloaded", Effect::Allow), ("caller_gone", Effect::Deny)]);
+    assert_eq!(kept[0].evaluation_id, kept[1].evaluation_id);
     assert_eq!((live.version(), live.status().failures), (version("a"), 0));
     assert!(matches!(live.reload().await, Ok(Reload::Replaced { .. })));
 }

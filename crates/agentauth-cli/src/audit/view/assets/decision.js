@@ -135,7 +135,7 @@ const drawn = (opened) => {
   by('decision').replaceChildren(
     bar,
     title,
-    opened.is_late ? make('p', { class: 'warning' }, 'The policy allowed it, but this record was written too late, and the action was refused.') : '',
+    opened.is_late ? make('p', { class: 'warning' }, 'The policy allowed it, but this record could not be kept in time, or not everywhere, and the action was refused.') : '',
     opened.is_erased ? make('p', { class: 'warning' }, 'What was personal in this record has been erased. Its hash still stands.') : '',
     record.truncated ? make('p', { class: 'warning' }, 'Parts of this record were too long, and were left out.') : '',
     section(
