@@ -18,7 +18,7 @@ use super::writer::{Parts, Writer};
 use super::{AuditLog, OpenError};
 use crate::checkpoint::{CheckpointError, CheckpointKey};
 use crate::disk::{Directory, LogFile};
-use crate::format::{EntryKind, Opened, Recovered, segment_name, segment_of};
+use crate::format::{EntryKind, Opened, Recovered, SegmentHeader, segment_name, segment_of};
 use crate::read::SegmentReader;
 use crate::tree::Hash;
 
@@ -48,6 +48,10 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
         Err(error) => return Err(error.into()),
     };
     let names = directory.list()?;
+    if builder.retention.is_some() && builder.key.is_none() {
+        tracing::warn!(target: "agentauth::audit",
+            "without a key no checkpoint is signed, so that no content of the audit log is ever given up (`retain`)");
+    }
 
     // Nothing is written before it is known that the log may be gone on with.
     let Last { segment, torn: torn_segment } = find_last(&*directory, &names)?;
@@ -163,10 +167,13 @@ fn find_last(directory: &dyn Directory, names: &[String]) -> Result<Last, OpenEr
     let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment_of(name)).collect();
     firsts.sort_unstable();
     let mut last = Last::default();
-    for first in firsts.into_iter().rev() {
+    for &first in firsts.iter().rev() {
         let name = segment_name(first);
         match SegmentReader::new(directory.open(&name)?)? {
             Ok(reader) if reader.header().first == first => {
+                if let Some(before) = firsts.iter().rev().copied().find(|&before| before < first) {
+                    check_same(directory, before, reader.header()).map_err(|error| damaged(error, &name))?;
+                }
                 last.segment = Some((name, reader));
                 break;
             }
@@ -178,6 +185,14 @@ fn find_last(directory: &dyn Directory, names: &[String]) -> Result<Last, OpenEr
         }
     }
     Ok(last)
+}
+
+/// A segment of another log would be gone on with under that one's name, and what is written be part of neither.
+fn check_same(directory: &dyn Directory, before: u64, last: &SegmentHeader) -> Result<(), ScanError> {
+    match SegmentReader::new(directory.open(&segment_name(before))?)? {
+        Ok(reader) if (&reader.header().chain, &reader.header().origin) == (&last.chain, &last.origin) => Ok(()),
+        _ => Err(ScanError::Damaged(0)),
+    }
 }
 
 fn damaged(error: ScanError, name: &str) -> OpenError {
