@@ -8,6 +8,7 @@ use super::fault::FaultKind;
 use super::walk::Walk;
 use crate::checkpoint::{CheckpointError, Head};
 use crate::format::{Body, Checkpoint, EntryKind, Erased, Gap, Opened, Recovered, Refused, RetiredSegments};
+use crate::read::is_late;
 
 /// Losses that are acknowledged are few: each is an act of an operator.
 const MAX_LOSSES: usize = 1024;
@@ -29,9 +30,7 @@ impl Walk<'_, '_> {
             EntryKind::Checkpoint => self.checkpoint(body),
             EntryKind::Recovered => self.recovered(body),
             EntryKind::Gap => read::<Gap>(body).map(|gap| add(&mut self.report.dropped, gap.dropped)),
-            EntryKind::Refused => {
-                read::<Refused>(body).map(|refused| add(&mut self.report.refused, refused.entries.len() as u64))
-            }
+            EntryKind::Refused => self.refused(body),
             EntryKind::RetiredSegments => self.retired_segments(body),
             EntryKind::Erased => self.erased(body),
         });
@@ -87,6 +86,7 @@ impl Walk<'_, '_> {
                 if self.is_sound {
                     self.signed = self.mark_here();
                     self.signed.pass(body);
+                    self.vouch();
                 }
                 Ok(())
             }
@@ -109,6 +109,16 @@ impl Walk<'_, '_> {
         }
         add(&mut self.report.recovered, 1);
         add(&mut self.report.recovered_bytes, recovered.bytes);
+        Ok(())
+    }
+
+    /// A writer names what it has just written.
+    fn refused(&mut self, body: &Body<'_>) -> Checked {
+        let Refused { entries } = read(body)?;
+        if !entries.iter().all(|&number| is_late(number, body.number)) {
+            return Err(FaultKind::Payload);
+        }
+        add(&mut self.report.refused, entries.len() as u64);
         Ok(())
     }
 
@@ -136,8 +146,9 @@ impl Walk<'_, '_> {
             if number >= body.number {
                 return Err(FaultKind::Payload);
             }
-            if self.erasures.named(number) {
+            if let Some(place) = self.erasures.named(number) {
                 add(&mut self.report.erased, 1);
+                self.erased_unproven.get_or_insert((number, place));
             }
         }
         Ok(())

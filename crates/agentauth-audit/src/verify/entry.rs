@@ -65,7 +65,7 @@ impl Walk<'_, '_> {
         }
         let kind = if side.is_empty() {
             FaultKind::SideMissing
-        } else if side.iter().any(|&byte| byte != 0) {
+        } else if body.commitment == Hash::default() || side.iter().any(|&byte| byte != 0) {
             FaultKind::Side
         } else if self.erasures.found(body.number, place) {
             return;

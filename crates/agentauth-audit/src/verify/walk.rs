@@ -34,6 +34,9 @@ pub(super) struct Walk<'w, 'v> {
     /// The last entry whose content is gone, and before which entries it was given up by what later ones say.
     pub(super) last_stub: Option<u64>,
     pub(super) retired_before: u64,
+    /// The same by what a key or an anchor vouches for; and where the first side is gone for whose erasure nobody does.
+    pub(super) retired_proven: u64,
+    pub(super) erased_unproven: Option<(u64, Place)>,
     pub(super) has_record: bool,
     /// Entries that operators have acknowledged as lost: from which on, and how many.
     pub(super) losses: Vec<(u64, u64)>,
@@ -88,6 +91,8 @@ impl<'w, 'v> Walk<'w, 'v> {
             stubs: Vec::new(),
             last_stub: None,
             retired_before: 0,
+            retired_proven: 0,
+            erased_unproven: None,
             has_record: false,
             losses: Vec::new(),
             leftover: None,
