@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
+use agentauth_core::audit::AuditError;
 use aws_lc_rs::digest;
 
 use super::builder::AuditLogBuilder;
@@ -146,7 +147,8 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
         queue: Arc::clone(&queue),
         lock: Some(Arc::clone(&lock)),
     };
-    let ending = Arc::new(Mutex::new(Ok(())));
+    // Until the writer says how it has ended.
+    let ending = Arc::new(Mutex::new(Err(AuditError::Write("the thread that writes has panicked".into()))));
     let parts = Parts {
         queue: Arc::clone(&queue),
         tape,
