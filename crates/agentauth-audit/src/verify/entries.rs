@@ -21,7 +21,7 @@ impl Walk<'_, '_> {
         let checked = self.order(body).and_then(|()| match body.kind {
             EntryKind::Record => {
                 self.report.records += 1;
-                self.has_record = true;
+                self.first_record.get_or_insert((place.segment, body.number));
                 Ok(())
             }
             EntryKind::Retired => self.retired(place, body),
@@ -128,7 +128,15 @@ impl Walk<'_, '_> {
         if self.stubs.last().is_none_or(|(_, last)| last.segment != place.segment) {
             self.stubs.push((body.number, place));
         }
-        if self.has_record { Err(FaultKind::RetiredLate) } else { Ok(()) }
+        match self.first_record {
+            Some(_) if !self.is_late_told && self.is_retired_since() => self.first_record = None,
+            Some(_) => {
+                self.is_late_told = true;
+                return Err(FaultKind::RetiredLate);
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     fn retired_segments(&mut self, body: &Body<'_>) -> Checked {

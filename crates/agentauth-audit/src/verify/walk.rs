@@ -37,7 +37,10 @@ pub(super) struct Walk<'w, 'v> {
     /// The same by what a key or an anchor vouches for; and where the first side is gone for whose erasure nobody does.
     pub(super) retired_proven: u64,
     pub(super) erased_unproven: Option<(u64, Place)>,
-    pub(super) has_record: bool,
+    /// The segment of the first record whose content is there, and its number.
+    pub(super) first_record: Option<(usize, u64)>,
+    /// Whether content is gone although that of earlier records is not.
+    pub(super) is_late_told: bool,
     /// Entries that operators have acknowledged as lost: from which on, and how many.
     pub(super) losses: Vec<(u64, u64)>,
     /// Bytes at the end of the segment before, of which this one must speak.
@@ -93,7 +96,8 @@ impl<'w, 'v> Walk<'w, 'v> {
             retired_before: 0,
             retired_proven: 0,
             erased_unproven: None,
-            has_record: false,
+            first_record: None,
+            is_late_told: false,
             losses: Vec::new(),
             leftover: None,
             ended: None,
@@ -321,6 +325,24 @@ impl<'w, 'v> Walk<'w, 'v> {
             self.leftover = Some(Leftover { place: Place { segment: index, offset }, bytes, sha256 });
         }
         Ok(())
+    }
+
+    /// Whether a writer has given up the content of the first record since it was read here: it does so while others read.
+    pub(super) fn is_retired_since(&self) -> bool {
+        let Some((name, number)) =
+            self.first_record.and_then(|(index, number)| Some((self.segments.name(index)?, number)))
+        else {
+            return false;
+        };
+        let Ok(Ok(Ok(mut reader))) = self.directory.open_to_read(&name).map(SegmentReader::new) else { return false };
+        while let Ok(entry) = reader.next_entry() {
+            match entry.read() {
+                Ok(body) if body.number < number => {}
+                Ok(body) => return body.number == number && body.kind == EntryKind::Retired,
+                Err(_) => return false,
+            }
+        }
+        false
     }
 
     /// The segment is at its end, and those before it must be explained.

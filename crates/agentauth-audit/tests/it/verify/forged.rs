@@ -1,6 +1,10 @@
 //! What whoever owns the files, and not the key, writes behind what is vouched for cannot take that away.
 
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
 use agentauth_audit::AuditLog;
+use agentauth_audit::disk::{Directory, LogFile};
 use agentauth_audit::format::{Body, EntryKind, Frame, SegmentHeader, append_frame, segment_name};
 use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
 use agentauth_audit::verify::{Report, Verdict, Verifier};
@@ -145,4 +149,64 @@ fn numbers_at_the_end_of_all_numbers_end_nothing() {
     let folder = Folder::new();
     files.write(&folder.path("log"));
     assert_eq!(AuditLog::open(folder.path("log")).unwrap_err().code(), "log_damaged");
+}
+
+/// A log whose first segments are given up once the first of them has been opened `after` times.
+#[derive(Debug)]
+struct Retiring {
+    before: Files,
+    after: Files,
+    left: AtomicUsize,
+}
+
+impl Directory for Retiring {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.before.list()
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        self.before.create(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        let left = self.left.load(SeqCst);
+        if name == segment_name(0) && left > 0 {
+            self.left.store(left - 1, SeqCst);
+        }
+        if left > 0 { self.before.open(name) } else { self.after.open(name) }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.before.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.before.remove(name)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn std::fmt::Debug + Send>> {
+        self.before.lock()
+    }
+}
+
+#[test]
+fn a_writer_that_gives_content_up_meanwhile_raises_no_alarm() {
+    let mut build = log();
+    build.add(EntryKind::RetiredSegments, &json!({"before": 9}));
+    build.checkpoint();
+    let before = build.files.clone();
+    (0..2).for_each(|index| retire(&mut build.files, index));
+    // However far the verifier is.
+    for times in 0..5 {
+        let log = Retiring { before: before.clone(), after: build.files.clone(), left: AtomicUsize::new(times) };
+        let report = Verifier::new().key(build.verifier()).verify(&log).unwrap();
+        assert_eq!(found(&report), (Verdict::Whole, ""), "{times}");
+    }
+    // One in which the first is there still has been changed.
+    build.files.0.insert(segment_name(0), before.0[&segment_name(0)].clone());
+    assert_eq!(found(&build.files.verify()), (Verdict::Damaged, "retired_late"));
 }
