@@ -12,7 +12,7 @@ use super::vouched::Mark;
 use super::{Progress, Verifier, tail};
 use crate::disk::{Directory, LogFile};
 use crate::format::{EntryKind, FrameError, HeaderError, SegmentHeader, segment_name};
-use crate::log::scan::{MAX_WRITE_BYTES, is_torn};
+use crate::log::scan::{Guesses, MAX_WRITE_BYTES, is_torn};
 use crate::read::{SegmentEnd, SegmentReader};
 use crate::tree::{Frontier, Hash};
 
@@ -54,6 +54,8 @@ pub(super) struct Walk<'w, 'v> {
     pub(super) anchored: Mark,
     pub(super) signed: Mark,
     done: u64,
+    /// In all segments, what looks like frames behind damage.
+    guesses: Guesses,
 }
 
 /// What is known of the entries so far. None of what damage has hidden.
@@ -107,6 +109,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             anchored: Mark::default(),
             signed: Mark::default(),
             done: 0,
+            guesses: Guesses::default(),
         }
     }
 
@@ -117,6 +120,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             self.log_fault(None, FaultKind::Absent);
         }
         self.survey()?;
+        self.guesses = Guesses::of(self.report.bytes);
         self.ask_anchors()?;
         self.compare_known();
         for index in 0..self.segments.firsts.len() {
@@ -284,7 +288,8 @@ impl<'w, 'v> Walk<'w, 'v> {
     fn damaged_at(&mut self, place: Place, kind: FaultKind) -> io::Result<Option<(u64, u64)>> {
         let Some(name) = self.segments.name(place.segment) else { return Ok(None) };
         let file = self.directory.open_to_read(&name)?;
-        let found = tail::entry_after(&*file, place.offset.saturating_add(1), self.at.next.unwrap_or(0))?;
+        let from = place.offset.saturating_add(1);
+        let found = tail::entry_after(&*file, from, self.at.next.unwrap_or(0), &mut self.guesses)?;
         let bytes = file.length()?.saturating_sub(place.offset);
         if place.segment + 1 == self.segments.firsts.len() && self.is_torn(&*file, place.offset, bytes, &kind, found)? {
             self.report.torn = Some(Torn { segment: name, offset: place.offset, bytes });

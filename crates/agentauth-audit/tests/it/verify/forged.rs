@@ -1,6 +1,7 @@
 //! What whoever owns the files, and not the key, writes behind what is vouched for cannot take that away.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use agentauth_audit::AuditLog;
@@ -10,7 +11,7 @@ use agentauth_audit::tree::{Frontier, Hash, leaf_hash};
 use agentauth_audit::verify::{Report, Verdict, Verifier};
 use serde_json::json;
 
-use super::build::{Build, CHAIN, Files, Notes, frames, log};
+use super::build::{Build, CHAIN, Files, Notes, START, frames, log};
 use crate::support::{Folder, ORIGIN};
 
 /// With the key, and an anchor that knows of all checkpoints of the honest log.
@@ -209,4 +210,80 @@ fn a_writer_that_gives_content_up_meanwhile_raises_no_alarm() {
     // One in which the first is there still has been changed.
     build.files.0.insert(segment_name(0), before.0[&segment_name(0)].clone());
     assert_eq!(found(&build.files.verify()), (Verdict::Damaged, "retired_late"));
+}
+
+/// Counts what is read.
+#[derive(Debug)]
+struct Counting<T>(T, Arc<AtomicUsize>);
+
+impl Directory for Counting<Files> {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        self.0.create(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(Counting(self.0.open(name)?, Arc::clone(&self.1))))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn std::fmt::Debug + Send>> {
+        self.0.lock()
+    }
+}
+
+impl LogFile for Counting<Box<dyn LogFile>> {
+    fn length(&self) -> io::Result<u64> {
+        self.0.length()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset).inspect(|read| _ = self.1.fetch_add(*read, SeqCst))
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.append(bytes)
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.0.cut(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync()
+    }
+}
+
+#[test]
+fn bytes_that_look_like_long_frames_everywhere_are_not_read_for_ever() {
+    let mut build = log();
+    // The head of a frame that says that its body is a megabyte long.
+    let mut body = Vec::new();
+    let (number, previous, commitment) = (20, Hash::default(), Hash::default());
+    Body { kind: EntryKind::Record, number, micros: START, previous, commitment, payload: &[] }.write(&mut body);
+    let head = [&1_000_000_u32.to_le_bytes()[..], &[0; 12], &body].concat();
+    let length = 6 << 20;
+    let segment = build.files.get(2);
+    segment.push(0);
+    while segment.len() < length {
+        segment.extend_from_slice(&head);
+    }
+    let read = Arc::new(AtomicUsize::new(0));
+    let report = Verifier::new().verify(&Counting(build.files, Arc::clone(&read))).unwrap();
+    assert_eq!(report.verdict(), Verdict::Damaged);
+    assert!(read.load(SeqCst) < 8 * length, "{read:?}");
 }
