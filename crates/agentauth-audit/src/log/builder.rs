@@ -42,6 +42,9 @@ pub const RESERVE_BYTES: u64 = 1024 * 1024;
 /// How soon after a failure it is tried again to write, by default: a disk that is gone is not asked for every request.
 pub const RETRY: Duration = Duration::from_secs(1);
 
+/// Longer than any process runs: more than this is never, and not more than a clock can count.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// Settings of an [`AuditLog`].
 #[derive(Debug)]
 #[must_use]
@@ -135,20 +138,20 @@ impl AuditLogBuilder {
     /// A checkpoint after so many records, and when a record has waited so long for one. [`CHECKPOINT_RECORDS`] and
     /// [`CHECKPOINT_TIME`] by default.
     pub fn checkpoint_every(mut self, records: u64, time: Duration) -> Self {
-        (self.rhythm.records, self.rhythm.time) = (records.max(1), time);
+        (self.rhythm.records, self.rhythm.time) = (records.max(1), time.min(NEVER));
         self
     }
 
     /// A checkpoint when there was none for so long, though nothing has happened. [`HEARTBEAT`] by default.
     pub fn heartbeat(mut self, time: Duration) -> Self {
-        self.rhythm.heartbeat = time.max(Duration::from_millis(1));
+        self.rhythm.heartbeat = time.clamp(Duration::from_millis(1), NEVER);
         self
     }
 
     /// How long a record may take to the disk before its answer is [`AuditError::Late`](agentauth_core::audit::AuditError::Late).
     /// [`MAX_WAIT`] by default.
     pub fn max_wait(mut self, time: Duration) -> Self {
-        self.limits.max_wait = time;
+        self.limits.max_wait = time.min(NEVER);
         self
     }
 
@@ -161,7 +164,7 @@ impl AuditLogBuilder {
 
     /// How soon after a failure it is tried again to write. [`RETRY`] by default.
     pub fn retry(mut self, time: Duration) -> Self {
-        self.rhythm.retry = time;
+        self.rhythm.retry = time.min(NEVER);
         self
     }
 

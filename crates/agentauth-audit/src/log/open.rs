@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
+use agentauth_core::audit::AuditError;
 use aws_lc_rs::digest;
 
 use super::builder::AuditLogBuilder;
@@ -18,7 +19,9 @@ use super::writer::{Parts, Writer};
 use super::{AuditLog, OpenError};
 use crate::checkpoint::{CheckpointError, CheckpointKey};
 use crate::disk::{Directory, LogFile};
-use crate::format::{CHECKPOINT_FILE, EntryKind, Opened, Recovered, UNFINISHED, segment_name, segments_of};
+use crate::format::{
+    CHECKPOINT_FILE, EntryKind, Opened, Recovered, SegmentHeader, UNFINISHED, segment_name, segments_of,
+};
 use crate::read::SegmentReader;
 use crate::tree::Hash;
 
@@ -48,6 +51,10 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
         Err(error) => return Err(error.into()),
     };
     let names = directory.list()?;
+    if builder.retention.is_some() && builder.key.is_none() {
+        tracing::warn!(target: "agentauth::audit",
+            "without a key no checkpoint is signed, so that no content of the audit log is ever given up (`retain`)");
+    }
 
     // Nothing is written before it is known that the log may be gone on with.
     let Last { segment, torn: torn_segment } = find_last(&*directory, &names)?;
@@ -142,7 +149,8 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
         queue: Arc::clone(&queue),
         lock: Some(Arc::clone(&lock)),
     };
-    let ending = Arc::new(Mutex::new(Ok(())));
+    // Until the writer says how it has ended.
+    let ending = Arc::new(Mutex::new(Err(AuditError::Write("the thread that writes has panicked".into()))));
     let parts = Parts {
         queue: Arc::clone(&queue),
         tape,
@@ -161,10 +169,14 @@ pub(super) fn open(builder: AuditLogBuilder) -> Result<AuditLog, OpenError> {
 /// Opens the last segment. One whose header is torn was being begun when the process ended; the one before it is the last.
 fn find_last(directory: &dyn Directory, names: &[String]) -> Result<Last, OpenError> {
     let mut last = Last::default();
-    for first in segments_of(names).into_iter().rev() {
+    let firsts = segments_of(names);
+    for &first in firsts.iter().rev() {
         let name = segment_name(first);
         match SegmentReader::new(directory.open(&name)?)? {
             Ok(reader) if reader.header().first == first => {
+                if let Some(before) = firsts.iter().rev().copied().find(|&before| before < first) {
+                    check_same(directory, before, reader.header()).map_err(|error| damaged(error, &name))?;
+                }
                 last.segment = Some((name, reader));
                 break;
             }
@@ -176,6 +188,14 @@ fn find_last(directory: &dyn Directory, names: &[String]) -> Result<Last, OpenEr
         }
     }
     Ok(last)
+}
+
+/// A segment of another log would be gone on with under that one's name, and what is written be part of neither.
+fn check_same(directory: &dyn Directory, before: u64, last: &SegmentHeader) -> Result<(), ScanError> {
+    match SegmentReader::new(directory.open(&segment_name(before))?)? {
+        Ok(reader) if (&reader.header().chain, &reader.header().origin) == (&last.chain, &last.origin) => Ok(()),
+        _ => Err(ScanError::Damaged(0)),
+    }
 }
 
 fn damaged(error: ScanError, name: &str) -> OpenError {

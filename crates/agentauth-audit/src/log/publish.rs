@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::queue::Queue;
 use super::trouble::Trouble;
-use crate::anchor::{AnchorSink, SegmentProofs};
+use crate::anchor::{AnchorError, AnchorSink, SegmentProofs};
 use crate::disk::Directory;
 use crate::erase::Retirement;
 use crate::format::{CHECKPOINT_FILE, UNFINISHED};
@@ -130,7 +131,9 @@ impl Publisher {
         let proofs = SegmentProofs::new(&*self.directory);
         let mut failed = false;
         for anchor in &self.anchors {
-            match anchor.anchor(note, &proofs) {
+            // One that panics must not end the thread, and with it what the others remember.
+            let anchored = catch_unwind(AssertUnwindSafe(|| anchor.anchor(note, &proofs)));
+            match anchored.unwrap_or_else(|_| Err(AnchorError::Unavailable("it has panicked".into()))) {
                 Ok(()) => drop(counters.anchored.fetch_max(size, Relaxed)),
                 Err(error) => {
                     failed = true;

@@ -238,8 +238,11 @@ impl Queue {
         state.is_closed = true;
         state.busy = None;
         let (items, writing) = (std::mem::take(&mut state.items), std::mem::take(&mut state.writing));
+        state.bytes = 0;
         self.counters.is_writing.store(false, Relaxed);
         self.counters.queue_depth.store(0, Relaxed);
+        // There are some only if the writer has panicked.
+        self.counters.dropped.fetch_add((items.len() + writing.len()) as u64, Relaxed);
         drop(state);
         self.watch.notify_one();
         // Acknowledgements that are dropped say that the log is closed.

@@ -6,7 +6,8 @@ use super::queue::GROUP_BYTES;
 use super::tape::Position;
 use crate::disk::{Directory, LogFile, read_full};
 use crate::format::{
-    Body, EntryKind, FRAME_HEAD_BYTES, Frame, FrameError, HEAD_BYTES, HeaderError, MAX_BODY_BYTES, MAX_SIDE_BYTES,
+    Body, EntryKind, FRAME_HEAD_BYTES, Frame, FrameError, FrameHead, HEAD_BYTES, HeaderError, MAX_BODY_BYTES,
+    MAX_SIDE_BYTES,
 };
 use crate::read::{SegmentEnd, SegmentReader};
 use crate::tree::Hash;
@@ -97,15 +98,58 @@ fn torn_tail(file: &dyn LogFile, offset: u64, error: FrameError, at: &Position) 
 pub(crate) fn is_torn(tail: &[u8], next: u64, previous: Hash) -> bool {
     let mut time = time_of_damaged(tail, previous);
     let mut at = 1;
+    let mut guesses = Guesses::of(tail.len() as u64);
     while let Some(rest) = tail.get(at..).filter(|rest| rest.len() >= FRAME_HEAD_BYTES + HEAD_BYTES) {
         let frame = head_of(rest).filter(|head| is_soon(head, next));
-        match frame.and_then(|head| Some((head.micros, Frame::read(rest).ok()?.1))) {
-            Some((micros, _)) if *time.get_or_insert(micros) != micros => return false,
-            Some((_, length)) => at += length,
-            None => at += 1,
+        match frame.map(|head| (head.micros, guesses.read(rest))) {
+            Some((_, Guess::TooMany)) => return false,
+            Some((micros, Guess::Frame(_))) if *time.get_or_insert(micros) != micros => return false,
+            Some((_, Guess::Frame(length))) => at += length,
+            Some((_, Guess::None)) | None => at += 1,
         }
     }
     true
+}
+
+/// How much is read of what looks like frames and is none.
+///
+/// Frames that are torn or damaged stand beside each other, and so are no longer than all they are in; somebody else's bytes can
+/// look like a long one at every place, and would be read as often.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Guesses {
+    left: u64,
+}
+
+/// What looks like a frame.
+enum Guess {
+    /// It is one, so long.
+    Frame(usize),
+    None,
+    /// These bytes were made to be read for ever.
+    TooMany,
+}
+
+impl Guesses {
+    /// In `bytes` bytes.
+    pub(crate) const fn of(bytes: u64) -> Self {
+        Self { left: bytes.saturating_mul(2).saturating_add(MAX_WRITE_BYTES) }
+    }
+
+    /// Another one, that is so long, was none. False if that was one too many.
+    pub(crate) fn missed(&mut self, length: usize) -> bool {
+        let left = self.left.checked_sub(length as u64);
+        self.left = left.unwrap_or_default();
+        left.is_some()
+    }
+
+    fn read(&mut self, rest: &[u8]) -> Guess {
+        let Ok(head) = FrameHead::read(rest) else { return Guess::None };
+        match Frame::read(rest) {
+            Ok((_, length)) => Guess::Frame(length),
+            Err(_) if self.missed(head.rest()) => Guess::None,
+            Err(_) => Guess::TooMany,
+        }
+    }
 }
 
 /// The time in a frame that is damaged, if it is there.
@@ -137,9 +181,10 @@ pub(super) fn torn_segment(file: &dyn LogFile, first: u64, error: HeaderError) -
     }
     let all = read_all(file, 0, length)?;
     // A segment is written whole before it has its name.
+    let mut guesses = Guesses::of(length);
     let has_entries = (1..all.len()).any(|at| {
         let rest = all.get(at..).unwrap_or_default();
-        head_of(rest).is_some_and(|head| is_soon(&head, first)) && Frame::read(rest).is_ok()
+        head_of(rest).is_some_and(|head| is_soon(&head, first)) && !matches!(guesses.read(rest), Guess::None)
     });
     if has_entries || matches!(error, HeaderError::Malformed) {
         return Err(ScanError::Damaged(0));

@@ -213,9 +213,11 @@ impl Writer {
             Ok(Some(retirement)) => {
                 self.tape.begin();
                 self.tape.add_own(EntryKind::RetiredSegments, &retirement.entry());
+                // So that it is vouched for before anything is gone.
+                let checkpoint = self.add_checkpoint();
                 match self.commit(0) {
                     Ok(()) => {
-                        self.has_written(0, None);
+                        self.has_written(0, checkpoint);
                         self.outbox.retire(retirement);
                     }
                     Err(failure) => self.fail(&failure, &[], Gaps::default()),

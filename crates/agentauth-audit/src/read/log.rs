@@ -164,11 +164,13 @@ pub(super) fn segments(directory: &dyn Directory) -> Result<Vec<u64>, ReadError>
 }
 
 impl Part {
-    /// When the first entry of the segment `first` was written. None if it has none that can be read.
+    /// When the first entry of the segment `first` was written. None if it has none that can be read; or if its content was
+    /// given up, since nothing vouches for the time that is left of it.
     fn begin(&self, first: u64) -> Option<Timestamp> {
         let file = self.directory.open_to_read(&segment_name(first)).ok()?;
         let mut reader = SegmentReader::new(file).ok()?.ok()?;
-        reader.next_entry().ok()?.read().ok().map(|body| body.time())
+        let body = reader.next_entry().ok()?.read().ok()?;
+        (body.kind != EntryKind::Retired).then(|| body.time())
     }
 
     /// Whether everything before the segment `first` was written before `time`, for certain.

@@ -33,6 +33,7 @@ pub use filter::Filter;
 pub use follow::Follow;
 pub use log::{CheckpointSeen, Log};
 pub use matches::Matches;
+pub(crate) use refused::is_late;
 pub use segment::{Entry, SegmentEnd, SegmentReader};
 pub use stats::{Bucket, MAX_BUCKETS, MAX_NAMES, Names, OTHER, Stats, Tally};
 pub use view::{Hop, ReasonView, View};

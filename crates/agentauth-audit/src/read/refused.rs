@@ -10,6 +10,11 @@ const LATE_WITHIN: u64 = 65_536;
 /// So many are known at once: more than a writer refuses before somebody looks.
 const MAX_KNOWN: usize = 1 << 20;
 
+/// Whether the entry `by` can say that the record `number` was written too late.
+pub(crate) const fn is_late(number: u64, by: u64) -> bool {
+    number < by && by - number <= LATE_WITHIN
+}
+
 /// Which records are in the log although their actions were refused.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
@@ -30,8 +35,9 @@ impl Refusals {
         if entry.body.first() != Some(&(EntryKind::Refused as u8)) {
             return;
         }
-        let named = entry.read().ok().and_then(|body| serde_json::from_slice::<Refused>(body.payload).ok());
-        for number in named.into_iter().flat_map(|refused| refused.entries) {
+        let Ok(body) = entry.read() else { return };
+        let named = serde_json::from_slice::<Refused>(body.payload).map(|refused| refused.entries).unwrap_or_default();
+        for number in named.into_iter().filter(|&number| is_late(number, body.number)) {
             if self.entries.len() < MAX_KNOWN {
                 self.entries.insert(number);
             }
@@ -48,18 +54,24 @@ impl Refusals {
         let after = segments.iter().find(|&&next| next > first).copied().unwrap_or(first);
         for &next in segments {
             if next >= first.max(self.next) && next <= after.saturating_add(LATE_WITHIN) {
-                self.look_through(directory, next);
+                let until = segments.iter().find(|&&behind| behind > next).copied();
+                self.look_through(directory, next, until);
                 self.next = next.saturating_add(1);
             }
         }
     }
 
-    fn look_through(&mut self, directory: &dyn Directory, first: u64) {
+    /// Up to the entry `until`, with which the next segment begins: what a failed write has left behind is none.
+    fn look_through(&mut self, directory: &dyn Directory, first: u64, until: Option<u64>) {
         // What cannot be read is said where it is read for itself.
         let Ok(file) = directory.open_to_read(&segment_name(first)) else { return };
         let Ok(Ok(mut reader)) = SegmentReader::new(file) else { return };
-        while let Ok(entry) = reader.next_entry() {
+        let mut next = first;
+        while until != Some(next)
+            && let Ok(entry) = reader.next_entry()
+        {
             self.note(&entry);
+            next = next.saturating_add(1);
         }
     }
 }

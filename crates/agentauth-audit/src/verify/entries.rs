@@ -8,6 +8,7 @@ use super::fault::FaultKind;
 use super::walk::Walk;
 use crate::checkpoint::{CheckpointError, Head};
 use crate::format::{Body, Checkpoint, EntryKind, Erased, Gap, Opened, Recovered, Refused, RetiredSegments};
+use crate::read::is_late;
 
 /// Losses that are acknowledged are few: each is an act of an operator.
 const MAX_LOSSES: usize = 1024;
@@ -20,7 +21,7 @@ impl Walk<'_, '_> {
         let checked = self.order(body).and_then(|()| match body.kind {
             EntryKind::Record => {
                 self.report.records += 1;
-                self.has_record = true;
+                self.first_record.get_or_insert((place.segment, body.number));
                 Ok(())
             }
             EntryKind::Retired => self.retired(place, body),
@@ -29,9 +30,7 @@ impl Walk<'_, '_> {
             EntryKind::Checkpoint => self.checkpoint(body),
             EntryKind::Recovered => self.recovered(body),
             EntryKind::Gap => read::<Gap>(body).map(|gap| add(&mut self.report.dropped, gap.dropped)),
-            EntryKind::Refused => {
-                read::<Refused>(body).map(|refused| add(&mut self.report.refused, refused.entries.len() as u64))
-            }
+            EntryKind::Refused => self.refused(body),
             EntryKind::RetiredSegments => self.retired_segments(body),
             EntryKind::Erased => self.erased(body),
         });
@@ -87,6 +86,7 @@ impl Walk<'_, '_> {
                 if self.is_sound {
                     self.signed = self.mark_here();
                     self.signed.pass(body);
+                    self.vouch();
                 }
                 Ok(())
             }
@@ -112,13 +112,31 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
+    /// A writer names what it has just written.
+    fn refused(&mut self, body: &Body<'_>) -> Checked {
+        let Refused { entries } = read(body)?;
+        if !entries.iter().all(|&number| is_late(number, body.number)) {
+            return Err(FaultKind::Payload);
+        }
+        add(&mut self.report.refused, entries.len() as u64);
+        Ok(())
+    }
+
     fn retired(&mut self, place: Place, body: &Body<'_>) -> Checked {
         self.report.retired += 1;
         self.last_stub = Some(body.number);
         if self.stubs.last().is_none_or(|(_, last)| last.segment != place.segment) {
             self.stubs.push((body.number, place));
         }
-        if self.has_record { Err(FaultKind::RetiredLate) } else { Ok(()) }
+        match self.first_record {
+            Some(_) if !self.is_late_told && self.is_retired_since() => self.first_record = None,
+            Some(_) => {
+                self.is_late_told = true;
+                return Err(FaultKind::RetiredLate);
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     fn retired_segments(&mut self, body: &Body<'_>) -> Checked {
@@ -136,8 +154,9 @@ impl Walk<'_, '_> {
             if number >= body.number {
                 return Err(FaultKind::Payload);
             }
-            if self.erasures.named(number) {
+            if let Some(place) = self.erasures.named(number) {
                 add(&mut self.report.erased, 1);
+                self.erased_unproven.get_or_insert((number, place));
             }
         }
         Ok(())

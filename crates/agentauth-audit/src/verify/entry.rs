@@ -5,7 +5,7 @@ use super::fault::FaultKind;
 use super::walk::{Position, Walk};
 use crate::format::{Body, EntryKind, commitment, is_erased};
 use crate::read::Entry;
-use crate::tree::leaf_hash;
+use crate::tree::{Hash, leaf_hash};
 
 impl Walk<'_, '_> {
     pub(super) fn entry(&mut self, index: usize, entry: &Entry<'_>) {
@@ -61,7 +61,7 @@ impl Walk<'_, '_> {
         }
         let kind = if side.is_empty() {
             FaultKind::SideMissing
-        } else if !is_erased(side) {
+        } else if body.commitment == Hash::default() || !is_erased(side) {
             FaultKind::Side
         } else if self.erasures.found(body.number, place) {
             return;

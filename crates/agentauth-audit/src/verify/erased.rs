@@ -30,9 +30,9 @@ impl Erasures {
         has_room
     }
 
-    /// An entry says that `number` was erased. False if that is not so yet.
-    pub(super) fn named(&mut self, number: u64) -> bool {
-        self.gone.remove(&number).is_some()
+    /// An entry says that `number` was erased. Says where that is, if it is so already.
+    pub(super) fn named(&mut self, number: u64) -> Option<Place> {
+        self.gone.remove(&number)
     }
 
     /// What nobody has named.
@@ -57,7 +57,7 @@ mod tests {
             assert!(erasures.found(number, place));
         }
         assert!(!erasures.found(MAX_PLACES as u64, place));
-        assert!(erasures.named(7) && !erasures.named(7));
+        assert!(erasures.named(7).is_some() && erasures.named(7).is_none());
         assert_eq!(FaultKind::TooManyErased(MAX_PLACES).code(), "side_erased_many");
     }
 }

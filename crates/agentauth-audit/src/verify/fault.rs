@@ -98,6 +98,12 @@ pub enum FaultKind {
     /// What is personal was overwritten without a word.
     #[error("what is personal in the entry is gone, and no later entry says that it was erased")]
     Unannounced,
+    /// What is personal was overwritten, and nobody vouches for the entry that says so.
+    #[error(
+        "what is personal in the entry is gone by the word of a later entry that no checkpoint covers yet, of the key or of an \
+         anchor that was given: who can write the files can have written it; if it was you, start and stop the writer"
+    )]
+    ErasedUnproven,
     /// More was erased than can be kept account of.
     #[error(
         "erased entries stand in more than {0} places before the first of them is named: they cannot all be followed"
@@ -106,6 +112,12 @@ pub enum FaultKind {
     /// The content of an entry is gone without a word.
     #[error("the content of the entry is gone, and no later entry says that it was given up")]
     Retired,
+    /// The content of an entry is gone, and nobody vouches for the entry that says so.
+    #[error(
+        "the content of the entry is gone by the word of a later entry that no checkpoint covers yet, of the key or of an anchor \
+         that was given: who can write the files can have written it; if it was you, start and stop the writer"
+    )]
+    RetiredUnproven,
     /// The content of an entry is gone, and that of earlier ones is not.
     #[error("the content of the record is gone, although that of earlier ones is not: it is given up oldest first")]
     RetiredLate,
@@ -150,6 +162,17 @@ pub enum FaultKind {
         size: u64,
         /// How many there are.
         entries: u64,
+    },
+    /// Entries are gone or others, and the log says that an operator has acknowledged that.
+    #[error(
+        "{anchor} knows of {size} entries, some of which are gone, and the log says that an operator has acknowledged that: ask \
+         them; the log needs another anchor from there on"
+    )]
+    LossAcknowledged {
+        /// Which anchor.
+        anchor: String,
+        /// How many it knows of.
+        size: u64,
     },
     /// Entries are others than those that an anchor knows of.
     #[error("{anchor} knows other entries than these, among the first {size}: the log was rewritten")]
@@ -207,8 +230,10 @@ impl FaultKind {
             Self::Side => "side_changed",
             Self::SideMissing => "side_missing",
             Self::Unannounced => "side_erased",
+            Self::ErasedUnproven => "side_erased_unproven",
             Self::TooManyErased(_) => "side_erased_many",
             Self::Retired => "retired_unannounced",
+            Self::RetiredUnproven => "retired_unproven",
             Self::RetiredLate => "retired_late",
             Self::Payload => "entry_payload",
             Self::Order(_) => "entry_order",
@@ -218,6 +243,7 @@ impl FaultKind {
             Self::CheckpointOrigin { .. } => "checkpoint_origin",
             Self::Leftover { .. } => "segment_leftover",
             Self::RolledBack { .. } => "rolled_back",
+            Self::LossAcknowledged { .. } => "loss_acknowledged",
             Self::Forked { .. } => "forked",
             Self::AnchorNote { .. } => "anchor_note",
             Self::NothingSigned => "nothing_signed",
@@ -230,7 +256,12 @@ impl FaultKind {
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match self {
-            Self::NothingSigned | Self::NothingAnchored { .. } | Self::Anchor { .. } => Verdict::Unproven,
+            Self::NothingSigned
+            | Self::NothingAnchored { .. }
+            | Self::Anchor { .. }
+            | Self::ErasedUnproven
+            | Self::RetiredUnproven
+            | Self::LossAcknowledged { .. } => Verdict::Unproven,
             _ => Verdict::Damaged,
         }
     }

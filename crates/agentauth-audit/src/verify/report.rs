@@ -19,7 +19,8 @@ pub enum Verdict {
     /// Whole but for its last bytes, which are no entry: a write that is under way, or that a crash has cut off. The next
     /// writer sets them aside, and says so in the log.
     TornTail,
-    /// Whole as it stands; but the key or the anchor that was given vouches for nothing of it.
+    /// Whole as it stands; but the key or the anchor that was given vouches for nothing of it, or not for what the log says
+    /// of entries that are gone.
     Unproven,
     /// Not what was written.
     Damaged,

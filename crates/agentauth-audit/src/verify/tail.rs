@@ -6,6 +6,7 @@ use aws_lc_rs::digest;
 
 use crate::disk::{LogFile, read_full};
 use crate::format::{Body, FRAME_HEAD_BYTES, FrameHead, HEAD_BYTES};
+use crate::log::scan::Guesses;
 use crate::tree::finished;
 
 /// Searched at once.
@@ -14,8 +15,14 @@ const CHUNK: usize = 256 * 1024;
 /// Before each payload: what tells a frame from other bytes at a glance.
 const PREFIX: usize = FRAME_HEAD_BYTES + HEAD_BYTES;
 
-/// The first whole frame at or after `offset` that holds an entry with a number from `least` on: where, and which.
-pub(super) fn entry_after(file: &dyn LogFile, offset: u64, least: u64) -> io::Result<Option<(u64, u64)>> {
+/// The first whole frame at or after `offset` that holds an entry with a number from `least` on: where, and which. After
+/// too many `guesses`, the end of the file stands for it.
+pub(super) fn entry_after(
+    file: &dyn LogFile,
+    offset: u64,
+    least: u64,
+    guesses: &mut Guesses,
+) -> io::Result<Option<(u64, u64)>> {
     let length = file.length()?;
     // No entry has a number that its log has no room for.
     let most = least.saturating_add(length / PREFIX as u64);
@@ -34,6 +41,9 @@ pub(super) fn entry_after(file: &dyn LogFile, offset: u64, least: u64) -> io::Re
             let read = read_full(file, &mut frame, at + FRAME_HEAD_BYTES as u64)?;
             if head.frame(frame.get(..read).unwrap_or_default()).is_ok() {
                 return Ok(Some((at, body.number)));
+            }
+            if !guesses.missed(head.rest()) {
+                return Ok(Some((length, least)));
             }
         }
         start += CHUNK as u64 + 1;

@@ -78,12 +78,45 @@ impl Walk<'_, '_> {
         }
         if is_anchored && self.is_sound {
             self.anchored = self.mark_here();
+            self.vouch();
         }
         for anchor in forked {
-            if !self.is_acknowledged(size) {
+            if self.is_acknowledged(size) {
+                self.tell_loss(anchor, size);
+            } else {
                 self.is_sound = false;
                 let anchor = self.anchor_name(anchor);
                 self.log_fault(Some(size), FaultKind::Forked { anchor, size });
+            }
+        }
+    }
+
+    /// Somebody vouches for what the log has said of itself so far.
+    pub(super) fn vouch(&mut self) {
+        (self.retired_proven, self.erased_unproven) = (self.retired_before, None);
+    }
+
+    /// An anchor knows what is gone, and the log says that this was acknowledged: which is no better known than the log.
+    fn tell_loss(&mut self, anchor: Option<usize>, size: u64) {
+        if anchor.is_some() {
+            let anchor = self.anchor_name(anchor);
+            self.log_fault(None, FaultKind::LossAcknowledged { anchor, size });
+        }
+    }
+
+    /// What is gone although somebody vouches for it, by the word of entries that nobody does: whoever can write the files can
+    /// have written these.
+    fn tell_unproven(&mut self) {
+        if self.verifier.key.is_none() && self.verifier.anchors.is_empty() {
+            return;
+        }
+        if let Some((number, place)) = self.erased_unproven {
+            self.fault(place, Some(number), FaultKind::ErasedUnproven);
+        }
+        if self.last_stub.is_some_and(|last| (self.retired_proven..self.retired_before).contains(&last)) {
+            let unproven = self.stubs.iter().find(|(number, _)| *number >= self.retired_proven);
+            if let Some(&(number, place)) = unproven.or_else(|| self.stubs.last()) {
+                self.fault(place, Some(number), FaultKind::RetiredUnproven);
             }
         }
     }
@@ -111,12 +144,18 @@ impl Walk<'_, '_> {
                 self.fault(place, Some(number), FaultKind::Retired);
             }
         }
+        self.tell_unproven();
         if let Some(left) = self.leftover.take() {
             self.fault(left.place, None, FaultKind::Leftover { bytes: left.bytes });
         }
         if let Some(entries) = self.at.next {
             while let Some((size, anchor)) = self.known.up_to(u64::MAX).map(|known| (known.size, known.anchor)) {
-                if size > entries && !self.is_acknowledged(size) {
+                if size <= entries {
+                    continue;
+                }
+                if self.is_acknowledged(size) {
+                    self.tell_loss(anchor, size);
+                } else {
                     let anchor = self.anchor_name(anchor);
                     self.log_fault(Some(entries), FaultKind::RolledBack { anchor, size, entries });
                 }

@@ -12,7 +12,7 @@ use super::vouched::Mark;
 use super::{Progress, Verifier, tail};
 use crate::disk::{Directory, LogFile, read_full};
 use crate::format::{CHECKPOINT_FILE, EntryKind, FrameError, HeaderError, SegmentHeader, segment_name};
-use crate::log::scan::{MAX_WRITE_BYTES, is_torn};
+use crate::log::scan::{Guesses, MAX_WRITE_BYTES, is_torn};
 use crate::read::{SegmentEnd, SegmentReader};
 use crate::tree::{Frontier, Hash};
 
@@ -34,7 +34,13 @@ pub(super) struct Walk<'w, 'v> {
     /// The last entry whose content is gone, and before which entries it was given up by what later ones say.
     pub(super) last_stub: Option<u64>,
     pub(super) retired_before: u64,
-    pub(super) has_record: bool,
+    /// The same by what a key or an anchor vouches for; and where the first side is gone for whose erasure nobody does.
+    pub(super) retired_proven: u64,
+    pub(super) erased_unproven: Option<(u64, Place)>,
+    /// The segment of the first record whose content is there, and its number.
+    pub(super) first_record: Option<(usize, u64)>,
+    /// Whether content is gone although that of earlier records is not.
+    pub(super) is_late_told: bool,
     /// Entries that operators have acknowledged as lost: from which on, and how many.
     pub(super) losses: Vec<(u64, u64)>,
     /// Bytes at the end of the segment before, of which this one must speak.
@@ -48,6 +54,8 @@ pub(super) struct Walk<'w, 'v> {
     pub(super) anchored: Mark,
     pub(super) signed: Mark,
     done: u64,
+    /// In all segments, what looks like frames behind damage.
+    guesses: Guesses,
 }
 
 /// What is known of the entries so far. None of what damage has hidden.
@@ -88,7 +96,10 @@ impl<'w, 'v> Walk<'w, 'v> {
             stubs: Vec::new(),
             last_stub: None,
             retired_before: 0,
-            has_record: false,
+            retired_proven: 0,
+            erased_unproven: None,
+            first_record: None,
+            is_late_told: false,
             losses: Vec::new(),
             leftover: None,
             ended: None,
@@ -98,6 +109,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             anchored: Mark::default(),
             signed: Mark::default(),
             done: 0,
+            guesses: Guesses::default(),
         }
     }
 
@@ -108,6 +120,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             self.log_fault(None, FaultKind::Absent);
         }
         self.survey()?;
+        self.guesses = Guesses::of(self.report.bytes);
         self.ask_anchors()?;
         self.compare_known();
         for index in 0..self.segments.firsts.len() {
@@ -275,7 +288,8 @@ impl<'w, 'v> Walk<'w, 'v> {
     fn damaged_at(&mut self, place: Place, kind: FaultKind) -> io::Result<Option<(u64, u64)>> {
         let Some(name) = self.segments.name(place.segment) else { return Ok(None) };
         let file = self.directory.open_to_read(&name)?;
-        let found = tail::entry_after(&*file, place.offset.saturating_add(1), self.at.next.unwrap_or(0))?;
+        let from = place.offset.saturating_add(1);
+        let found = tail::entry_after(&*file, from, self.at.next.unwrap_or(0), &mut self.guesses)?;
         let bytes = file.length()?.saturating_sub(place.offset);
         if place.segment + 1 == self.segments.firsts.len() && self.is_torn(&*file, place.offset, bytes, &kind, found)? {
             self.report.torn = Some(Torn { segment: name, offset: place.offset, bytes });
@@ -316,6 +330,24 @@ impl<'w, 'v> Walk<'w, 'v> {
             self.leftover = Some(Leftover { place: Place { segment: index, offset }, bytes, sha256 });
         }
         Ok(())
+    }
+
+    /// Whether a writer has given up the content of the first record since it was read here: it does so while others read.
+    pub(super) fn is_retired_since(&self) -> bool {
+        let Some((name, number)) =
+            self.first_record.and_then(|(index, number)| Some((self.segments.name(index)?, number)))
+        else {
+            return false;
+        };
+        let Ok(Ok(Ok(mut reader))) = self.directory.open_to_read(&name).map(SegmentReader::new) else { return false };
+        while let Ok(entry) = reader.next_entry() {
+            match entry.read() {
+                Ok(body) if body.number < number => {}
+                Ok(body) => return body.number == number && body.kind == EntryKind::Retired,
+                Err(_) => return false,
+            }
+        }
+        false
     }
 
     /// The segment is at its end, and those before it must be explained.

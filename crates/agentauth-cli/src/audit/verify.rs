@@ -148,7 +148,11 @@ impl Log {
                 "Torn at its end",
                 "a write is under way, or a crash has cut it off: the next writer sets the rest aside",
             ),
-            Verdict::Unproven => (Mark::Failed, "Unproven", "it is whole as it stands, but nothing vouches for it"),
+            Verdict::Unproven => (
+                Mark::Failed,
+                "Unproven",
+                "it is whole as it stands, but nothing vouches for that, or not for all that is gone",
+            ),
             _ => (
                 Mark::Failed,
                 "Damaged",

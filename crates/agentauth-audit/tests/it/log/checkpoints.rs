@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use agentauth_audit::anchor::{AnchorError, AnchorSink, ConsistencyProofs};
 use agentauth_audit::checkpoint::{CheckpointKey, CheckpointVerifier, Head};
 use agentauth_audit::erase::Retention;
 use agentauth_audit::format::EntryKind;
 use agentauth_audit::tree::Frontier;
+use agentauth_audit::verify::Verifier;
 use agentauth_audit::{AuditLog, AuditLogBuilder};
 use agentauth_core::SystemRandom;
 use agentauth_core::audit::AuditSink as _;
@@ -189,4 +191,64 @@ fn what_is_not_to_be_kept_is_given_up_with_the_next_segment() {
     reader.next_entry().unwrap();
     assert_eq!(reader.next_entry().unwrap().read().unwrap().kind, EntryKind::Retired);
     self::log(&disk).open().unwrap();
+}
+
+/// An anchor that panics the first time, and works then.
+#[derive(Debug, Clone, Default)]
+struct Clumsy(Arc<AtomicBool>);
+
+impl AnchorSink for Clumsy {
+    fn name(&self) -> &str {
+        "clumsy"
+    }
+
+    fn anchor(&self, _: &str, _: &dyn ConsistencyProofs) -> Result<(), AnchorError> {
+        assert!(self.0.swap(true, Ordering::SeqCst), "the first time");
+        Ok(())
+    }
+
+    fn anchored(&self, _: &str) -> Result<Vec<String>, AnchorError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn an_anchor_that_panics_has_failed_and_is_asked_again() {
+    let disk = Disk::default();
+    let log = log(&disk).anchor(Clumsy::default()).checkpoint_every(1, NEVER).open().unwrap();
+    wait(log.append(allowed("0"))).unwrap();
+    disk.until(|_| log.health().last_error == Some("anchor_failed"));
+    wait(log.append(allowed("1"))).unwrap();
+    disk.until(|_| log.health().last_error.is_none() && log.health().unanchored == 1);
+    log.close().unwrap();
+}
+
+#[test]
+fn never_is_no_time_that_ends_the_writer() {
+    let disk = Disk::default();
+    let log = AuditLog::builder_in(disk.clone()).heartbeat(Duration::MAX).checkpoint_every(1000, Duration::MAX);
+    let log = log.max_wait(Duration::MAX).retry(Duration::MAX).open().unwrap();
+    wait(log.append(allowed("0"))).unwrap();
+    disk.fail_syncs(1);
+    assert!(wait(log.append(allowed("1"))).is_err());
+    assert_eq!(wait(log.append(allowed("2"))), Ok(()));
+    log.close().unwrap();
+}
+
+#[test]
+fn what_is_given_up_was_vouched_for_before() {
+    let disk = Disk::default();
+    let key = CheckpointKey::generate(ORIGIN, &SystemRandom).unwrap();
+    let verifier = CheckpointVerifier::new([key.verifier_key()]).unwrap();
+    let log = log(&disk).key(key).segment_bytes(2000).retain(Retention::forever().keep_segments(2)).open().unwrap();
+    let mut is_retired = false;
+    for id in 0..20 {
+        wait(log.append(allowed(&id.to_string()))).unwrap();
+        let report = Verifier::new().key(verifier.clone()).verify(&disk).unwrap();
+        // Segments are being replaced meanwhile: what is told must not be that nobody vouches for it.
+        assert!(report.faults.iter().all(|fault| fault.kind.code() != "retired_unproven"), "{report:?}");
+        is_retired |= report.retired > 0;
+    }
+    assert!(is_retired);
+    log.close().unwrap();
 }

@@ -1,7 +1,8 @@
 //! What a crash leaves is set aside and recorded; what it cannot have left is refused.
 
 use agentauth_audit::disk::Directory as _;
-use agentauth_audit::format::{EntryKind, segment_name};
+use agentauth_audit::format::{Body, EntryKind, SegmentHeader, segment_name};
+use agentauth_audit::tree::Hash;
 use agentauth_audit::{AuditLog, OpenError};
 use agentauth_core::audit::AuditSink as _;
 use agentauth_core::{ManualClock, Random, RandomUnavailable, Timestamp};
@@ -239,4 +240,37 @@ fn a_disk_that_fails_at_opening_is_told() {
     std::fs::write(&file, "").unwrap();
     assert_eq!(AuditLog::open(&file).unwrap_err().code(), "log_io");
     std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn a_segment_of_another_log_is_not_gone_on_with() {
+    let (disk, other) = (crashed(&["0"]), crashed(&["1", "2", "3"]));
+    let header = |disk: &Disk| SegmentHeader::read(&disk.bytes(&segment_name(0))).unwrap().0;
+    let mut later = header(&other);
+    (later.first, later.frontier) = (4, vec![later.previous]);
+    disk.put(&segment_name(4), later.to_bytes());
+    match open(&disk) {
+        Err(OpenError::Damaged { segment, offset: 0 }) => assert_eq!(segment, segment_name(4)),
+        other => panic!("{other:?}"),
+    }
+    // Nor with one whose beginning cannot be read any more.
+    later.chain = header(&disk).chain;
+    disk.put(&segment_name(4), later.to_bytes());
+    disk.put(&segment_name(2), b"AGAUDIT1 and no more".to_vec());
+    assert_eq!(code(&disk), "log_damaged");
+}
+
+#[test]
+fn an_end_that_looks_like_long_frames_everywhere_is_not_what_a_crash_leaves() {
+    let disk = crashed(&["0"]);
+    let mut body = Vec::new();
+    let (number, previous, commitment) = (2, Hash::default(), Hash::default());
+    Body { kind: EntryKind::Record, number, micros: 7, previous, commitment, payload: &[] }.write(&mut body);
+    let head = [&1_000_000_u32.to_le_bytes()[..], &[0; 12], &body].concat();
+    let damaged = changed(&disk, |bytes| {
+        while bytes.len() < 1 << 20 {
+            bytes.extend_from_slice(&head);
+        }
+    });
+    assert_eq!(code(&damaged), "log_damaged");
 }

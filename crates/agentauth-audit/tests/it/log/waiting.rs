@@ -6,6 +6,7 @@ use std::time::Duration;
 use agentauth_audit::{AuditLog, AuditLogBuilder, WriteClass, WriteClasses};
 use agentauth_core::audit::{AuditError, AuditSink as _, RecordKind};
 use agentauth_core::policy::Effect;
+use agentauth_core::{Clock, Timestamp};
 
 use super::support::{Disk, allowed, denied, entries, names, poll, record, wait};
 
@@ -149,4 +150,32 @@ fn a_closed_log_takes_nothing() {
     assert_eq!(wait(clone.append(allowed("0"))), Err(AuditError::Closed));
     assert!(!clone.health().is_writing);
     assert_eq!(names(&disk), ["Opened", "Checkpoint", "Closed"]);
+}
+
+/// A clock that panics once it is told to.
+#[derive(Debug, Default)]
+struct Broken(std::sync::atomic::AtomicBool);
+
+impl Clock for Broken {
+    fn now(&self) -> Timestamp {
+        assert!(!self.0.load(std::sync::atomic::Ordering::SeqCst), "it is broken");
+        Timestamp::from_secs(1_800_000_000)
+    }
+}
+
+#[test]
+fn a_panic_of_the_writer_leaves_nobody_waiting_and_is_no_orderly_end() {
+    let (disk, clock) = (Disk::default(), std::sync::Arc::new(Broken::default()));
+    let log = log(&disk, NEVER).clock(clock.clone()).open().unwrap();
+    disk.hang();
+    let first = log.append(allowed("0"));
+    disk.until_it_hangs();
+    let (second, third) = (log.append(allowed("1")), log.append(denied("2")));
+    clock.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    disk.go_on();
+    assert_eq!((wait(first), wait(second), wait(third)), (Ok(()), Err(AuditError::Closed), Ok(())));
+    assert_eq!(wait(log.append(allowed("3"))), Err(AuditError::Closed));
+    // The second and the third are not kept, and neither is the fourth.
+    assert_eq!((log.health().is_writing, log.health().queue_depth, log.health().dropped), (false, 0, 3));
+    assert!(matches!(log.close(), Err(AuditError::Write(_))));
 }

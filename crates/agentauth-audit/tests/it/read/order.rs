@@ -2,6 +2,7 @@
 
 use agentauth_audit::format::EntryKind;
 use agentauth_audit::read::{Filter, Log, LogRecord, ReadError};
+use agentauth_core::Timestamp;
 use serde_json::json;
 
 use super::made::{LAWYER, Made, START, decision};
@@ -173,4 +174,60 @@ fn the_checkpoint_that_covers_an_entry_is_found() {
     assert_eq!(log.checkpoint_of("court", 25).unwrap().number, 26);
     assert_eq!(log.checkpoint_of("court", 26), None);
     assert_eq!(log.checkpoint_of("other", 3), None);
+}
+
+#[test]
+fn a_forged_time_of_what_was_given_up_hides_no_record() {
+    // The first segment's content is gone, and so is that of the second, whose time somebody has changed since.
+    for forged in [0, u64::MAX] {
+        let mut made = Made::new();
+        made.entry(EntryKind::Retired, START, &[7; 32], &[]);
+        made.rotate();
+        made.entry(EntryKind::Retired, forged, &[7; 32], &[]);
+        made.rotate();
+        let record = made.record(1_000_000, &decision(2, LAWYER, "alice", "motions:file", "permitted"));
+        made.rotate();
+        made.record(7_200_000_000, &decision(3, LAWYER, "alice", "motions:file", "permitted"));
+        let begin = Timestamp::from_secs(START / 1_000_000);
+        let filter = Filter::new().kind("record").since(begin).until(begin.plus(std::time::Duration::from_secs(60)));
+        let log = made.directory.log();
+        assert_eq!(numbers(log.oldest_first(&filter)), [record], "{forged}");
+        assert_eq!(numbers(log.newest_first(&filter)), [record], "{forged}");
+    }
+}
+
+#[test]
+fn what_stands_behind_the_last_entry_of_a_segment_refuses_nothing() {
+    for (named, is_refused) in [
+        (json!({"entries": [0]}), true),
+        (json!({"entries": [0, 7, u64::MAX]}), true),
+        (json!({"entries": [1]}), false),
+    ] {
+        let mut made = Made::new();
+        made.record(0, &decision(0, LAWYER, "alice", "motions:file", "permitted"));
+        made.own(EntryKind::Refused, 1, &named);
+        for record in [
+            &made.directory.log().oldest_first(&Filter::new().kind("record")).next().unwrap().unwrap(),
+            &made.directory.log().newest_first(&Filter::new().kind("record")).next().unwrap().unwrap(),
+        ] {
+            assert_eq!(record.is_refused_late(), is_refused, "{named}");
+        }
+    }
+    // What a failed write has left, or somebody has put there, behind the last entry.
+    let mut made = Made::new();
+    made.record(0, &decision(0, LAWYER, "alice", "motions:file", "permitted"));
+    let mut behind = Made::new();
+    behind.record(0, &decision(0, LAWYER, "alice", "motions:file", "permitted"));
+    let name = made.directory.names().remove(0);
+    let length = made.directory.change(&name, |bytes| bytes.len());
+    behind.own(EntryKind::Refused, 1, &json!({"entries": [0]}));
+    let left = behind.directory.change(&name, |bytes| bytes[length..].to_vec());
+    made.directory.change(&name, |bytes| bytes.extend(left));
+    made.rotate();
+    made.own(EntryKind::Recovered, 2, &json!({"bytes": 4000, "after": "sync_failed"}));
+    let log = made.directory.log();
+    for mut found in [log.oldest_first(&Filter::new().kind("record")), log.newest_first(&Filter::new().kind("record"))]
+    {
+        assert!(!found.next().unwrap().unwrap().is_refused_late());
+    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 mod damage;
 mod every_byte;
+mod forged;
 mod own;
 mod proof;
 mod vouched;

@@ -33,7 +33,7 @@ const verdict = () => {
     const first = report.faults[0];
     return ['bad', 'Damaged', [first ? `${first.segment ? `${seen(first.segment)}, byte ${count(first.offset)}${first.entry === null ? '' : `, entry ${count(first.entry)}`}: ` : ''}${seen(first.text)} (${seen(first.code)}).` : 'The log is not what was written.', report.faults.length + report.more_faults > 1 && `There are ${count(report.faults.length + report.more_faults - 1)} more faults: agentauth audit verify tells them.`]];
   }
-  if (report.verdict === 'unproven') return ['warn', 'Unproven', ['The log is whole as it stands; but the key or the anchor that was given vouches for nothing of it.']];
+  if (report.verdict === 'unproven') return ['warn', 'Unproven', ['The log is whole as it stands; but:', ...report.faults.map((fault) => `${seen(fault.text)} (${seen(fault.code)}).`)]];
   const torn = report.torn && `The last ${bytes(report.torn.bytes)} of ${seen(report.torn.segment)} are no entry: a write that is under way, or that a crash has cut off.`;
   const vouched = [entries(anchored) && `${counted(entries(anchored), 'entry is', 'entries are')} anchored: they can neither be cut off nor rewritten.`, entries(signed) && `${counted(entries(signed), 'entry is', 'entries are')} signed, and not anchored: they could be cut off, but not rewritten without the key.`];
   if (!checked.has_key && !checked.has_anchor) {
