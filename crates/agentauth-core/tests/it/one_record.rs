@@ -353,9 +353,9 @@ fn who_goes_while_something_is_being_revoked_leaves_a_record() {
     for end in [End::Dropped, End::TimedOut] {
         for of_issuer in [false, true] {
             if of_issuer {
-                end.of(service.revoke(&agent))
+                end.of(service.revoke(&agent));
             } else {
-                end.of(auth.revoke(&agent))
+                end.of(auth.revoke(&agent));
             }
             let record = court.records.only();
             let found = (record.kind, record.code, record.effect);
