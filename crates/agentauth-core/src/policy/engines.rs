@@ -14,7 +14,13 @@ use super::decision::both;
 use super::{
     AuthzRequest, Decision, Effect, PolicyEngine, PolicyError, Preview, PreviewRequest, Reason, ReasonKind, WouldFlip,
 };
+use crate::audit::{mask, name_to_mask};
+use crate::identity::PrincipalId;
 use crate::random::hex;
+use crate::text::cut;
+
+/// So much of an error is written to the log of the process, in bytes.
+const MAX_LOGGED_BYTES: usize = 512;
 
 type Answered = Result<Decision, PolicyError>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Answered> + Send + 'a>>;
@@ -108,6 +114,7 @@ impl Engines {
             let to = match answer {
                 Some(Ok(decision)) => decision.effect(),
                 Some(Err(error)) => {
+                    let error = in_the_log(&error, request.caller.principal());
                     tracing::warn!(engine = %name, %error, "a policy engine in shadow mode has failed");
                     Effect::Deny
                 }
@@ -136,6 +143,16 @@ impl Engines {
         self.shadow.iter().for_each(|(name, engine)| add(&format!("shadow {name}"), &engine.version()));
         hex(context.finish().as_ref()).into()
     }
+}
+
+/// What `error` says, as far as logs may: briefly, and not of whom.
+fn in_the_log(error: &PolicyError, principal: &PrincipalId) -> Box<str> {
+    let mut text = error.to_string().into();
+    if let Some(name) = name_to_mask(principal) {
+        mask(&mut text, name);
+    }
+    cut(&mut text, MAX_LOGGED_BYTES);
+    text
 }
 
 #[async_trait]

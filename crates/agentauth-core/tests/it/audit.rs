@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use agentauth_core::audit::{Append, AuditError, AuditKey, AuditSink, Record, RecordKind, TracingSink};
-use agentauth_core::policy::{Effect, PolicyError, Reason, ReasonKind};
+use agentauth_core::policy::{Effect, Engines, PolicyError, Reason, ReasonKind};
 use agentauth_core::{
     Action, AgentAuth, AgentAuthBuilder, Caller, Decision, Evidence, Permit, Rejection, TrustedIssuer,
 };
@@ -440,4 +440,19 @@ fn tracing_gets_a_copy_of_each_record() {
     "#);
     // And nothing goes wrong where no one listens.
     assert!(authenticate(&auth, Evidence::none()).is_err());
+}
+
+/// What is written to logs cannot be erased from here.
+#[test]
+fn an_engine_that_rehearses_names_nobody_in_the_log() {
+    let court = Court::new();
+    let failing = Oracle::answering(Err(PolicyError::new(format!("alice has no `x`{}", "!".repeat(10_000)))));
+    let engines = Engines::new().enforce(Oracle::permitting()).shadow("stricter", failing);
+    let auth = court.engine().policy(engines).build().unwrap();
+    let caller = caller(&auth, &court.key.mint(&claims()));
+    let events = Events::default();
+    tracing::subscriber::with_default(events.clone(), || assert!(wait(caller.authorize(file())).is_ok()));
+    let lines = events.0.lock().unwrap();
+    let told = lines.iter().find(|line| line.contains("stricter")).unwrap();
+    assert!(told.contains("[principal] has no `x`") && !told.contains("alice") && told.len() < 1000, "{told}");
 }

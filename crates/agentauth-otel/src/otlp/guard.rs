@@ -36,7 +36,7 @@ impl Telemetry {
     /// [`Registry`](tracing_subscriber::Registry).
     ///
     /// Spans are sent down to `DEBUG`, and the events in them down to `INFO`, but for those of
-    /// [`TracingSink`](agentauth_core::audit::TracingSink), which name people.
+    /// [`TracingSink`](agentauth_core::audit::TracingSink), which are a copy of the record.
     #[must_use]
     pub fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
     where
