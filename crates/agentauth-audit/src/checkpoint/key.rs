@@ -65,7 +65,7 @@ impl CheckpointKey {
 
     /// Signs with `signer`, which may keep its key elsewhere, for the log that is called `origin`.
     ///
-    /// It must sign with EdDSA (Ed25519). It is waited for on a thread of the log's own, for 3 s at most; one that needs a
+    /// It must sign with EdDSA (Ed25519). It is waited for on a thread of the log's own, for 1 s at most; one that needs a
     /// runtime brings it along. What it signs is verified before it counts.
     ///
     /// # Errors

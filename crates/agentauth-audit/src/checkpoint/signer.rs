@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use agentauth_core::jose::Signer;
 
-/// A key service answers within less, and one that does not must not hold the log up: the next checkpoint tries again.
-pub(super) const SIGNING_TIME: Duration = Duration::from_secs(3);
+/// A key service answers within less, and one that does not must not hold the log up for as long as anybody waits by default
+/// ([`MAX_WAIT`](crate::MAX_WAIT)): a later checkpoint tries again.
+pub(super) const SIGNING_TIME: Duration = Duration::from_secs(1);
 
 struct Unpark(Thread);
 

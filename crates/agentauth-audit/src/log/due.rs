@@ -1,8 +1,15 @@
 //! When there is a checkpoint.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::writer::Rhythm;
+
+/// A key that has failed is not asked for this many times as long as its failure took: one that hangs takes the writer no more than a
+/// small part of its time.
+const PAUSE: u32 = 30;
+
+/// A failure that comes sooner holds nobody up.
+const QUICK: Duration = Duration::from_millis(100);
 
 /// What has happened since the last checkpoint.
 #[derive(Debug)]
@@ -33,9 +40,9 @@ impl Uncovered {
         (self.records, self.since, self.last) = (0, None, Instant::now());
     }
 
-    /// The key has failed.
-    pub(super) fn wait(&mut self, rhythm: &Rhythm) {
-        self.sign_after = Instant::now() + rhythm.retry;
+    /// The key has failed, which took so long.
+    pub(super) fn wait(&mut self, rhythm: &Rhythm, took: Duration) {
+        self.sign_after = Instant::now() + rhythm.retry.max(took.saturating_sub(QUICK) * PAUSE);
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -52,5 +59,27 @@ impl Uncovered {
     pub(super) fn is_due(&self, rhythm: &Rhythm, more: u64) -> bool {
         let now = Instant::now();
         self.due(rhythm) <= now || (self.records + more >= rhythm.records && self.sign_after <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_hangs_is_asked_seldom() {
+        let rhythm = Rhythm {
+            records: 1,
+            time: Duration::ZERO,
+            heartbeat: Duration::from_secs(3600),
+            retry: Duration::from_secs(1),
+            segment_bytes: 1,
+        };
+        for (took, waits) in [(0, 1), (1, 27)] {
+            let (mut uncovered, now) = (Uncovered::since_opening(), Instant::now());
+            assert!(uncovered.is_due(&rhythm, 1));
+            uncovered.wait(&rhythm, Duration::from_secs(took));
+            assert!(!uncovered.is_due(&rhythm, 1) && uncovered.due(&rhythm) >= now + Duration::from_secs(waits));
+        }
     }
 }

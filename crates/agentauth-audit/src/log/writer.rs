@@ -261,13 +261,13 @@ impl Writer {
     /// Adds a checkpoint of all entries so far to the write. A key that fails adds nothing: an unsigned one would
     /// look as if there were no key.
     fn add_checkpoint(&mut self) -> Option<(u64, String)> {
-        let head = self.tape.head();
+        let (head, asked) = (self.tape.head(), Instant::now());
         let note = match self.key.as_ref().map_or_else(|| Ok(head.text()), |key| key.sign(&head)) {
             Ok(note) => note,
             Err(error) => {
                 tracing::error!(target: "agentauth::audit", %error, code = error.code(), "a checkpoint could not be signed");
                 self.queue.counters.failed(Trouble::SignerFailed);
-                self.uncovered.wait(&self.rhythm);
+                self.uncovered.wait(&self.rhythm, asked.elapsed());
                 return None;
             }
         };
