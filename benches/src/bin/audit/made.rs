@@ -31,7 +31,7 @@ pub(crate) struct Made {
 
 pub(crate) fn log(folder: &Folder, record: &Arc<Record>, records: u64) -> Result<Made, Box<dyn Error>> {
     eprintln!("a log of {records} records");
-    let directory = folder.fresh("made")?;
+    let directory = folder.fresh(&format!("of-{records}"))?;
     let key = CheckpointKey::generate("bench.example", &SystemRandom)?;
     let verifier = CheckpointVerifier::new([key.verifier_key()])?;
     let log = AuditLog::builder(&directory).origin("bench.example").key(key).open()?;
