@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use agentauth_audit::AuditLog;
@@ -46,10 +47,19 @@ pub(crate) fn one(folder: &Folder, record: &Arc<Record>, rounds: u32) -> Result<
     Ok(Row::beside("durable/1", &own, &floor, format!("{bytes} bytes a record")))
 }
 
-/// Many writers at once.
-pub(crate) fn many(folder: &Folder, record: &Arc<Record>, rounds: u32) -> Result<Row, Box<dyn Error>> {
-    eprintln!("durable/64");
-    let runtime = Builder::new_multi_thread().worker_threads(2).build()?;
+/// Many writers at once, on as many threads as there are cores: less one, which the log's own thread has to itself, or
+/// `crowded`, where it has none.
+pub(crate) fn many(
+    folder: &Folder,
+    record: &Arc<Record>,
+    rounds: u32,
+    is_crowded: bool,
+) -> Result<Row, Box<dyn Error>> {
+    let case = if is_crowded { "durable/64/crowded" } else { "durable/64" };
+    eprintln!("{case}");
+    let cores = thread::available_parallelism()?.get();
+    let threads = if is_crowded { cores } else { (cores - 1).max(1) };
+    let runtime = Builder::new_multi_thread().worker_threads(threads).build()?;
     let (directory, bare) = (folder.fresh("many")?, folder.fresh("bare")?);
     let log = AuditLog::open(&directory)?;
     let mut file = open(&bare)?;
@@ -69,8 +79,9 @@ pub(crate) fn many(folder: &Folder, record: &Arc<Record>, rounds: u32) -> Result
         floor.push(micros(start) / records as f64);
         drop(times);
     }
-    let note = format!("{bytes} bytes a record, {:.0} records a group", median(sizes.into_iter()));
-    Ok(Row::beside("durable/64", &own, &floor, note))
+    let group = median(sizes.into_iter());
+    let note = format!("{bytes} bytes a record, {group:.0} records a group, writers on {threads} of {cores} cores");
+    Ok(Row::beside(case, &own, &floor, note))
 }
 
 async fn all(log: &AuditLog, record: &Arc<Record>) -> Result<(), Box<dyn Error>> {
