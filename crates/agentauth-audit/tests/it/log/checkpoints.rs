@@ -230,7 +230,8 @@ fn never_is_no_time_that_ends_the_writer() {
     let log = log.max_wait(Duration::MAX).retry(Duration::MAX).open().unwrap();
     wait(log.append(allowed("0"))).unwrap();
     disk.fail_syncs(1);
-    assert!(wait(log.append(allowed("1"))).is_err());
+    let refused = wait(log.append(allowed("1")));
+    assert!(matches!(refused, Err(agentauth_core::audit::AuditError::Write(_))), "{refused:?}");
     assert_eq!(wait(log.append(allowed("2"))), Ok(()));
     log.close().unwrap();
 }
