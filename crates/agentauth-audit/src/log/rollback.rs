@@ -50,6 +50,12 @@ impl Known {
                 Ok(notes) => {
                     let latest = known.add(anchor.name(), &notes, origin);
                     known.anchored = known.anchored.max(latest);
+                    // What cannot be read may be what it knows of.
+                    if notes.iter().any(|note| Head::read(note).is_err()) {
+                        known.is_partial = true;
+                        tracing::warn!(target: "agentauth::audit", anchor = anchor.name(),
+                            "an anchor remembers what is no checkpoint; verify the audit log with it");
+                    }
                 }
                 Err(error) => {
                     known.is_partial = true;

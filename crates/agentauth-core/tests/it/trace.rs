@@ -1,7 +1,9 @@
 //! W3C Trace Context: what is read, what is recorded, what is passed on; and that nothing is decided by it.
 
 use agentauth_core::audit::Record;
-use agentauth_core::{Action, AgentAuth, Caller, Evidence, TRACEPARENT, TRACESTATE, TraceContext, TraceError};
+use agentauth_core::{
+    Action, AgentAuth, Caller, Evidence, RandomUnavailable, TRACEPARENT, TRACESTATE, TraceContext, TraceError,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::support::court::{Counter, Court, Oracle, authenticate, claims, wait};
@@ -167,7 +169,7 @@ fn what_is_sent_on_is_the_same_trace_with_a_parent_of_its_own() {
     let trace: TraceContext = good().replace("-01", "-fd").parse().unwrap();
     let next = trace.next(&*Counter::up_to(2)).unwrap();
     assert_eq!(next.to_string(), format!("00-{TRACE}-0000000000000001-01"), "of the flags, those that are known");
-    assert!(trace.next(&*Counter::up_to(0)).is_err());
+    assert_eq!(trace.next(&*Counter::up_to(0)).unwrap_err(), RandomUnavailable);
 
     let incoming = headers(&[(TRACEPARENT, &good()), (TRACESTATE, "a=1"), (HeaderName::from_static("baggage"), "b=2")]);
     let trace = TraceContext::from_headers(&incoming).unwrap();

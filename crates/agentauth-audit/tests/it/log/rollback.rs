@@ -148,3 +148,15 @@ fn notes_of_other_logs_say_nothing_of_this() {
         .push("log.example/other\n99\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n".into());
     log(&disk, &witness).open().unwrap();
 }
+
+#[test]
+fn an_anchor_whose_notes_are_none_is_as_one_that_cannot_be_asked() {
+    let (disk, witness) = (Disk::default(), Witness::default());
+    write(&disk, &witness, &["0"]);
+    let opened = log(&disk, &witness).open().unwrap();
+    assert_eq!(opened.health().last_error, None);
+    opened.close().unwrap();
+    witness.0.lock().unwrap().notes = vec!["no checkpoint".into()];
+    let opened = log(&disk, &witness).open().unwrap();
+    assert_eq!(opened.health().last_error, Some("anchor_failed"));
+}
